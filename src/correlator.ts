@@ -1,0 +1,340 @@
+import { v7 as uuidv7 } from 'uuid'
+import { createDispatcher, leaseDuration } from './dispatcher.js'
+import { ConfigurationError, type CorrelatorError, StoreError } from './errors.js'
+import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
+import { createErrorReporter } from './error-reporter.js'
+import { createListeners, type EventListener } from './listeners.js'
+import { canonicalAddress, messageKeys, rfcMessageId, toIncoming } from './matching.js'
+import {
+  type MessageRecord,
+  type RecipientKind,
+  type SentMessage,
+  toSentMessage,
+} from './message.js'
+import { type NodeHandler, nodeHandler } from './node-handler.js'
+import type { SendRecorder, Webhook } from './provider.js'
+import {
+  type Engagement,
+  type EngagementKind,
+  initialState,
+  type MessageStatus,
+  messageStatus,
+  recipientEngagement,
+  recipientStatus,
+  type RecipientStatus,
+} from './status.js'
+import type { Delivery, Schedule, Store, StoredMessage } from './store.js'
+import { createWaiting, type WaitOptions } from './waiting.js'
+import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
+
+const defaultForeignAfter = 5 * 60_000
+
+export interface CorrelatorOptions {
+  /** Where messages and events are kept: `sqliteStore(path)`, `memoryStore()` or another. */
+  store: Store
+  /** The providers' webhooks: `sendgridWebhook({ publicKey })` and so on. */
+  webhooks?: readonly Webhook[]
+  /**
+   * How long an event waits for its message before it is told as foreign, in ms; default five
+   * minutes. With 0 it is told at once.
+   */
+  foreignAfter?: number
+}
+
+/** A message that was sent by other means than our transports. */
+export interface RecordedMessage {
+  provider: string
+  /** The provider's id as its answer gave it. */
+  providerMessageId: string
+  recipients: readonly (string | { address: string; kind: RecipientKind })[]
+  messageId?: string
+  subject?: string
+  tags?: readonly string[]
+  metadata?: Readonly<Record<string, string>>
+  sentAt?: Date
+}
+
+/** One recipient and what became of the message there. */
+export interface TrackedRecipient {
+  address: string
+  kind: RecipientKind
+  status: RecipientStatus
+  engagement: { [K in EngagementKind]?: Engagement }
+  providerMessageId?: string
+}
+
+/** A message and what became of it. */
+export interface FoundMessage extends Omit<SentMessage, 'recipients'> {
+  /** The worst status of its recipients; `unknown` when the send call was cut off. */
+  status: MessageStatus
+  recipients: TrackedRecipient[]
+}
+
+/** A message, what became of it, and every event of it. */
+export interface TrackedMessage extends FoundMessage {
+  /** Each fact once, by the time it happened. */
+  events: MailEvent[]
+}
+
+/** Which messages are looked for: those that fit everything given. */
+export interface MessageQuery {
+  provider?: string
+  recipient?: string
+  /** The status of that recipient, or else of any. */
+  status?: RecipientStatus
+}
+
+export interface Paging {
+  /** How many messages at most; default 100. */
+  limit?: number
+  /** Where the page before ended. */
+  cursor?: string
+}
+
+/** Records messages, takes webhooks, matches events to messages and tells listeners. */
+export interface Correlator extends SendRecorder {
+  /** Listens to one type of event, or several. The returned function ends it. */
+  on<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
+  /** Listens to every event. The returned function ends it. */
+  onAny(listener: (event: MailEvent, message: SentMessage | undefined) => unknown): () => void
+  /** Listens for the next event of a type, and no further. */
+  once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
+  off<T extends EventType>(type: T, listener: EventListener<T>): void
+  /**
+   * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
+   * listeners, a failing store. Without such a listener the first of each kind is a process warning.
+   */
+  onError(listener: (error: CorrelatorError) => void): () => void
+
+  /** The webhook endpoint for servers that speak fetch. */
+  readonly handler: (request: Request) => Promise<Response>
+  /** The webhook endpoint for `node:http`, Express, Connect and the like. */
+  readonly nodeHandler: NodeHandler
+  /** Resolves when every stored event was told, those that wait for their message included. */
+  drain(): Promise<void>
+
+  /** A message and what became of it; undefined when it was never recorded. */
+  message(trackingId: string): Promise<TrackedMessage | undefined>
+  /** Messages, the newest first. There are more of them while a `cursor` comes along. */
+  find(
+    query?: MessageQuery,
+    paging?: Paging,
+  ): Promise<{ messages: FoundMessage[]; cursor?: string }>
+  /**
+   * Resolves with a message's event of this type, at once when it is there already.
+   *
+   * @throws WaitError when a final status rules it out, or the time is over
+   */
+  waitFor<T extends EventType>(
+    trackingId: string,
+    type: T,
+    options?: WaitOptions,
+  ): Promise<EventOf<T>>
+  /** Records mail that was sent by other means, and resolves to our id of it. */
+  record(message: RecordedMessage): Promise<string>
+  /** Ends telling, when what is being told has been, and closes the store. */
+  close(): Promise<void>
+}
+
+/**
+ * @throws ConfigurationError when the store is missing, or two webhooks have one name
+ */
+export function createCorrelator({
+  store,
+  webhooks = [],
+  foreignAfter = defaultForeignAfter,
+}: CorrelatorOptions): Correlator {
+  checkOptions(store, webhooks, foreignAfter)
+  const listeners = createListeners()
+  const errors = createErrorReporter()
+  const dispatcher = createDispatcher(store, listeners, errors.report)
+  const waiting = createWaiting(store)
+
+  const schedule = (): Schedule => {
+    const now = Date.now()
+    return { leaseUntil: now + leaseDuration, foreignAt: now + foreignAfter }
+  }
+
+  /** Writes to the store, and passes on what may be told afterwards. */
+  async function write<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw new StoreError(doing, error)
+    }
+  }
+
+  function tell(deliveries: Delivery[]): void {
+    waiting.notice(deliveries.map(({ event }) => event.trackingId))
+    dispatcher.push(deliveries)
+  }
+
+  async function ingest(
+    webhook: Webhook,
+    parsed: ParsedEvent[],
+    nonce: Parameters<Store['ingest']>[0]['nonce'],
+    receivedAt: Date,
+  ): Promise<'stored' | 'replayed'> {
+    const events = parsed.map((event) => toIncoming(webhook.provider, event, receivedAt))
+    const times = schedule()
+    const result = await write('storing a webhook', () =>
+      store.ingest({ events, ...(nonce && { nonce }) }, times),
+    )
+    if (result.kind === 'replayed') return 'replayed'
+    tell(result.deliveries)
+    if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
+    return 'stored'
+  }
+
+  const handle = createWebhookHandler(webhooks, ingest, errors.report)
+
+  const recorder: SendRecorder = {
+    async recordSending(record) {
+      tell(
+        await write('recording a message', () =>
+          store.addMessage(record, messageKeys(record), schedule()),
+        ),
+      )
+    },
+
+    async recordResult(record, result) {
+      const keys = messageKeys({ ...record, ...result })
+      tell(
+        await write('recording the result of a send', () =>
+          store.addResult(record.trackingId, result, keys, schedule()),
+        ),
+      )
+    },
+
+    reportError: errors.report,
+  }
+
+  /** Events that an earlier process left untold are told once somebody listens. */
+  function listening(stop: () => void): () => void {
+    dispatcher.wakeAt(Date.now())
+    return stop
+  }
+
+  return {
+    ...recorder,
+    on: (types, listener) => listening(listeners.add(types, listener)),
+    onAny: (listener) => listening(listeners.add('any', listener)),
+    once: (types, listener) => listening(listeners.add(types, listener, true)),
+    off: (type, listener) => listeners.remove(type, listener),
+    onError: errors.on,
+    handler: fetchHandler(handle),
+    nodeHandler: nodeHandler(handle),
+    drain: () => dispatcher.drain(),
+
+    async message(trackingId) {
+      const stored = await store.message(trackingId)
+      // The core knows no provider's payload, so its events are untyped in that respect.
+      return stored && { ...toFoundMessage(stored), events: stored.events as MailEvent[] }
+    },
+
+    async find({ provider, recipient, status } = {}, { limit = 100, cursor } = {}) {
+      const query = {
+        ...(provider !== undefined && { provider }),
+        ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
+        ...(status !== undefined && { status }),
+      }
+      const found = await store.find(query, limit + 1, cursor)
+      const messages = found.slice(0, limit).map(toFoundMessage)
+      const end = found.length > limit ? messages.at(-1)?.trackingId : undefined
+      return { messages, ...(end !== undefined && { cursor: end }) }
+    },
+
+    async waitFor<T extends EventType>(trackingId: string, type: T, options: WaitOptions = {}) {
+      // It was found by its type, which no type can follow.
+      return (await waiting.waitFor(trackingId, type, options)) as EventOf<T>
+    },
+
+    async record(message) {
+      const record = toRecord(message)
+      await recorder.recordSending(record)
+      return record.trackingId
+    },
+
+    async close() {
+      await dispatcher.close()
+      await store.close()
+    },
+  }
+}
+
+function checkOptions(store: unknown, webhooks: readonly Webhook[], foreignAfter: number): void {
+  if (typeof store !== 'object' || store === null) {
+    throw new ConfigurationError(
+      "createCorrelator: store is missing: say where events are kept, with sqliteStore('mailtrail.db') or memoryStore()",
+    )
+  }
+  if (!(foreignAfter >= 0)) {
+    throw new ConfigurationError('createCorrelator: foreignAfter must be a number of ms, 0 or more')
+  }
+  const names = new Set<string>()
+  for (const { name } of webhooks) {
+    if (!/^[\w.-]+$/.test(name)) {
+      throw new ConfigurationError(
+        `createCorrelator: the webhook name ${JSON.stringify(name)} cannot end a path`,
+      )
+    }
+    if (names.has(name)) {
+      throw new ConfigurationError(
+        `createCorrelator: two webhooks are named ${JSON.stringify(name)}: give the second account a name of its own, as in sendgridWebhook({ name: 'sendgrid-eu', … })`,
+      )
+    }
+    names.add(name)
+  }
+}
+
+function toFoundMessage({ record, states }: StoredMessage): FoundMessage {
+  const { recipients, ...message } = toSentMessage(record)
+  const tracked = recipients.map(({ address, kind, providerMessageId }): TrackedRecipient => {
+    const state = states.get(canonicalAddress(address)) ?? initialState
+    return {
+      address,
+      kind,
+      status: recipientStatus(state),
+      engagement: recipientEngagement(state),
+      ...(providerMessageId !== undefined && { providerMessageId }),
+    }
+  })
+  const statuses = tracked.map(({ status }) => status)
+  return {
+    ...message,
+    status: messageStatus(record.outcome, statuses),
+    recipients: tracked,
+  }
+}
+
+function toRecord(message: RecordedMessage): MessageRecord {
+  const recipients = message.recipients.map((recipient) =>
+    typeof recipient === 'string' ? { address: recipient, kind: 'to' as const } : recipient,
+  )
+  const addressed = (kind: RecipientKind) =>
+    recipients
+      .filter((recipient) => recipient.kind === kind)
+      .map(({ address }) => ({ name: '', address }))
+  const messageId = message.messageId === undefined ? undefined : rfcMessageId(message.messageId)
+  return {
+    trackingId: uuidv7(),
+    provider: message.provider,
+    envelope: { from: false, to: recipients.map(({ address }) => address) },
+    to: addressed('to'),
+    cc: addressed('cc'),
+    bcc: addressed('bcc'),
+    tags: [...(message.tags ?? [])],
+    metadata: { ...message.metadata },
+    sentAt: message.sentAt ?? new Date(),
+    recipients: recipients.map(({ address, kind }) => ({
+      address,
+      kind,
+      status: 'accepted' as const,
+      providerStatus: '',
+    })),
+    outcome: 'sent',
+    ...(message.subject !== undefined && { subject: message.subject }),
+    ...(messageId !== undefined && { messageId }),
+    providerMessageId: message.providerMessageId,
+  }
+}

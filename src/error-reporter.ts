@@ -1,0 +1,38 @@
+import type { CorrelatorError } from './errors.js'
+
+export interface ErrorReporter {
+  report(error: CorrelatorError): void
+  on(listener: (error: CorrelatorError) => void): () => void
+}
+
+/** Tells errors to whoever listens, and warns the first time of each kind when nobody does. */
+export function createErrorReporter(): ErrorReporter {
+  const listeners = new Set<(error: CorrelatorError) => void>()
+  const warned = new Set<string>()
+  return {
+    report(error) {
+      if (listeners.size === 0) warnOnce(error, warned)
+      for (const listener of listeners) {
+        try {
+          listener(error)
+        } catch (failure) {
+          process.emitWarning(`an onError listener threw: ${String(failure)}`, 'MailtrailWarning')
+        }
+      }
+    },
+    on(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}
+
+function warnOnce(error: CorrelatorError, warned: Set<string>): void {
+  const kind = error.code === 'EWEBHOOK' ? `${error.webhook} ${error.reason}` : error.code
+  if (warned.has(kind)) return
+  warned.add(kind)
+  process.emitWarning(
+    `${error.message} (only the first of its kind is shown: listen with correlator.onError)`,
+    'MailtrailWarning',
+  )
+}

@@ -1,0 +1,137 @@
+import type { RefusalReason } from './provider.js'
+
+/** What kind of trouble a send met; decide by this rather than by the text. */
+export type SendErrorCategory =
+  | 'auth'
+  | 'rate-limit'
+  | 'network'
+  | 'timeout'
+  | 'validation'
+  | 'rejected'
+  | 'server'
+  | 'configuration'
+  | 'unknown'
+
+// Nodemailer's codes where it has one (its errors.js), so that code written for SMTP still works.
+const sendErrorCodes = {
+  auth: 'EAUTH',
+  'rate-limit': 'ERATELIMIT',
+  network: 'ECONNECTION',
+  timeout: 'ETIMEDOUT',
+  validation: 'EMESSAGE',
+  rejected: 'EENVELOPE',
+  server: 'ESERVER',
+  configuration: 'ECONFIG',
+  unknown: 'EUNKNOWN',
+} as const satisfies Record<SendErrorCategory, string>
+
+export type SendErrorCode = (typeof sendErrorCodes)[SendErrorCategory]
+
+export interface SendErrorDetails {
+  category: SendErrorCategory
+  /** Whether the same message may be sent again, and may succeed then. */
+  retryable: boolean
+  /** `unknown`: the provider may have taken the message, so it would go out twice. */
+  outcome: 'not-sent' | 'unknown'
+  /** How long to wait before the next try, in ms, where the provider says so. */
+  retryAfter?: number
+  /** The HTTP status of the provider's answer. */
+  statusCode?: number
+  /** The failure underneath. It must be free of secrets: SDK errors carry the API key. */
+  cause?: Error
+}
+
+/** Why `sendMail` rejected. Neither it nor its `cause` holds a secret, in any rendering. */
+export class SendError extends Error {
+  override readonly name = 'SendError'
+  readonly code: SendErrorCode
+  readonly category: SendErrorCategory
+  readonly retryable: boolean
+  readonly outcome: 'not-sent' | 'unknown'
+  readonly retryAfter?: number
+  readonly statusCode?: number
+
+  constructor(message: string, details: SendErrorDetails) {
+    super(message, details.cause && { cause: details.cause })
+    this.code = sendErrorCodes[details.category]
+    this.category = details.category
+    this.retryable = details.retryable
+    this.outcome = details.outcome
+    if (details.retryAfter !== undefined) this.retryAfter = details.retryAfter
+    if (details.statusCode !== undefined) this.statusCode = details.statusCode
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { name, message, code, category, retryable, outcome, retryAfter, statusCode } = this
+    return { name, message, code, category, retryable, outcome, retryAfter, statusCode }
+  }
+}
+
+/** An option is missing or wrong; thrown at once, where it was given. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly code = 'ECONFIG'
+}
+
+/** A webhook request was refused. The caller is not told why; `onError` listeners are. */
+export class WebhookError extends Error {
+  override readonly name = 'WebhookError'
+  readonly code = 'EWEBHOOK'
+
+  constructor(
+    /** The name of the webhook, as in its path. */
+    readonly webhook: string,
+    readonly reason: RefusalReason,
+    detail: string,
+  ) {
+    super(`${webhook}: webhook refused: ${detail}`)
+  }
+}
+
+/** A listener threw or rejected. It is called again later, with the same event. */
+export class ListenerError extends Error {
+  override readonly name = 'ListenerError'
+  readonly code = 'ELISTENER'
+
+  constructor(
+    readonly eventId: string,
+    /** How often telling this event has failed so far. */
+    readonly attempts: number,
+    /** It is not tried again: the event is kept with the error. */
+    readonly final: boolean,
+    cause: unknown,
+  ) {
+    const what = final ? 'and is not tried again' : 'and is tried again'
+    super(`a listener failed for event ${eventId}, ${what}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** The store could not read or commit. Webhooks are answered 503 meanwhile, and come again. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code = 'ESTORE'
+
+  constructor(doing: string, cause: unknown) {
+    super(`the store failed while ${doing}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Why `waitFor` gave up. */
+export class WaitError extends Error {
+  override readonly name = 'WaitError'
+
+  constructor(
+    /** `ERULEDOUT`: it cannot happen any more. `ENOMESSAGE`: there is no such message. */
+    readonly code: 'ETIMEDOUT' | 'ERULEDOUT' | 'ENOMESSAGE',
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** What `onError` listeners are told of. */
+export type CorrelatorError = WebhookError | ListenerError | StoreError
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,66 @@
+export { createCorrelator } from './correlator.js'
+export type {
+  Correlator,
+  CorrelatorOptions,
+  FoundMessage,
+  MessageQuery,
+  Paging,
+  RecordedMessage,
+  TrackedMessage,
+  TrackedRecipient,
+} from './correlator.js'
+export {
+  ConfigurationError,
+  ListenerError,
+  SendError,
+  StoreError,
+  WaitError,
+  WebhookError,
+} from './errors.js'
+export type { CorrelatorError, SendErrorCategory, SendErrorCode } from './errors.js'
+export type {
+  Bounce,
+  BounceKind,
+  Correlation,
+  EventOf,
+  EventType,
+  MailEvent,
+  MatchedVia,
+  ParsedEvent,
+  RawEvents,
+  RejectReason,
+  SubscriptionScope,
+} from './event.js'
+export type { CorrelatorEvents, EventListener } from './listeners.js'
+export type {
+  Address,
+  Envelope,
+  RecipientKind,
+  SendStatus,
+  SentError,
+  SentMessage,
+  SentRecipient,
+} from './message.js'
+export type { NodeHandler } from './node-handler.js'
+export type {
+  Nonce,
+  RefusalReason,
+  SendRecorder,
+  Webhook,
+  WebhookAnswers,
+  WebhookReading,
+  WebhookRequest,
+} from './provider.js'
+export type { Engagement, EngagementKind, MessageStatus, RecipientStatus } from './status.js'
+export type { Store } from './store.js'
+export { memoryStore } from './stores/memory.js'
+export type {
+  MailOptions,
+  PortableMailOptions,
+  ProviderTransport,
+  ProviderTransporter,
+  SentInfo,
+  TransporterEvents,
+  TransportEvents,
+} from './transporter.js'
+export type { WaitOptions } from './waiting.js'

@@ -1,0 +1,211 @@
+import { createHash } from 'node:crypto'
+import { domainToASCII } from 'node:url'
+import { stringify, validate } from 'uuid'
+import type { AnyEvent, MatchedVia, ParsedEvent } from './event.js'
+import type { MessageRecord } from './message.js'
+import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
+
+/** The name under which our id of a message travels: a custom argument, user variable or metadata. */
+export const ownIdKey = 'mailtrail_id'
+
+/**
+ * The one form in which an address is compared: bare, lower case, its domain in punycode.
+ * Letter case in the local part is kept apart by no provider, and lost by some.
+ */
+export function canonicalAddress(address: string): string {
+  const bare = /<([^<>]*)>\s*$/.exec(address)?.[1] ?? address
+  const lower = bare.trim().toLowerCase()
+  const at = lower.lastIndexOf('@')
+  if (at < 0 || !/[\u0080-\uffff]/.test(lower)) return lower
+  const domain = lower.slice(at + 1)
+  return `${lower.slice(0, at)}@${domainToASCII(domain) || domain}`
+}
+
+/** A Message-ID without its brackets; letter case matters in it. Undefined when nothing is left. */
+export function bareMessageId(messageId: string): string | undefined {
+  const bare = messageId.trim().replace(/^<|>$/g, '').trim()
+  return bare === '' ? undefined : bare
+}
+
+/** A Message-ID as RFC 5322 writes it, whether or not it came with brackets. */
+export function rfcMessageId(messageId: string): string | undefined {
+  const bare = bareMessageId(messageId)
+  return bare === undefined ? undefined : `<${bare}>`
+}
+
+/** Our id as it came back from a provider, if it can be one: anybody may have put anything there. */
+export function ownId(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined
+  const id = value.trim().toLowerCase()
+  return validate(id) ? id : undefined
+}
+
+/**
+ * The id of an event, by its natural key: what happened, to whom, when. The provider's event id
+ * takes no part, for it may change between two deliveries of one fact (sendgrid-nodejs#1435).
+ */
+export function eventId(provider: string, event: ParsedEvent): string {
+  return timedId(event.occurredAt?.getTime() ?? 0, [
+    provider,
+    event.providerMessageId ?? event.messageId ?? event.ownId ?? '',
+    event.recipient === undefined ? '' : canonicalAddress(event.recipient),
+    event.type,
+    event.providerEvent,
+    event.discriminator ?? '',
+    ...distinguishing(event),
+  ])
+}
+
+// Ids of one provider are unique by themselves, so a coarse time serves: it only keeps the index
+// growing at one end, and a redelivery whose time was rounded otherwise still meets the first.
+const providerKeyBucket = 1024_000
+
+/** The provider's event id as a key; Mailgun's are unique within a day and an event name only. */
+export function providerKey(provider: string, event: ParsedEvent): string | undefined {
+  if (event.providerEventId === undefined) return undefined
+  const at = event.occurredAt?.getTime() ?? 0
+  return timedId(at - (at % providerKeyBucket), [
+    provider,
+    event.providerEvent,
+    event.providerEventId,
+  ])
+}
+
+/** The ways to find an event's message, the most trusted first. */
+export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
+  const keys: MatchKey[] = []
+  if (event.ownId !== undefined) keys.push({ via: 'own-id', key: byOwnId(event.ownId) })
+  if (event.providerMessageId !== undefined) {
+    keys.push({ via: 'provider-id', key: byProviderId(provider, event.providerMessageId) })
+  }
+  const messageId = event.messageId === undefined ? undefined : bareMessageId(event.messageId)
+  if (messageId !== undefined) keys.push({ via: 'message-id', key: byMessageId(messageId) })
+  return keys
+}
+
+/** An event as it goes to the store: identified, and not yet matched. */
+export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Date): IncomingEvent {
+  const { ownId: _ownId, discriminator: _discriminator, ...facts } = parsed
+  const key = providerKey(provider, parsed)
+  return {
+    event: {
+      id: eventId(provider, parsed),
+      provider,
+      ...facts,
+      occurredAt: parsed.occurredAt ?? receivedAt,
+      receivedAt,
+      correlation: { status: 'pending' },
+    },
+    matchKeys: matchKeys(provider, parsed),
+    ...(key !== undefined && { providerKey: key }),
+    ...(parsed.recipient !== undefined && { address: canonicalAddress(parsed.recipient) }),
+  }
+}
+
+/** The ids by which events may speak of a message. */
+export function messageKeys(
+  message: Pick<
+    MessageRecord,
+    'trackingId' | 'provider' | 'providerMessageId' | 'messageId' | 'recipients'
+  >,
+): MessageKey[] {
+  const keys = new Map<string, MessageKey>()
+  const add = (key: string, address?: string): void => {
+    if (!keys.has(key)) keys.set(key, address === undefined ? { key } : { key, address })
+  }
+  add(byOwnId(message.trackingId))
+  for (const { address, providerMessageId } of message.recipients) {
+    if (providerMessageId !== undefined) {
+      add(byProviderId(message.provider, providerMessageId), canonicalAddress(address))
+    }
+  }
+  if (message.providerMessageId !== undefined) {
+    add(byProviderId(message.provider, message.providerMessageId))
+  }
+  const messageId = message.messageId === undefined ? undefined : bareMessageId(message.messageId)
+  if (messageId !== undefined) add(byMessageId(messageId))
+  return [...keys.values()]
+}
+
+/**
+ * An event tied to its message. `address` is the canonical address it speaks of: the event's own,
+ * or the one that the matching id belongs to, or the message's only one.
+ */
+export function matched(
+  event: AnyEvent,
+  record: MessageRecord,
+  via: MatchedVia,
+  address: string | undefined,
+): { event: AnyEvent; address: string | undefined } {
+  const [only, ...others] = record.recipients
+  const known =
+    address ?? (only && others.length === 0 ? canonicalAddress(only.address) : undefined)
+  const recipient =
+    event.recipient ??
+    record.recipients.find((entry) => canonicalAddress(entry.address) === known)?.address
+  return {
+    event: {
+      ...event,
+      ...(recipient !== undefined && { recipient }),
+      trackingId: record.trackingId,
+      correlation: { status: 'matched', via },
+    },
+    address: known,
+  }
+}
+
+/** The SHA-256 of a JSON value, whatever the order of its keys and the white space it came with. */
+export function contentDigest(value: unknown): string {
+  return sha256(JSON.stringify(value, sortedKeys)).toString('hex')
+}
+
+const byOwnId = (id: string): string => `own-id:${id}`
+const byProviderId = (provider: string, id: string): string => `provider-id:${provider}:${id}`
+const byMessageId = (id: string): string => `message-id:${id}`
+
+/** What tells two facts of the same type, recipient and time apart. */
+function distinguishing(event: ParsedEvent): string[] {
+  switch (event.type) {
+    case 'clicked':
+      return [event.url, event.ip ?? '', event.userAgent ?? '']
+    case 'opened':
+      return [event.ip ?? '', event.userAgent ?? '']
+    case 'deferred':
+    case 'delivered':
+      return [String(event.attempt ?? ''), event.response ?? '']
+    case 'unsubscribed':
+    case 'subscribed':
+      return [event.scope.kind, event.scope.id ?? '']
+    case 'suppression':
+      return [event.list, event.action, canonicalAddress(event.address), event.reason ?? '']
+    case 'unknown':
+      return [contentDigest(event.raw)]
+    case 'accepted':
+    case 'bounced':
+    case 'rejected':
+    case 'failed':
+    case 'complained':
+      return []
+  }
+}
+
+/**
+ * A UUID (version 8, RFC 9562) of a time and a hash: the same for the same input, and growing with
+ * time, so that a store's index grows at one end.
+ */
+function timedId(milliseconds: number, parts: string[]): string {
+  const bytes = sha256(JSON.stringify(parts)).subarray(0, 16)
+  bytes.writeUIntBE(Math.max(0, Math.floor(milliseconds)), 0, 6)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return stringify(bytes)
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  type BodyReading,
+  type HttpAnswer,
+  type HttpRequest,
+  readBody,
+  tooLarge,
+} from './webhook-handler.js'
+
+/**
+ * A handler for `node:http` and everything built on it. Without `next`, other paths are answered
+ * 404; with it, as in Express, they are handed on.
+ */
+export type NodeHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void
+
+export function nodeHandler(
+  handle: (request: HttpRequest) => Promise<HttpAnswer | undefined>,
+): NodeHandler {
+  return (request, response, next) => {
+    const answering = handle({
+      method: request.method ?? 'GET',
+      path: pathOf(request),
+      header: (name) => headerOf(request, name),
+      readBody: (limit) => bodyOf(request, limit),
+    })
+    void answering.then((answer) => {
+      if (answer) write(request, response, answer)
+      else if (next) next()
+      else write(request, response, notFound)
+    })
+  }
+}
+
+const notFound: HttpAnswer = {
+  status: 404,
+  headers: { 'content-type': 'text/plain; charset=utf-8' },
+  body: 'Not Found',
+}
+
+/** The path as it was asked for: Express takes the part that it is mounted at from `url`. */
+function pathOf(request: IncomingMessage): string {
+  const original: unknown = Reflect.get(request, 'originalUrl')
+  const [path = '/'] = (typeof original === 'string' ? original : (request.url ?? '/')).split('?')
+  return path
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+function write(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    'content-length': Buffer.byteLength(answer.body),
+  })
+  response.end(request.method === 'HEAD' ? undefined : answer.body)
+}
+
+async function bodyOf(request: IncomingMessage, limit: number): Promise<BodyReading> {
+  const kept = keptBody(request)
+  if (kept) return kept.length > limit ? tooLarge(limit) : { kind: 'read', body: kept }
+  if (request.readableEnded || request.readableDidRead) return consumed
+  if (Number(request.headers['content-length']) > limit) return tooLarge(limit)
+  // Were it destroyed at an early end, as is the default, nobody could be answered any more.
+  return readBody(request.iterator({ destroyOnReturn: false }), limit)
+}
+
+const consumed: BodyReading = {
+  kind: 'refused',
+  reason: 'consumed',
+  detail:
+    'the body was parsed before, and signatures are over its raw bytes: mount the handler before express.json() and the like, or let the parser keep them, as in express.json({ verify: (request, _response, body) => { request.rawBody = body } })',
+}
+
+/** The raw bytes where the host kept them: `rawBody`, or `body` from express.raw(). */
+function keptBody(request: IncomingMessage): Buffer | undefined {
+  for (const name of ['rawBody', 'body']) {
+    const value: unknown = Reflect.get(request, name)
+    if (Buffer.isBuffer(value)) return value
+  }
+  return undefined
+}

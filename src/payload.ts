@@ -1,0 +1,102 @@
+import { messageOf } from './errors.js'
+import type { ParsedEvent } from './event.js'
+
+/** A JSON object whose fields nobody has looked at yet. */
+export type Fields = Record<string, unknown>
+
+/** The value as an object with fields; empty for anything else, as PHP writes `{}` as `[]`. */
+export function fields(value: unknown): Fields {
+  return isFields(value) ? value : {}
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A non-empty string, or a number written as one; undefined for anything else. */
+export function text(value: unknown): string | undefined {
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
+  return typeof value === 'string' && value.trim() !== '' ? value : undefined
+}
+
+/** A whole number, also when it came as a string of digits. */
+export function wholeNumber(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+}
+
+/** A flag as providers write it: `true`, 1, "1" or "true"; undefined when it is neither yes nor no. */
+export function flag(value: unknown): boolean | undefined {
+  const word = String(value).toLowerCase()
+  if (word === 'true' || word === '1') return true
+  return word === 'false' || word === '0' ? false : undefined
+}
+
+/** The strings of a list, or the one string where a provider leaves the list away. */
+export function texts(value: unknown): string[] {
+  return (Array.isArray(value) ? value : [value]).flatMap((entry) => text(entry) ?? [])
+}
+
+// 1e11 s is the year 5138, and 1e11 ms is 1973: what is larger was meant as milliseconds.
+const largestSeconds = 1e11
+
+/** A Unix time in seconds, with or without fraction, as a string or not; milliseconds are noticed. */
+export function time(value: unknown): Date | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof number !== 'number' || !(number > 0)) return undefined
+  const date = new Date(Math.round(number > largestSeconds ? number : number * 1000))
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+/** Metadata as strings, for a provider may echo numbers and objects; our own key is left out. */
+export function metadata(value: unknown, ownKey: string): Record<string, string> {
+  const entries = Object.entries(fields(value)).flatMap(([key, entry]): [string, string][] => {
+    if (key === ownKey || key === '__proto__' || entry === null || entry === undefined) return []
+    return [[key, typeof entry === 'string' ? entry : JSON.stringify(entry)]]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The SMTP reply code and the enhanced code in a server's answer, such as `550 5.1.1 No such user`. */
+export function smtpCodes(answer: string | undefined): {
+  smtpCode?: number
+  enhancedCode?: string
+} {
+  const found = /(?:^|[^\d.])([245]\d\d)(?:[ -]|$)/.exec(answer ?? '')
+  const enhanced = /(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])/.exec(answer ?? '')
+  return {
+    ...(found?.[1] !== undefined && { smtpCode: Number(found[1]) }),
+    ...(enhanced?.[1] !== undefined && { enhancedCode: enhanced[1] }),
+  }
+}
+
+// No provider nests deeper than six; what does cannot be written back as JSON without care.
+const deepestNesting = 64
+
+/**
+ * Reads the entries of a batch one by one: what cannot be read becomes an `unknown` event with the
+ * reason, and the rest goes on.
+ */
+export function readEach(
+  entries: readonly unknown[],
+  read: (entry: Fields) => ParsedEvent,
+): ParsedEvent[] {
+  return entries.map((entry) => {
+    if (nestsDeeper(entry, deepestNesting)) return unreadable(null, 'it is nested too deeply')
+    if (!isFields(entry)) return unreadable(entry, 'it is not an object')
+    try {
+      return read(entry)
+    } catch (error) {
+      return unreadable(entry, messageOf(error))
+    }
+  })
+}
+
+function unreadable(raw: unknown, error: string): ParsedEvent {
+  return { type: 'unknown', error, providerEvent: '', tags: [], metadata: {}, raw }
+}
+
+function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1))
+}

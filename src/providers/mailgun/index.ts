@@ -1,0 +1,6 @@
+export { mailgunTransport } from './transport.js'
+export type { MailgunInfo, MailgunTransportOptions } from './transport.js'
+export { mailgunWebhook } from './webhook.js'
+export type { MailgunEvent, MailgunWebhookOptions } from './webhook.js'
+export { mailgunSimulator } from './simulator.js'
+export type { MailgunSimulator, MailgunSimulatorOptions } from './simulator.js'

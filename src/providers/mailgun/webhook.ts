@@ -1,0 +1,316 @@
+import type { BounceKind, EventFact, ParsedEvent, RejectReason } from '../../event.js'
+import { bareMessageId, contentDigest, ownId, ownIdKey, rfcMessageId } from '../../matching.js'
+import {
+  type Fields,
+  fields,
+  flag,
+  isFields,
+  metadata,
+  readEach,
+  smtpCodes,
+  text,
+  texts,
+  time,
+  wholeNumber,
+} from '../../payload.js'
+import type { Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
+import { type KeySource, signingKeys } from '../../signing-keys.js'
+import { type MailgunSignature, verifySignature } from './signature.js'
+
+/** The `event-data` of a webhook. Mailgun adds fields at any time, and any of them may be null. */
+export interface MailgunEvent {
+  event?: string
+  id?: string
+  timestamp?: number
+  'log-level'?: string
+  severity?: string | null
+  reason?: string | null
+  recipient?: string | null
+  'recipient-domain'?: string | null
+  'recipient-provider'?: string | null
+  message?: {
+    headers?: { to?: string; from?: string; subject?: string; 'message-id'?: string }
+    attachments?: { filename?: string; 'content-type'?: string; size?: number }[]
+    recipients?: string[]
+    size?: number
+  } | null
+  envelope?: { sender?: string; targets?: string; transport?: string; 'sending-ip'?: string } | null
+  flags?: Record<string, boolean | null> | null
+  'delivery-status'?: {
+    code?: number | string
+    message?: string | null
+    description?: string | null
+    'attempt-no'?: number
+    'enhanced-code'?: string
+    'bounce-code'?: string
+    'bounce-type'?: string
+    'mx-host'?: string
+    'session-seconds'?: number
+    'retry-seconds'?: number
+    tls?: boolean
+  } | null
+  reject?: { reason?: string; description?: string } | null
+  storage?: { key?: string; url?: string | string[]; region?: string } | null
+  ip?: string | null
+  geolocation?: { country?: string; region?: string; city?: string } | null
+  'client-info'?: { 'user-agent'?: string; bot?: string; 'device-type'?: string } | null
+  url?: string | null
+  'user-variables'?: Record<string, unknown> | string | null
+  tags?: string[] | null
+  'mailing-list'?: { address?: string; 'list-id'?: string } | null
+  account?: { id?: string } | null
+  domain?: { name?: string } | null
+  [field: string]: unknown
+}
+
+declare module '../../event.js' {
+  interface RawEvents {
+    mailgun: MailgunEvent
+  }
+}
+
+export interface MailgunWebhookOptions {
+  /** The account's HTTP webhook signing key (not an API key), one or several. */
+  signingKey: KeySource
+  /** The end of the path, for a second account or region; default `mailgun`. */
+  name?: string
+}
+
+/**
+ * Mailgun's webhooks, one event in each.
+ *
+ * @throws ConfigurationError when the key is missing.
+ */
+export function mailgunWebhook({ signingKey, name = 'mailgun' }: MailgunWebhookOptions): Webhook {
+  const keys = signingKeys('mailgunWebhook: signingKey', signingKey, (text) => text.trim())
+  return {
+    provider: 'mailgun',
+    name,
+    maxBodyBytes: 1024 * 1024,
+    // Only 200 and 406 keep it from coming again for 8 h (mailgun-php#658).
+    answers: { stored: 200, forged: 406, malformed: 406 },
+    read: async (request) => readWebhook(request, await keys(), name),
+  }
+}
+
+function readWebhook(request: WebhookRequest, keys: string[], name: string): WebhookReading {
+  const contentType = request.header('content-type') ?? ''
+  if (/^(?:multipart\/form-data|application\/x-www-form-urlencoded)/i.test(contentType.trim())) {
+    return {
+      kind: 'refused',
+      reason: 'unsupported',
+      detail: `the content type is ${JSON.stringify(contentType.slice(0, 80))}: legacy webhooks are not read, set up a webhook of the current kind, which is JSON`,
+    }
+  }
+  const body = parseObject(request.body)
+  if (body === undefined) {
+    return { kind: 'refused', reason: 'malformed', detail: 'the body is not a JSON object' }
+  }
+  const signed = readSignature(body['signature'])
+  if (signed === undefined) {
+    return {
+      kind: 'refused',
+      reason: 'unsigned',
+      detail: 'the body has no signature with timestamp, token and signature',
+    }
+  }
+  if (!keys.some((key) => verifySignature(key, signed))) {
+    return {
+      kind: 'refused',
+      reason: 'bad-signature',
+      detail:
+        'the signature fits none of the signing keys: the HTTP webhook signing key is asked for, which is not the API key, and every account has its own',
+    }
+  }
+  const entry = body['event-data']
+  if (!isFields(entry)) {
+    return { kind: 'refused', reason: 'malformed', detail: 'the body has no event-data' }
+  }
+  return {
+    kind: 'events',
+    events: readEach([entry], readEvent),
+    // The signature does not cover the event. A retry brings the same token with the same event;
+    // the same token with another event is a forgery.
+    nonce: { token: `${name}:${signed.token}`, content: contentDigest(entry) },
+  }
+}
+
+function parseObject(body: Buffer): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    return isFields(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function readSignature(value: unknown): MailgunSignature | undefined {
+  const block = fields(value)
+  const timestamp = text(block['timestamp'])
+  const token = text(block['token'])
+  const signature = text(block['signature'])
+  const parentSignature = text(block['parent-signature'])
+  if (timestamp === undefined || token === undefined || signature === undefined) return undefined
+  return { timestamp, token, signature, ...(parentSignature !== undefined && { parentSignature }) }
+}
+
+/** One `event-data` as an event. */
+export function readEvent(raw: Fields): ParsedEvent {
+  const headers = fields(fields(raw['message'])['headers'])
+  const recipient = readRecipient(raw, headers)
+  const occurredAt = time(raw['timestamp'])
+  const bareId = bareMessageId(text(headers['message-id']) ?? '')
+  const messageId = bareId === undefined ? undefined : rfcMessageId(bareId)
+  const providerEventId = text(raw['id'])
+  const variables = raw['user-variables']
+  const own = ownId(fields(variables)[ownIdKey])
+  return {
+    ...readFact(raw),
+    providerEvent: text(raw['event']) ?? '',
+    tags: texts(raw['tags']),
+    metadata: metadata(variables, ownIdKey),
+    raw,
+    ...(recipient !== undefined && { recipient }),
+    ...(occurredAt && { occurredAt }),
+    ...(bareId !== undefined && { providerMessageId: bareId }),
+    ...(messageId !== undefined && { messageId }),
+    ...(providerEventId !== undefined && { providerEventId }),
+    ...(own !== undefined && { ownId: own }),
+  }
+}
+
+const facts = new Map<string, (raw: Fields) => EventFact>([
+  ['accepted', () => ({ type: 'accepted' })],
+  ['delivered', (raw) => ({ type: 'delivered', ...smtpReply(raw) })],
+  ['failed', readFailure],
+  ['rejected', readRejection],
+  ['opened', (raw) => ({ type: 'opened', ...readVisit(raw) })],
+  ['clicked', (raw) => ({ type: 'clicked', url: text(raw['url']) ?? '', ...readVisit(raw) })],
+  ['complained', () => ({ type: 'complained' })],
+  ['unsubscribed', readUnsubscription],
+])
+
+function readFact(raw: Fields): EventFact {
+  const name = text(raw['event'])
+  if (name === undefined) return { type: 'unknown', error: 'it has no event name' }
+  const read = facts.get(name.toLowerCase())
+  return read === undefined ? { type: 'unknown' } : read(raw)
+}
+
+// What Mailgun's own lists stopped, by reason and by internal code: nothing was tried.
+const suppressions = new Map<string, RejectReason>([
+  ['suppress-bounce', 'bounced'],
+  ['605', 'bounced'],
+  ['suppress-unsubscribe', 'unsubscribed'],
+  ['606', 'unsubscribed'],
+  ['suppress-complaint', 'spam'],
+  ['607', 'spam'],
+  ['625', 'blocked'],
+])
+
+function readFailure(raw: Fields): EventFact {
+  const status = fields(raw['delivery-status'])
+  const reason = text(raw['reason']) ?? ''
+  const code = text(status['code']) ?? ''
+  const response = readResponse(status)
+  const suppressed = suppressions.get(reason) ?? suppressions.get(code)
+  if (suppressed !== undefined) {
+    return {
+      type: 'rejected',
+      reason: suppressed,
+      ...(response !== undefined && { detail: response }),
+    }
+  }
+  // Retries are over, whatever the severity says (code 602, reason old).
+  const expired = reason === 'old' || code === '602'
+  if (text(raw['severity'])?.toLowerCase() === 'temporary' && !expired) {
+    return { type: 'deferred', ...smtpReply(raw) }
+  }
+  const codes = readCodes(status)
+  return {
+    type: 'bounced',
+    bounce: {
+      kind: expired ? 'soft' : bounceKind(reason, text(status['bounce-type']), codes),
+      asynchronous: flag(fields(raw['flags'])['is-delayed-bounce']) ?? false,
+      ...codes,
+    },
+    ...(response !== undefined && { response }),
+  }
+}
+
+function bounceKind(
+  reason: string,
+  bounceType: string | undefined,
+  { smtpCode, enhancedCode }: { smtpCode?: number; enhancedCode?: string },
+): BounceKind {
+  if (reason === 'espblock' || reason === 'blacklisted') return 'block'
+  if (bounceType === 'hard' || bounceType === 'soft') return bounceType
+  if (enhancedCode?.startsWith('5.7.')) return 'block'
+  if (reason === 'bounce' || reason === 'hardfail' || enhancedCode?.startsWith('5.')) return 'hard'
+  if (enhancedCode?.startsWith('4.')) return 'soft'
+  if (smtpCode === undefined) return 'unknown'
+  return smtpCode >= 500 ? 'hard' : 'soft'
+}
+
+function smtpReply(raw: Fields): { response?: string; smtpCode?: number; attempt?: number } {
+  const status = fields(raw['delivery-status'])
+  const response = readResponse(status)
+  const { smtpCode } = readCodes(status)
+  const attempt = wholeNumber(status['attempt-no'])
+  return {
+    ...(response !== undefined && { response }),
+    ...(smtpCode !== undefined && { smtpCode }),
+    ...(attempt !== undefined && { attempt }),
+  }
+}
+
+function readResponse(status: Fields): string | undefined {
+  return text(status['message']) ?? text(status['description'])
+}
+
+function readCodes(status: Fields): { smtpCode?: number; enhancedCode?: string } {
+  const code = wholeNumber(status['code'])
+  // 498 and 499 (no MX, no connection) and everything from 600 are Mailgun's own.
+  const smtpCode = code !== undefined && code >= 200 && code < 600 && code !== 498 && code !== 499
+  const named = text(status['enhanced-code']) ?? text(status['bounce-code'])
+  const { enhancedCode } = smtpCodes(named ?? text(status['message']))
+  return {
+    ...(smtpCode && { smtpCode: code }),
+    ...(enhancedCode !== undefined && { enhancedCode }),
+  }
+}
+
+function readRejection(raw: Fields): EventFact {
+  const { reason, description } = fields(raw['reject'])
+  const detail = text(reason) ?? text(description)
+  return { type: 'rejected', reason: 'other', ...(detail !== undefined && { detail }) }
+}
+
+function readVisit(raw: Fields): { ip?: string; userAgent?: string; machine?: boolean } {
+  const client = fields(raw['client-info'])
+  const ip = text(raw['ip'])
+  const userAgent = text(client['user-agent'])
+  const bot = client['bot']
+  return {
+    ...(ip !== undefined && { ip }),
+    ...(userAgent !== undefined && { userAgent }),
+    ...(typeof bot === 'string' && { machine: bot !== '' }),
+  }
+}
+
+function readUnsubscription(raw: Fields): EventFact {
+  const list = text(fields(raw['mailing-list'])['address'])
+  const scope = list === undefined ? { kind: 'all' as const } : { kind: 'list' as const, id: list }
+  return { type: 'unsubscribed', scope }
+}
+
+/** Rejections name no recipient, so a single addressee stands in. */
+function readRecipient(raw: Fields, headers: Fields): string | undefined {
+  const named = text(raw['recipient'])?.trim()
+  if (named !== undefined) return named
+  const listed = texts(fields(raw['message'])['recipients'])
+  if (listed.length === 1) return listed[0]
+  const to = text(headers['to'])
+  if (listed.length > 0 || to === undefined || to.includes(',')) return undefined
+  return /<([^<>]+)>/.exec(to)?.[1] ?? to.trim()
+}

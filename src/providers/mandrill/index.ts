@@ -1,0 +1,6 @@
+export { mandrillTransport } from './transport.js'
+export type { MandrillInfo, MandrillTransportOptions } from './transport.js'
+export { mandrillWebhook } from './webhook.js'
+export type { MandrillEvent, MandrillMessage, MandrillWebhookOptions } from './webhook.js'
+export { mandrillSimulator } from './simulator.js'
+export type { MandrillSimulator, MandrillSimulatorOptions } from './simulator.js'

@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto'
+import { type Fields, fields, text, texts } from '../../payload.js'
+import type {
+  ApiAnswer,
+  ApiRequest,
+  ProviderSimulator,
+  SignedRequest,
+  SimulatedEvent,
+  SimulatedMessage,
+} from '../../simulator.js'
+import { sign, signatureHeader } from './signature.js'
+
+export interface MandrillSimulatorOptions {
+  apiKey: string
+  /** The URL of the webhook as it would be entered in Mandrill. */
+  webhookUrl: string
+}
+
+export interface MandrillSimulator extends ProviderSimulator {
+  /** What the webhook is to be given. */
+  readonly webhookKey: string
+}
+
+/** Mandrill on this machine: its send call, and its webhooks. */
+export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSimulator {
+  const webhookKey = randomBytes(16).toString('base64url')
+  const otherKey = randomBytes(16).toString('base64url')
+  return {
+    provider: 'mandrill',
+    webhookKey,
+    answer: async (request) => answerSend(request, options.apiKey),
+    entry,
+    webhooks: (entries, _now, forged = false) => [
+      signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
+    ],
+  }
+}
+
+function answerSend(
+  { method, path, body }: ApiRequest,
+  apiKey: string,
+): { answer: ApiAnswer; message?: SimulatedMessage } {
+  if (method !== 'POST' || !/^\/api\/1\.\d\/messages\/send(?:\.json)?$/.test(path)) {
+    return { answer: errorAnswer(404, -1, 'Unknown_Method', `Invalid method: ${path}`) }
+  }
+  let call: Fields
+  try {
+    call = fields(JSON.parse(body.toString('utf8')))
+  } catch {
+    return { answer: errorAnswer(400, -2, 'ValidationError', 'You must specify a key value') }
+  }
+  if (call['key'] !== apiKey) {
+    return { answer: errorAnswer(401, -1, 'Invalid_Key', 'Invalid API key') }
+  }
+  const mail = fields(call['message'])
+  const fault = findFault(mail)
+  if (fault) {
+    const message = `Validation error: ${JSON.stringify({ message: fault })}`
+    return { answer: errorAnswer(400, -2, 'ValidationError', message) }
+  }
+  const items = list(mail['to']).map((recipient) => answerFor(recipient, mail))
+  const accepted = items.filter(({ status }) => status !== 'rejected')
+  return {
+    answer: jsonAnswer(200, items),
+    ...(accepted.length > 0 && { message: toMessage(mail, items) }),
+  }
+}
+
+const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : [])
+
+function findFault(mail: Fields): Record<string, string> | undefined {
+  if (!/^[^@\s]+@[^@\s]+$/.test(text(mail['from_email']) ?? '')) {
+    return { from_email: 'An email address must contain a single @' }
+  }
+  if (list(mail['to']).length === 0) return { to: 'Please provide at least one recipient' }
+  const files = [...list(mail['attachments']), ...list(mail['images'])]
+  if (files.some(({ content }) => typeof content !== 'string')) {
+    return { attachments: 'Please provide base64-encoded content' }
+  }
+  return texts(mail['tags']).some((tag) => tag.startsWith('_'))
+    ? { tags: 'Tags may not begin with an underscore' }
+    : undefined
+}
+
+interface Item {
+  email: string
+  status: string
+  _id: string
+  reject_reason: string | null
+  queued_reason: string | null
+}
+
+function answerFor({ email }: Fields, mail: Fields): Item {
+  const address = text(email) ?? ''
+  const queued =
+    list(mail['attachments']).length > 0
+      ? 'attachments'
+      : list(mail['to']).length > 10
+        ? 'multiple-recipients'
+        : null
+  // A test address of Mandrill's own.
+  const rejected = address.startsWith('reject@')
+  return {
+    email: address.toLowerCase(),
+    status: rejected ? 'rejected' : queued === null ? 'sent' : 'queued',
+    _id: randomBytes(16).toString('hex'),
+    reject_reason: rejected ? 'hard-bounce' : null,
+    queued_reason: rejected ? null : queued,
+  }
+}
+
+function errorAnswer(status: number, code: number, name: string, message: string): ApiAnswer {
+  return jsonAnswer(status, { status: 'error', code, name, message })
+}
+
+function jsonAnswer(status: number, body: unknown): ApiAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(body),
+  }
+}
+
+function toMessage(mail: Fields, items: Item[]): SimulatedMessage {
+  const metadata = Object.entries(fields(mail['metadata']))
+  return {
+    id: items[0]?._id ?? '',
+    recipients: items.map(({ email, _id }) => ({ address: email, id: _id })),
+    subject: text(mail['subject']) ?? '',
+    metadata: Object.fromEntries(metadata.map(([key, value]) => [key, text(value) ?? ''])),
+    tags: texts(mail['tags']),
+    messageId: (text(fields(mail['headers'])['Message-Id']) ?? '').replace(/^<|>$/g, ''),
+    request: mail,
+  }
+}
+
+const names = {
+  accepted: 'send',
+  deferred: 'deferral',
+  delivered: 'delivered',
+  bounced: 'hard_bounce',
+  rejected: 'reject',
+  opened: 'open',
+  clicked: 'click',
+  complained: 'spam',
+  unsubscribed: 'unsub',
+} as const
+
+/** An entry of `mandrill_events`. */
+function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fields {
+  const ts = Math.floor((event.at ?? now).getTime() / 1000)
+  const address = event.recipient.toLowerCase()
+  const id = message.recipients.find((recipient) => recipient.address === address)?.id
+  const soft = event.type === 'bounced' && event.bounce === 'soft'
+  return {
+    event: soft ? 'soft_bounce' : names[event.type],
+    _id: id ?? message.id,
+    msg: {
+      ts,
+      _id: id ?? message.id,
+      subject: message.subject,
+      email: event.recipient,
+      sender: 'shop@example.com',
+      tags: message.tags,
+      // PHP writes an empty object as an empty list.
+      metadata: event.withoutOwnId ? [] : message.metadata,
+      ...messageDetails(event, ts),
+    },
+    ...topDetails(event),
+    ts,
+  }
+}
+
+function messageDetails({ type, bounce = 'hard' }: SimulatedEvent, ts: number): Fields {
+  const smtpEvent = (kind: string, diag: string): Fields => ({
+    smtp_events: [{ ts, type: kind, diag, source_ip: '198.2.128.10', size: 4120 }],
+  })
+  switch (type) {
+    case 'deferred':
+      return {
+        state: 'deferred',
+        ...smtpEvent('deferred', '451 4.7.1 Greylisted, try again later'),
+      }
+    case 'delivered':
+      return { state: 'sent', ...smtpEvent('delivered', '250 2.0.0 OK') }
+    case 'bounced':
+      return bounce === 'soft'
+        ? {
+            state: 'soft-bounced',
+            diag: 'smtp;552 5.2.2 Over Quota',
+            bounce_description: 'mailbox_full',
+          }
+        : {
+            state: 'bounced',
+            diag: 'smtp;550 5.1.1 No such user',
+            bounce_description: 'bad_mailbox',
+            ...(bounce === 'later' && smtpEvent('sent', '250 2.0.0 OK')),
+          }
+    case 'rejected':
+      return { state: 'rejected', reject: { reason: 'hard-bounce' } }
+    case 'accepted':
+    case 'opened':
+    case 'clicked':
+    case 'complained':
+    case 'unsubscribed':
+      return { state: 'sent' }
+  }
+}
+
+function topDetails({ type, url }: SimulatedEvent): Fields {
+  if (type === 'delivered') return { diag: '250 2.0.0 OK' }
+  const visit = { ip: '203.0.113.80', location: null, user_agent: 'Mozilla/5.0' }
+  if (type === 'opened') return visit
+  return type === 'clicked' ? { ...visit, url: url ?? 'https://example.com/' } : {}
+}
+
+/** The form as PHP writes it: `\/` and `\uXXXX` in the JSON, and `+` for a space. */
+function signBatch(entries: readonly unknown[], url: string, key: string): SignedRequest {
+  const json = JSON.stringify(entries)
+    .replaceAll('/', '\\/')
+    .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return {
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'user-agent': 'Mandrill-Webhook/1.0',
+      [signatureHeader]: sign(key, url, [['mandrill_events', json]]),
+    },
+    body: Buffer.from(new URLSearchParams({ mandrill_events: json }).toString()),
+  }
+}

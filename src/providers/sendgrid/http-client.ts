@@ -1,0 +1,87 @@
+import type { SendError } from '../../errors.js'
+import { connectionFailure, httpFailure, retryAfter } from '../../http-failure.js'
+import { fields, text } from '../../payload.js'
+import { version } from '../../version.js'
+
+/** What the SDK asks of the client that is given to its `setClient`. */
+export interface SendgridHttpClient {
+  request(call: { method: string; url: string; body: unknown }): Promise<[SendgridResponse, string]>
+}
+
+export interface SendgridResponse {
+  statusCode: number
+  body: string
+  headers: Record<string, string>
+}
+
+/**
+ * Calls the API in place of the SDK's own client. That one hangs on an error answer in working
+ * directories with a bracket in their name, sends mail headers as HTTP headers too, has the API key
+ * in its errors, and follows redirects with a GET.
+ */
+export function createHttpClient(
+  apiKey: string,
+  baseUrl: string,
+  timeout: number,
+): SendgridHttpClient {
+  const root = baseUrl.replace(/\/+$/, '')
+  return {
+    async request({ method, url, body }) {
+      let response: Response
+      let answer: string
+      try {
+        response = await fetch(root + url, {
+          method,
+          headers: {
+            authorization: `Bearer ${apiKey}`,
+            'content-type': 'application/json',
+            accept: 'application/json',
+            'user-agent': `mailtrail/${version}`,
+          },
+          body: JSON.stringify(body),
+          redirect: 'manual',
+          signal: AbortSignal.timeout(timeout),
+        })
+        answer = await response.text()
+      } catch (error) {
+        throw toConnectionFailure(error)
+      }
+      if (!response.ok) throw toHttpFailure(response, answer)
+      const headers = Object.fromEntries(response.headers)
+      return [{ statusCode: response.status, body: answer, headers }, answer]
+    },
+  }
+}
+
+/** fetch says `fetch failed`, and its cause says why. */
+function toConnectionFailure(error: unknown): SendError {
+  const { name, cause } = fields(error)
+  const { code, syscall } = fields(cause)
+  return connectionFailure('SendGrid', text(code) ?? text(name) ?? 'an error', text(syscall))
+}
+
+function toHttpFailure(response: Response, answer: string): SendError {
+  const detail = errorTexts(answer).join('; ') || response.statusText
+  return httpFailure('SendGrid', {
+    status: response.status,
+    detail,
+    retryAfter: retryAfter((name) => response.headers.get(name), Date.now()),
+    // Told with the status of a bad key.
+    category: /maximum credits exceeded/i.test(detail) ? 'rate-limit' : undefined,
+  })
+}
+
+/** The messages of an error body, which may be JSON, a page or nothing. */
+function errorTexts(answer: string): string[] {
+  try {
+    const { errors } = fields(JSON.parse(answer))
+    return (Array.isArray(errors) ? errors : []).map(fields).flatMap(({ message, field }) => {
+      const said = text(message)
+      if (said === undefined) return []
+      const where = text(field)
+      return where === undefined || where === 'null' ? [said] : [`${said} (${where})`]
+    })
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,6 @@
+export { sendgridTransport } from './transport.js'
+export type { SendgridInfo, SendgridTransportOptions } from './transport.js'
+export { sendgridWebhook } from './webhook.js'
+export type { SendgridEvent, SendgridWebhookOptions } from './webhook.js'
+export { sendgridSimulator } from './simulator.js'
+export type { SendgridSimulator } from './simulator.js'

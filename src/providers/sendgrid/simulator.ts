@@ -1,0 +1,299 @@
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { type Fields, fields, text, texts } from '../../payload.js'
+import type {
+  ApiAnswer,
+  ApiRequest,
+  ProviderSimulator,
+  SimulatedEvent,
+  SimulatedMessage,
+} from '../../simulator.js'
+import { sign, signatureHeader, timestampHeader } from './signature.js'
+
+export interface SendgridSimulator extends ProviderSimulator {
+  /** What the webhook is to be given. */
+  readonly publicKey: string
+}
+
+/** SendGrid on this machine: its Mail Send API, and its signed event webhook. */
+export function sendgridSimulator({ apiKey }: { apiKey: string }): SendgridSimulator {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const otherKeys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  return {
+    provider: 'sendgrid',
+    publicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+    answer: async (request) => answerSend(request, apiKey),
+    entry,
+    webhooks: (entries, now, forged = false) => [
+      signBatch(entries, now, forged ? otherKeys.privateKey : keys.privateKey),
+    ],
+  }
+}
+
+function answerSend(
+  request: ApiRequest,
+  apiKey: string,
+): { answer: ApiAnswer; message?: SimulatedMessage } {
+  const refused = refuseCall(request, apiKey)
+  if (refused) return { answer: refused }
+  let mail: Fields
+  try {
+    mail = fields(JSON.parse(request.body.toString('utf8')))
+  } catch {
+    return { answer: errorAnswer(400, 'Bad Request') }
+  }
+  const invalid = findFault(mail)
+  if (invalid) return { answer: errorAnswer(400, invalid.message, invalid.field) }
+  const id = randomBytes(16).toString('base64url')
+  return {
+    answer: {
+      status: 202,
+      headers: { 'x-message-id': id, 'content-type': 'text/plain; charset=utf-8' },
+      body: '',
+    },
+    message: toMessage(mail, id),
+  }
+}
+
+function refuseCall(request: ApiRequest, apiKey: string): ApiAnswer | undefined {
+  const { method, path, headers, body } = request
+  if (path !== '/v3/mail/send') return errorAnswer(404, 'not found')
+  if (method !== 'POST') return errorAnswer(405, 'method not allowed')
+  if (headers['authorization'] === undefined) return errorAnswer(401, 'authorization required')
+  if (headers['authorization'] !== `Bearer ${apiKey}`) {
+    return errorAnswer(401, 'The provided authorization grant is invalid, expired, or revoked')
+  }
+  if (!headers['content-type']?.startsWith('application/json')) {
+    return errorAnswer(415, 'Content-Type should be application/json.')
+  }
+  // nginx answers this one, in its own way.
+  if (body.length > 30 * 1024 * 1024) {
+    const page = '<html><head><title>413 Request Entity Too Large</title></head></html>'
+    return { status: 413, headers: { 'content-type': 'text/html' }, body: page }
+  }
+  return undefined
+}
+
+function errorAnswer(status: number, message: string, field: string | null = null): ApiAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ errors: [{ message, field, help: null }] }),
+  }
+}
+
+const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : [])
+
+/** The first thing that the real API would refuse. */
+function findFault(mail: Fields): { message: string; field: string } | undefined {
+  const personalizations = list(mail['personalizations'])
+  if (personalizations.length === 0) {
+    return {
+      message: 'The personalizations field is required and must have at least one personalization.',
+      field: 'personalizations',
+    }
+  }
+  for (const [index, personalization] of personalizations.entries()) {
+    const fault = recipientFault(personalization, `personalizations.${index}`)
+    if (fault) return fault
+  }
+  if (text(fields(mail['from'])['email']) === undefined) {
+    return {
+      message: 'The from object must be provided for every email send.',
+      field: 'from.email',
+    }
+  }
+  if (text(mail['subject']) === undefined) {
+    return { message: 'The subject is required.', field: 'subject' }
+  }
+  return contentFault(list(mail['content'])) ?? detailFault(mail)
+}
+
+function recipientFault(
+  personalization: Fields,
+  field: string,
+): { message: string; field: string } | undefined {
+  if (list(personalization['to']).every(({ email }) => text(email) === undefined)) {
+    return {
+      message:
+        'The to array is required for all personalization objects, and must have at least one email object with a valid email address.',
+      field: `${field}.to`,
+    }
+  }
+  const seen = new Set<string>()
+  for (const kind of ['to', 'cc', 'bcc']) {
+    for (const { email } of list(personalization[kind])) {
+      const address = (text(email) ?? '').toLowerCase()
+      if (seen.has(address)) {
+        return {
+          message: `Each email address in the personalization block should be unique between to, cc, and bcc. We found the first duplicate instance of [${address}] in the ${field}.${kind} field.`,
+          field,
+        }
+      }
+      seen.add(address)
+    }
+  }
+  const args = Object.values(fields(personalization['custom_args']))
+  return args.every((value) => typeof value === 'string')
+    ? undefined
+    : { message: 'Bad Request', field: 'null' }
+}
+
+function contentFault(content: Fields[]): { message: string; field: string } | undefined {
+  if (content.length === 0) return { message: 'The content array is required.', field: 'content' }
+  const empty = content.findIndex(({ value }) => typeof value !== 'string' || value === '')
+  if (empty >= 0) {
+    return {
+      message: 'The content value must be a string at least one character in length.',
+      field: `content.${empty}.value`,
+    }
+  }
+  const order = ['text/plain', 'text/html']
+  const ranks = content.map(({ type }) => {
+    const rank = order.indexOf(String(type))
+    return rank < 0 ? order.length : rank
+  })
+  const ordered = ranks.every((rank, index) => index === 0 || rank >= (ranks[index - 1] ?? 0))
+  return ordered
+    ? undefined
+    : {
+        message:
+          'Following RFC 1341, section 7.2, if either text/html or text/plain are to be sent in your email: text/plain needs to be first, followed by text/html, followed by any other content.',
+        field: 'content',
+      }
+}
+
+const reservedHeaders =
+  /^(?:x-sg-id|x-sg-eid|received|dkim-signature|content-type|content-transfer-encoding|to|from|subject|reply-to|cc|bcc)$/i
+
+function detailFault(mail: Fields): { message: string; field: string } | undefined {
+  for (const [index, { content, type, filename }] of list(mail['attachments']).entries()) {
+    if (typeof content !== 'string' || !/^[\w+/]+={0,2}$/.test(content)) {
+      return {
+        message: 'The attachment content must be base64 encoded.',
+        field: `attachments.${index}.content`,
+      }
+    }
+    if (text(filename) === undefined || /[;\r\n]/.test(text(type) ?? '')) {
+      return { message: 'The attachment is not valid.', field: `attachments.${index}` }
+    }
+  }
+  for (const [name, value] of Object.entries(fields(mail['headers']))) {
+    if (reservedHeaders.test(name) || typeof value !== 'string') {
+      return { message: `The header ${name} cannot be used.`, field: 'headers' }
+    }
+  }
+  const categories = texts(mail['categories'])
+  return categories.length > 10 || new Set(categories).size < categories.length
+    ? { message: 'There is a limit of 10 unique categories per request.', field: 'categories' }
+    : undefined
+}
+
+function toMessage(mail: Fields, id: string): SimulatedMessage {
+  const personalizations = list(mail['personalizations'])
+  const recipients = personalizations.flatMap((personalization) =>
+    ['to', 'cc', 'bcc'].flatMap((kind) =>
+      list(personalization[kind]).map(({ email }) => ({ address: text(email) ?? '', id })),
+    ),
+  )
+  const args = { ...fields(mail['custom_args']), ...fields(personalizations[0]?.['custom_args']) }
+  const messageId = text(fields(mail['headers'])['Message-ID'])
+  return {
+    id,
+    recipients,
+    subject: text(mail['subject']) ?? '',
+    metadata: Object.fromEntries(
+      Object.entries(args).map(([key, value]) => [key, text(value) ?? '']),
+    ),
+    tags: texts(mail['categories']),
+    messageId: messageId?.replace(/^<|>$/g, '') ?? `${id}@geopod-ismtpd-8`,
+    request: mail,
+  }
+}
+
+const names = {
+  accepted: 'processed',
+  deferred: 'deferred',
+  delivered: 'delivered',
+  bounced: 'bounce',
+  rejected: 'dropped',
+  opened: 'open',
+  clicked: 'click',
+  complained: 'spamreport',
+  unsubscribed: 'unsubscribe',
+} as const
+
+/** An entry of a batch, its keys in alphabetical order as in real traffic. */
+function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fields {
+  const seconds = Math.floor((event.at ?? now).getTime() / 1000)
+  const later = event.type === 'bounced' && event.bounce === 'later'
+  const index = message.recipients.findIndex(({ address }) => address === event.recipient)
+  const received = Math.floor(now.getTime() / 1000)
+    .toString(16)
+    .toUpperCase()
+  const unsorted: Fields = {
+    email: event.recipient,
+    event: names[event.type],
+    sg_event_id: randomBytes(16).toString('base64url'),
+    timestamp: seconds,
+    ...details(event),
+    // A bounce that comes back after acceptance knows nothing of the message (docs#5177).
+    ...(later
+      ? { sg_message_id: '' }
+      : {
+          sg_message_id: `${message.id}.recvd-7c9d8f6b54-q2w8x-1-${received}-7.${Math.max(index, 0)}`,
+          ...(message.tags.length > 0 && { category: message.tags }),
+          ...(isDelivery(event) && { 'smtp-id': `<${message.messageId}>` }),
+          ...(!event.withoutOwnId && message.metadata),
+        }),
+  }
+  return Object.fromEntries(Object.entries(unsorted).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function isDelivery({ type }: SimulatedEvent): boolean {
+  return ['accepted', 'deferred', 'delivered', 'bounced', 'rejected'].includes(type)
+}
+
+function details({ type, bounce = 'hard', url }: SimulatedEvent): Fields {
+  switch (type) {
+    case 'accepted':
+      return { send_at: 0 }
+    case 'deferred':
+      return { attempt: '1', response: '451 4.7.1 Greylisted, try again later' }
+    case 'delivered':
+      return { ip: '149.72.0.10', response: '250 2.0.0 OK 1755427525 gsmtp', tls: 1 }
+    case 'bounced':
+      return bounce === 'soft'
+        ? { type: 'blocked', status: '4.2.2', reason: '452 4.2.2 Mailbox full' }
+        : { type: 'bounce', status: '5.1.1', reason: '550 5.1.1 No such user' }
+    case 'rejected':
+      return { reason: 'Bounced Address' }
+    case 'opened':
+      return { ip: '203.0.113.9', sg_machine_open: false, useragent: 'Mozilla/5.0' }
+    case 'clicked':
+      return {
+        ip: '203.0.113.9',
+        url: url ?? 'https://example.com/',
+        url_offset: { index: 0, type: 'html' },
+        useragent: 'Mozilla/5.0',
+      }
+    case 'complained':
+    case 'unsubscribed':
+      return {}
+  }
+}
+
+/** The body as it stands on the wire: events parted by `,\r\n`, and a line break at the end. */
+function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject) {
+  const json = entries.map((item) => JSON.stringify(item)).join(',\r\n')
+  const body = Buffer.from(`[${json}]\r\n`)
+  const timestamp = String(Math.floor(now.getTime() / 1000))
+  return {
+    headers: {
+      'content-type': 'application/json;charset=utf-8',
+      'user-agent': 'SendGrid Event API',
+      [signatureHeader]: sign(privateKey, timestamp, body),
+      [timestampHeader]: timestamp,
+    },
+    body,
+  }
+}

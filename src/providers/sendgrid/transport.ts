@@ -1,0 +1,89 @@
+import { ConfigurationError, messageOf, SendError } from '../../errors.js'
+import { sdkLoader } from '../../sdk.js'
+import {
+  createProviderTransport,
+  defaultTimeout,
+  invalid,
+  type ProviderClient,
+  type ProviderInfo,
+  type TransportOptions,
+} from '../../transport.js'
+import type { ProviderTransport } from '../../transporter.js'
+import { createHttpClient, type SendgridHttpClient, type SendgridResponse } from './http-client.js'
+import { buildRequest, type SendgridRequest } from './request.js'
+
+export interface SendgridTransportOptions extends TransportOptions {
+  /** An API key with the scope `mail.send`; default `SENDGRID_API_KEY` of the environment. */
+  apiKey?: string
+}
+
+/** What `sendMail` resolves with when it went through SendGrid. */
+export type SendgridInfo = ProviderInfo<'sendgrid'>
+
+/**
+ * Sends through SendGrid's v3 Mail Send API, with `@sendgrid/mail`.
+ *
+ * @throws ConfigurationError when no API key is given
+ */
+export function sendgridTransport(
+  options: SendgridTransportOptions = {},
+): ProviderTransport<SendgridInfo> {
+  const apiKey = options.apiKey ?? process.env['SENDGRID_API_KEY']
+  if (!apiKey) {
+    throw new ConfigurationError(
+      'sendgridTransport: no API key: pass { apiKey }, or set SENDGRID_API_KEY',
+    )
+  }
+  const { baseUrl = 'https://api.sendgrid.com', timeout = defaultTimeout } = options
+  const http = createHttpClient(apiKey, baseUrl, timeout)
+  return createProviderTransport('sendgrid', sendgridClient(http), options)
+}
+
+/** The SDK's class, which its types hide behind the instance that they export. */
+interface MailService {
+  setClient(client: SendgridHttpClient): unknown
+  send(mail: SendgridRequest): Promise<[SendgridResponse, unknown]>
+}
+
+interface Sdk {
+  MailService: new () => MailService
+}
+
+const loadSdk = sdkLoader(
+  '@sendgrid/mail',
+  () => import('@sendgrid/mail'),
+  (sdk): sdk is Sdk =>
+    typeof sdk === 'object' &&
+    sdk !== null &&
+    typeof Reflect.get(sdk, 'MailService') === 'function',
+)
+
+function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridRequest> {
+  let service: Promise<MailService> | undefined
+  return {
+    buildRequest,
+    async send(request) {
+      service ??= createService(http)
+      const mailService = await service
+      const [{ statusCode, headers }] = await mailService.send(request).catch((error: unknown) => {
+        // What our client did not throw is the SDK's own check of the message, before any call.
+        throw error instanceof SendError ? error : invalid(`@sendgrid/mail: ${messageOf(error)}`)
+      })
+      const providerMessageId = headers['x-message-id']?.trim()
+      return {
+        response: statusCode === 202 ? '202 Accepted' : String(statusCode),
+        ...(providerMessageId && { providerMessageId }),
+        // A 202 speaks for all; SendGrid tells of refused recipients by events.
+        recipient: () => ({ status: 'accepted', providerStatus: 'queued' }),
+      }
+    },
+  }
+}
+
+/** Each transport has an instance of its own: the SDK's default one is shared by the process. */
+async function createService(http: SendgridHttpClient): Promise<MailService> {
+  const { MailService: Service } = await loadSdk()
+  const service = new Service()
+  service.setClient(http)
+  return service
+}

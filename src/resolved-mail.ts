@@ -1,0 +1,210 @@
+import type { EventEmitter } from 'node:events'
+import type { Address, Envelope, RecipientKind } from './message.js'
+import { canonicalAddress } from './matching.js'
+import { type Fields, fields, isFields } from './payload.js'
+
+/** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
+export interface NodemailerMail {
+  data: object
+  readonly mailer: EventEmitter
+  readonly message: {
+    getAddresses(): object
+    getEnvelope(): { from: string | false; to: string[] }
+    messageId(): string
+    getHeader(name: string): unknown
+    buildHeaders(): string
+  }
+  normalize(callback: (error: Error | null, content?: unknown) => void): void
+}
+
+export interface Attachment {
+  filename: string
+  contentType: string
+  content: Buffer
+  /** The Content-ID, without brackets, of a part that the HTML shows. */
+  contentId?: string
+}
+
+/** Who and what a message speaks of: what is known before its content is read. */
+export interface MailHead {
+  envelope: Envelope
+  messageId: string
+  from: Address[]
+  replyTo: Address[]
+  /** No address stands in more than one of these, or twice. */
+  to: Address[]
+  cc: Address[]
+  bcc: Address[]
+  subject?: string
+}
+
+/** A message with everything in it read and composed by Nodemailer: plain values from here on. */
+export interface ResolvedMail extends MailHead {
+  text?: string
+  html?: string
+  attachments: Attachment[]
+  /** Every other header, in ASCII as it goes on the wire, unfolded. */
+  headers: { name: string; value: string }[]
+}
+
+export function mailHead(mail: NodemailerMail): MailHead {
+  const { message } = mail
+  const addresses = fields(message.getAddresses())
+  const { from, to } = message.getEnvelope()
+  const subject = headerText(message.getHeader('subject'))
+  const seen = new Set<string>()
+  // SendGrid refuses an address that stands in two places, and no mailbox wants a copy of each.
+  const unique = (kind: RecipientKind): Address[] =>
+    mailboxes(addresses[kind]).filter(({ address }) => {
+      const key = canonicalAddress(address)
+      return !seen.has(key) && seen.add(key)
+    })
+  return {
+    envelope: { from, to: [...to] },
+    messageId: message.messageId(),
+    from: mailboxes(addresses['from']),
+    replyTo: mailboxes(addresses['reply-to']),
+    to: unique('to'),
+    cc: unique('cc'),
+    bcc: unique('bcc'),
+    ...(subject !== undefined && { subject }),
+  }
+}
+
+/** Reads the content, from files, URLs and streams too. The caller's objects stay as they are. */
+export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise<ResolvedMail> {
+  // Nodemailer resolves content in place, so it gets copies to do it in.
+  mail.data = copyContent({ ...mail.data })
+  const content = fields(
+    await new Promise((resolve, reject) => {
+      mail.normalize((error, data) => (error ? reject(error) : resolve(data)))
+    }),
+  )
+  const { text, html, attachments } = content
+  return {
+    ...head,
+    ...(typeof text === 'string' && text !== '' && { text }),
+    ...(typeof html === 'string' && html !== '' && { html }),
+    attachments: Array.isArray(attachments) ? attachments.map(toAttachment) : [],
+    headers: otherHeaders(mail.message.buildHeaders()),
+  }
+}
+
+/** What no provider's fields can say yet, by the name that the caller gave it. */
+export function uncarriedFields(data: Fields, head: MailHead): string[] {
+  const present = [
+    'raw',
+    'alternatives',
+    'amp',
+    'watchHtml',
+    'icalEvent',
+    'dkim',
+    'date',
+    'templateId',
+    'templateData',
+    'recipientData',
+    'sendAt',
+    'trackOpens',
+    'trackClicks',
+  ].filter((name) => {
+    const value = data[name]
+    return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
+  })
+  if (data['envelope'] && !envelopeFollowsHeaders(head)) present.push('envelope')
+  const attachments = Array.isArray(data['attachments']) ? data['attachments'] : []
+  attachments.map(fields).forEach((attachment, index) => {
+    for (const name of ['raw', 'headers']) {
+      if (attachment[name] !== undefined) present.push(`attachments[${index}].${name}`)
+    }
+  })
+  return present
+}
+
+/** The headers as an object, which holds each name once; the names of others go to `lost`. */
+export function headersByName(
+  headers: ResolvedMail['headers'],
+  lost: string[],
+): Record<string, string> {
+  const byName = new Map<string, { name: string; value: string }>()
+  for (const header of headers) {
+    const known = byName.get(header.name.toLowerCase())
+    if (!known) byName.set(header.name.toLowerCase(), header)
+    else if (known.value !== header.value) lost.push(`a second ${header.name} header`)
+  }
+  return Object.fromEntries([...byName.values()].map(({ name, value }) => [name, value]))
+}
+
+function envelopeFollowsHeaders({ envelope, from, to, cc, bcc }: MailHead): boolean {
+  const wanted = new Set(envelope.to.map(canonicalAddress))
+  const addressed = [...to, ...cc, ...bcc].map(({ address }) => canonicalAddress(address))
+  const sender = from[0]?.address ?? ''
+  return (
+    wanted.size === addressed.length &&
+    addressed.every((address) => wanted.has(address)) &&
+    (envelope.from === false || canonicalAddress(envelope.from) === canonicalAddress(sender))
+  )
+}
+
+function mailboxes(value: unknown): Address[] {
+  const entries = Array.isArray(value) ? value : []
+  return entries.map(fields).flatMap(({ name, address }) => {
+    if (typeof address !== 'string' || address === '') return []
+    return [{ name: typeof name === 'string' ? name : '', address }]
+  })
+}
+
+function headerText(value: unknown): string | undefined {
+  const text = isFields(value) ? value['value'] : value
+  return typeof text === 'string' ? text.replace(/\s*[\r\n]+\s*/g, ' ').trim() : undefined
+}
+
+function copyContent(data: Fields): Fields {
+  const copy = (value: unknown): unknown => {
+    const plain = isFields(value) && !Buffer.isBuffer(value) && typeof value['pipe'] !== 'function'
+    return plain ? { ...value } : value
+  }
+  const contents = ['html', 'text', 'watchHtml', 'amp', 'icalEvent']
+  const lists = ['attachments', 'alternatives']
+  return {
+    ...data,
+    ...Object.fromEntries(contents.map((name) => [name, copy(data[name])])),
+    ...Object.fromEntries(
+      lists.flatMap((name) => {
+        const list = data[name]
+        return Array.isArray(list) ? [[name, list.map(copy)]] : []
+      }),
+    ),
+  }
+}
+
+function toAttachment(value: unknown): Attachment {
+  const { filename, contentType, content, encoding, cid, contentDisposition } = fields(value)
+  const contentId = typeof cid === 'string' ? cid.replace(/^<|>$/g, '') : undefined
+  return {
+    filename: String(filename),
+    contentType: String(contentType),
+    content: Buffer.from(String(content ?? ''), encoding === 'base64' ? 'base64' : 'utf8'),
+    ...(contentId !== undefined && contentDisposition !== 'attachment' && { contentId }),
+  }
+}
+
+// What has a field of its own, or is the provider's to write.
+const carriedElsewhere =
+  /^(?:from|to|cc|bcc|subject|reply-to|message-id|date|mime-version|content-.*)$/i
+
+function otherHeaders(block: string): { name: string; value: string }[] {
+  return block.split(/\r?\n(?![ \t])/).flatMap((line) => {
+    const colon = line.indexOf(':')
+    const name = line.slice(0, colon)
+    if (colon < 1 || carriedElsewhere.test(name)) return []
+    return [
+      {
+        name,
+        value: line
+          .slice(colon + 1)
+          .replace(/\r?\n[ \t]+/g, ' ')
+          .trim(),
+      },
+    ]
+  })
+}

@@ -1,0 +1,81 @@
+/** An HTTP request to a provider's API. */
+export interface ApiRequest {
+  method: string
+  /** Path and query. */
+  path: string
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string | undefined>>
+  body: Buffer
+}
+
+export interface ApiAnswer {
+  status: number
+  headers: Record<string, string>
+  body: string
+}
+
+/** A message that a simulated provider has accepted. */
+export interface SimulatedMessage {
+  /** The provider's id; where each recipient has one, the first one's. */
+  id: string
+  recipients: SimulatedRecipient[]
+  subject: string
+  /** As it was sent: the custom arguments, user variables or metadata, our own id among them. */
+  metadata: Record<string, string>
+  tags: string[]
+  /** The RFC 5322 Message-ID, bare. */
+  messageId: string
+  /** The request as it came: the JSON, or the fields of the form. */
+  request: unknown
+}
+
+export interface SimulatedRecipient {
+  address: string
+  /** The provider's id of the message, for this recipient. */
+  id: string
+}
+
+export type SimulatedEventType =
+  | 'accepted'
+  | 'deferred'
+  | 'delivered'
+  | 'bounced'
+  | 'rejected'
+  | 'opened'
+  | 'clicked'
+  | 'complained'
+  | 'unsubscribed'
+
+/** An event that a simulated provider is to tell, in words that fit each of them. */
+export interface SimulatedEvent {
+  type: SimulatedEventType
+  /** The address it happens to. */
+  recipient: string
+  /** When it happened; now by default. */
+  at?: Date
+  /** How a bounce came about; `later` is one after acceptance. Default `hard`. */
+  bounce?: 'hard' | 'soft' | 'later'
+  /** The link of a click. */
+  url?: string
+  /** As in mail that was not sent by our transport. */
+  withoutOwnId?: boolean
+  /** The last word on the entry, before it is signed. */
+  change?: (entry: Record<string, unknown>) => unknown
+}
+
+/** A signed webhook request, ready to be posted. */
+export interface SignedRequest {
+  headers: Record<string, string>
+  body: Buffer
+}
+
+/** A provider without a network: it answers API calls and makes truly signed webhooks. */
+export interface ProviderSimulator {
+  readonly provider: string
+  /** Answers an API call; `message` is what was accepted by it. */
+  answer(request: ApiRequest, now: Date): Promise<{ answer: ApiAnswer; message?: SimulatedMessage }>
+  /** An event as the provider writes it. */
+  entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Record<string, unknown>
+  /** The requests that carry these entries; `forged` ones are signed with another key. */
+  webhooks(entries: readonly unknown[], now: Date, forged?: boolean): SignedRequest[]
+}

@@ -1,0 +1,147 @@
+import type { AnyEvent } from './event.js'
+import type { SendOutcome, SendStatus } from './message.js'
+
+/** How far delivery to one recipient has come. */
+export type RecipientStatus =
+  'pending' | 'accepted' | 'deferred' | 'delivered' | 'bounced' | 'rejected' | 'failed'
+
+/** A recipient's status rolled up over the message; `unknown` when the send call was cut off. */
+export type MessageStatus = RecipientStatus | 'unknown'
+
+/** What a recipient did with a message; it stands beside the delivery status, never in its way. */
+export type EngagementKind = 'opened' | 'clicked' | 'complained' | 'unsubscribed'
+
+export interface Engagement {
+  count: number
+  first: Date
+  last: Date
+}
+
+/**
+ * What is known of one recipient, folded from the provider's answer and from events, each taken
+ * once. Every field only ever grows, so their order does not matter. Times are in ms since 1970.
+ */
+export interface RecipientState {
+  /** The furthest step short of a final delivery or bounce. */
+  step: Step
+  /** The last time the receiving server accepted the message. */
+  deliveredAt?: number
+  /** The last time it was refused. */
+  bouncedAt?: number
+  /** A bounce came that was reported after acceptance. */
+  bouncedLater?: true
+  engagement: { [K in EngagementKind]?: { count: number; first: number; last: number } }
+}
+
+type Step = 'pending' | 'accepted' | 'deferred' | 'failed' | 'rejected'
+
+const stepRank: Record<Step, number> = {
+  pending: 0,
+  accepted: 1,
+  deferred: 2,
+  failed: 3,
+  rejected: 4,
+}
+
+export const initialState: RecipientState = { step: 'pending', engagement: {} }
+
+/** The state after one more event. Events that say nothing of delivery or engagement change nothing. */
+export function withEvent(state: RecipientState, event: AnyEvent): RecipientState {
+  const at = event.occurredAt.getTime()
+  switch (event.type) {
+    case 'accepted':
+    case 'deferred':
+    case 'rejected':
+    case 'failed':
+      return withStep(state, event.type)
+    case 'delivered':
+      return { ...state, deliveredAt: latest(state.deliveredAt, at) }
+    case 'bounced':
+      return {
+        ...state,
+        bouncedAt: latest(state.bouncedAt, at),
+        ...(event.bounce.asynchronous && { bouncedLater: true }),
+      }
+    case 'opened':
+    case 'clicked':
+    case 'complained':
+    case 'unsubscribed':
+      return withEngagement(state, event.type, at)
+    case 'subscribed':
+    case 'suppression':
+    case 'unknown':
+      return state
+  }
+}
+
+/** The state after the provider's answer to the send call. */
+export function withSendStatus(state: RecipientState, status: SendStatus): RecipientState {
+  return status === 'unknown' ? state : withStep(state, status)
+}
+
+/** The delivery status that a state amounts to. */
+export function recipientStatus(state: RecipientState): RecipientStatus {
+  const { deliveredAt, bouncedAt } = state
+  if (bouncedAt !== undefined) {
+    // A refusal that was overcome by a later attempt is history; any other refusal stands.
+    const overcome = deliveredAt !== undefined && deliveredAt > bouncedAt && !state.bouncedLater
+    return overcome ? 'delivered' : 'bounced'
+  }
+  return deliveredAt === undefined ? state.step : 'delivered'
+}
+
+/** The engagement that a state amounts to. */
+export function recipientEngagement(state: RecipientState): { [K in EngagementKind]?: Engagement } {
+  const engagement: { [K in EngagementKind]?: Engagement } = {}
+  for (const kind of ['opened', 'clicked', 'complained', 'unsubscribed'] as const) {
+    const seen = state.engagement[kind]
+    if (seen !== undefined) {
+      engagement[kind] = {
+        count: seen.count,
+        first: new Date(seen.first),
+        last: new Date(seen.last),
+      }
+    }
+  }
+  return engagement
+}
+
+// What needs a look comes first, then what is least far: 'delivered' means every recipient.
+const rollUpOrder: readonly RecipientStatus[] = [
+  'failed',
+  'rejected',
+  'bounced',
+  'deferred',
+  'pending',
+  'accepted',
+  'delivered',
+]
+
+/** One word for a message of several recipients: the worst of theirs. */
+export function messageStatus(
+  outcome: SendOutcome,
+  recipients: readonly RecipientStatus[],
+): MessageStatus {
+  const worst = rollUpOrder.find((status) => recipients.includes(status)) ?? 'pending'
+  return outcome === 'unknown' && recipients.every((status) => status === 'pending')
+    ? 'unknown'
+    : worst
+}
+
+function withStep(state: RecipientState, step: Step): RecipientState {
+  return stepRank[step] > stepRank[state.step] ? { ...state, step } : state
+}
+
+function withEngagement(state: RecipientState, kind: EngagementKind, at: number): RecipientState {
+  const seen = state.engagement[kind]
+  const next = {
+    count: (seen?.count ?? 0) + 1,
+    first: Math.min(seen?.first ?? at, at),
+    last: latest(seen?.last, at),
+  }
+  return { ...state, engagement: { ...state.engagement, [kind]: next } }
+}
+
+function latest(known: number | undefined, at: number): number {
+  return known === undefined ? at : Math.max(known, at)
+}

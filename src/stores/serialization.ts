@@ -1,0 +1,22 @@
+import type { AnyEvent } from '../event.js'
+import type { MessageRecord } from '../message.js'
+
+/** A value as it comes back from JSON: its own dates are strings there. */
+type Serialized<T> = T extends unknown
+  ? { [K in keyof T]: T[K] extends Date | undefined ? string : T[K] }
+  : never
+
+/** An event from the JSON it was stored as. Dates inside `raw` were strings before, and stay so. */
+export function eventFromJson(json: string): AnyEvent {
+  const stored: Serialized<AnyEvent> = JSON.parse(json)
+  const dates = { occurredAt: new Date(stored.occurredAt), receivedAt: new Date(stored.receivedAt) }
+  if (stored.type !== 'suppression') return { ...stored, ...dates }
+  const { expiresAt, ...event } = stored
+  return { ...event, ...dates, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt) }) }
+}
+
+/** A message from the JSON it was stored as. */
+export function recordFromJson(json: string): MessageRecord {
+  const stored: Serialized<MessageRecord> = JSON.parse(json)
+  return { ...stored, sentAt: new Date(stored.sentAt) }
+}

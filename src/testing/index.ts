@@ -1,0 +1,18 @@
+export { startProvider } from './provider-server.js'
+export type {
+  ApiFailure,
+  PostedWebhook,
+  RunningProvider,
+  ScriptedPost,
+  StartOptions,
+} from './provider-server.js'
+export type {
+  ApiAnswer,
+  ApiRequest,
+  ProviderSimulator,
+  SignedRequest,
+  SimulatedEvent,
+  SimulatedEventType,
+  SimulatedMessage,
+  SimulatedRecipient,
+} from '../simulator.js'

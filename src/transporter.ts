@@ -1,0 +1,90 @@
+import type { EventEmitter } from 'node:events'
+import type { SendMailOptions, SentMessageInfo, Transport, Transporter } from 'nodemailer'
+import type { Envelope, SentMessage, SentRecipient } from './message.js'
+
+/** What `sendMail` resolves with. */
+export interface SentInfo extends SentMessageInfo {
+  envelope: Envelope
+  /** The RFC 5322 Message-ID. */
+  messageId: string
+  /** The addresses that the provider accepted. */
+  accepted: string[]
+  /** The addresses that it refused; `recipients` says why. */
+  rejected: string[]
+  pending: string[]
+  /** The provider's answer in a line. */
+  response: string
+  /** Our id of the message: what `correlator.message()` and `waitFor()` ask for. */
+  trackingId: string
+  provider: string
+  /** The provider's id, bare; Mandrill's is that of the first accepted recipient. */
+  providerMessageId?: string
+  recipients: SentRecipient[]
+}
+
+/** What a message may have beside Nodemailer's own fields, with any provider. */
+export interface PortableMailOptions {
+  /** Labels for statistics: categories at SendGrid, tags elsewhere. */
+  tags?: readonly string[]
+  /** Your own data; it comes back with every event. */
+  metadata?: Readonly<Record<string, string>>
+}
+
+export type MailOptions = SendMailOptions & PortableMailOptions
+
+/** The events of a transporter that was made with one of our transports. */
+export interface TransporterEvents {
+  /** Once for every `sendMail`, however it ended; `failFlag` when no recipient was accepted. */
+  sent: [message: SentMessage, failFlag: boolean]
+  /** The same event under its longer name. */
+  emailSent: [message: SentMessage, failFlag: boolean]
+}
+
+/** The events of a transport itself. */
+export interface TransportEvents {
+  emailSent: [message: SentMessage, failFlag: boolean]
+}
+
+type ListenerMethod =
+  | 'on'
+  | 'once'
+  | 'off'
+  | 'addListener'
+  | 'removeListener'
+  | 'prependListener'
+  | 'prependOnceListener'
+
+// One conditional signature, for a wrong listener of a known event must not fall through to the rest.
+type Listener<Name> = Name extends keyof TransporterEvents
+  ? (...values: TransporterEvents[Name]) => unknown
+  : // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    (...values: any[]) => unknown
+
+/** What our transports are: a Nodemailer transport, and an emitter of `emailSent`. */
+export interface ProviderTransport<Info extends SentInfo = SentInfo>
+  extends Omit<Transport<Info>, 'on'>, EventEmitter<TransportEvents> {
+  /** The provider's name; the overload of `createTransport` below knows our transports by it. */
+  readonly provider: Info['provider']
+}
+
+/** What `nodemailer.createTransport()` makes of one of our transports. */
+export interface ProviderTransporter<Info extends SentInfo = SentInfo>
+  extends
+    Omit<Transporter<Info>, ListenerMethod | 'sendMail'>,
+    Record<
+      ListenerMethod,
+      <Name extends string | symbol>(
+        name: Name,
+        listener: Listener<Name>,
+      ) => ProviderTransporter<Info>
+    > {
+  sendMail(mail: MailOptions): Promise<Info>
+  sendMail(mail: MailOptions, callback: (error: Error | null, info: Info) => void): void
+}
+
+declare module 'nodemailer' {
+  function createTransport<Info extends SentInfo>(
+    transport: ProviderTransport<Info>,
+    defaults?: MailOptions,
+  ): ProviderTransporter<Info>
+}
