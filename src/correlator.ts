@@ -1,29 +1,16 @@
-import { v7 as uuidv7 } from 'uuid'
 import { createDispatcher, leaseDuration } from './dispatcher.js'
+import { createErrorReporter } from './error-reporter.js'
 import { ConfigurationError, type CorrelatorError, StoreError } from './errors.js'
 import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
-import { createErrorReporter } from './error-reporter.js'
 import { createListeners, type EventListener } from './listeners.js'
-import { canonicalAddress, messageKeys, rfcMessageId, toIncoming } from './matching.js'
-import {
-  type MessageRecord,
-  type RecipientKind,
-  type SentMessage,
-  toSentMessage,
-} from './message.js'
+import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
+import type { SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { SendRecorder, Webhook } from './provider.js'
-import {
-  type Engagement,
-  type EngagementKind,
-  initialState,
-  type MessageStatus,
-  messageStatus,
-  recipientEngagement,
-  recipientStatus,
-  type RecipientStatus,
-} from './status.js'
-import type { Delivery, Schedule, Store, StoredMessage } from './store.js'
+import { type RecordedMessage, toRecord } from './recorded-message.js'
+import type { RecipientStatus } from './status.js'
+import type { Delivery, Schedule, Store } from './store.js'
+import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
 import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
 
@@ -39,41 +26,6 @@ export interface CorrelatorOptions {
    * minutes. With 0 it is told at once.
    */
   foreignAfter?: number
-}
-
-/** A message that was sent by other means than our transports. */
-export interface RecordedMessage {
-  provider: string
-  /** The provider's id as its answer gave it. */
-  providerMessageId: string
-  recipients: readonly (string | { address: string; kind: RecipientKind })[]
-  messageId?: string
-  subject?: string
-  tags?: readonly string[]
-  metadata?: Readonly<Record<string, string>>
-  sentAt?: Date
-}
-
-/** One recipient and what became of the message there. */
-export interface TrackedRecipient {
-  address: string
-  kind: RecipientKind
-  status: RecipientStatus
-  engagement: { [K in EngagementKind]?: Engagement }
-  providerMessageId?: string
-}
-
-/** A message and what became of it. */
-export interface FoundMessage extends Omit<SentMessage, 'recipients'> {
-  /** The worst status of its recipients; `unknown` when the send call was cut off. */
-  status: MessageStatus
-  recipients: TrackedRecipient[]
-}
-
-/** A message, what became of it, and every event of it. */
-export interface TrackedMessage extends FoundMessage {
-  /** Each fact once, by the time it happened. */
-  events: MailEvent[]
 }
 
 /** Which messages are looked for: those that fit everything given. */
@@ -209,6 +161,9 @@ export function createCorrelator({
     reportError: errors.report,
   }
 
+  // What keeps it from opening is told at the start, and not with the first webhook that is lost.
+  store.open().catch((error: unknown) => errors.report(new StoreError('opening', error)))
+
   /** Events that an earlier process left untold are told once somebody listens. */
   function listening(stop: () => void): () => void {
     dispatcher.wakeAt(Date.now())
@@ -284,57 +239,5 @@ function checkOptions(store: unknown, webhooks: readonly Webhook[], foreignAfter
       )
     }
     names.add(name)
-  }
-}
-
-function toFoundMessage({ record, states }: StoredMessage): FoundMessage {
-  const { recipients, ...message } = toSentMessage(record)
-  const tracked = recipients.map(({ address, kind, providerMessageId }): TrackedRecipient => {
-    const state = states.get(canonicalAddress(address)) ?? initialState
-    return {
-      address,
-      kind,
-      status: recipientStatus(state),
-      engagement: recipientEngagement(state),
-      ...(providerMessageId !== undefined && { providerMessageId }),
-    }
-  })
-  const statuses = tracked.map(({ status }) => status)
-  return {
-    ...message,
-    status: messageStatus(record.outcome, statuses),
-    recipients: tracked,
-  }
-}
-
-function toRecord(message: RecordedMessage): MessageRecord {
-  const recipients = message.recipients.map((recipient) =>
-    typeof recipient === 'string' ? { address: recipient, kind: 'to' as const } : recipient,
-  )
-  const addressed = (kind: RecipientKind) =>
-    recipients
-      .filter((recipient) => recipient.kind === kind)
-      .map(({ address }) => ({ name: '', address }))
-  const messageId = message.messageId === undefined ? undefined : rfcMessageId(message.messageId)
-  return {
-    trackingId: uuidv7(),
-    provider: message.provider,
-    envelope: { from: false, to: recipients.map(({ address }) => address) },
-    to: addressed('to'),
-    cc: addressed('cc'),
-    bcc: addressed('bcc'),
-    tags: [...(message.tags ?? [])],
-    metadata: { ...message.metadata },
-    sentAt: message.sentAt ?? new Date(),
-    recipients: recipients.map(({ address, kind }) => ({
-      address,
-      kind,
-      status: 'accepted' as const,
-      providerStatus: '',
-    })),
-    outcome: 'sent',
-    ...(message.subject !== undefined && { subject: message.subject }),
-    ...(messageId !== undefined && { messageId }),
-    providerMessageId: message.providerMessageId,
   }
 }

@@ -1,14 +1,5 @@
 export { createCorrelator } from './correlator.js'
-export type {
-  Correlator,
-  CorrelatorOptions,
-  FoundMessage,
-  MessageQuery,
-  Paging,
-  RecordedMessage,
-  TrackedMessage,
-  TrackedRecipient,
-} from './correlator.js'
+export type { Correlator, CorrelatorOptions, MessageQuery, Paging } from './correlator.js'
 export {
   ConfigurationError,
   ListenerError,
@@ -51,9 +42,12 @@ export type {
   WebhookReading,
   WebhookRequest,
 } from './provider.js'
+export type { RecordedMessage } from './recorded-message.js'
+export type { ProviderInfo } from './send-result.js'
 export type { Engagement, EngagementKind, MessageStatus, RecipientStatus } from './status.js'
 export type { Store } from './store.js'
 export { memoryStore } from './stores/memory.js'
+export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'
 export type {
   MailOptions,
   PortableMailOptions,

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
-import type { Address, Envelope, RecipientKind } from './message.js'
 import { canonicalAddress } from './matching.js'
+import type { Address, Envelope, RecipientKind } from './message.js'
 import { type Fields, fields, isFields } from './payload.js'
 
 /** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
@@ -91,8 +91,9 @@ export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise
 }
 
 /** What no provider's fields can say yet, by the name that the caller gave it. */
-export function uncarriedFields(data: Fields, head: MailHead): string[] {
+export function uncarriedFields(data: Fields, head: MailHead, provider: string): string[] {
   const present = [
+    provider,
     'raw',
     'alternatives',
     'amp',

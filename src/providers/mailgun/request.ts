@@ -1,7 +1,8 @@
-import { formatMailbox } from '../../message.js'
+import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
+import { formatMailbox } from '../../message.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
-import { invalid, type OutgoingMail } from '../../transport.js'
+import type { OutgoingMail } from '../../transport.js'
 
 /** The form fields of `POST /v3/{domain}/messages`; a list repeats the field. */
 export interface MailgunRequest {

@@ -1,14 +1,14 @@
 import { ConfigurationError, messageOf, SendError } from '../../errors.js'
 import { connectionFailure, httpFailure } from '../../http-failure.js'
+import { invalid } from '../../mail-options.js'
 import { bareMessageId } from '../../matching.js'
 import { fields, text } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
+import type { ProviderInfo } from '../../send-result.js'
 import {
   createProviderTransport,
   defaultTimeout,
-  invalid,
   type ProviderClient,
-  type ProviderInfo,
   type TransportOptions,
 } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'

@@ -3,12 +3,11 @@ import { connectionFailure, httpFailure } from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
 import { type Fields, fields, isFields, text } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
+import type { ProviderInfo, RecipientAnswer } from '../../send-result.js'
 import {
   createProviderTransport,
   defaultTimeout,
   type ProviderClient,
-  type ProviderInfo,
-  type RecipientAnswer,
   type TransportOptions,
 } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'

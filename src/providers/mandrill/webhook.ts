@@ -1,5 +1,5 @@
-import type { EventFact, ParsedEvent, RejectReason } from '../../event.js'
 import { ConfigurationError } from '../../errors.js'
+import type { EventFact, ParsedEvent, RejectReason } from '../../event.js'
 import { ownId, ownIdKey } from '../../matching.js'
 import {
   type Fields,

@@ -1,7 +1,8 @@
-import type { Address } from '../../message.js'
+import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
+import type { Address } from '../../message.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
-import { invalid, type OutgoingMail } from '../../transport.js'
+import type { OutgoingMail } from '../../transport.js'
 import { reservedKey } from './reserved-keys.js'
 
 interface Mailbox {

@@ -1,11 +1,11 @@
 import { ConfigurationError, messageOf, SendError } from '../../errors.js'
+import { invalid } from '../../mail-options.js'
 import { sdkLoader } from '../../sdk.js'
+import type { ProviderInfo } from '../../send-result.js'
 import {
   createProviderTransport,
   defaultTimeout,
-  invalid,
   type ProviderClient,
-  type ProviderInfo,
   type TransportOptions,
 } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'

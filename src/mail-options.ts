@@ -1,0 +1,43 @@
+import { SendError } from './errors.js'
+import { ownIdKey } from './matching.js'
+import { type Fields, isFields, metadata, text } from './payload.js'
+
+/** What is done about fields that a provider cannot carry. */
+export type UnsupportedPolicy = 'throw' | 'warn' | 'ignore'
+
+/** Why a message cannot be sent as it is. */
+export function invalid(message: string): SendError {
+  return new SendError(message, { category: 'validation', retryable: false, outcome: 'not-sent' })
+}
+
+/** Applies the policy to what would be lost. Nothing is dropped in silence unless it was asked for. */
+export function refuseLoss(provider: string, lost: string[], policy: UnsupportedPolicy): void {
+  if (lost.length === 0 || policy === 'ignore') return
+  const message = `the ${provider} transport cannot carry ${lost.join(', ')}`
+  if (policy === 'warn') {
+    process.emitWarning(`${message}: the message goes without`, 'MailtrailWarning')
+    return
+  }
+  throw invalid(`${message}: leave it out, or send without it with unsupported: 'warn' or 'ignore'`)
+}
+
+/** The option `tags`, which must be strings. */
+export function checkedTags(data: Fields): string[] {
+  const tags = data['tags'] ?? []
+  if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags
+  throw invalid('tags must be a list of strings')
+}
+
+/** The option `metadata`, which must be strings; numbers and flags are taken as such. */
+export function checkedMetadata(data: Fields): Record<string, string> {
+  const given = data['metadata'] ?? {}
+  if (!isFields(given)) throw invalid('metadata must be an object of strings')
+  for (const [key, value] of Object.entries(given)) {
+    if (text(value) === undefined && value !== '' && typeof value !== 'boolean') {
+      throw invalid(`metadata.${key} must be a string`)
+    }
+    if (key === ownIdKey)
+      throw invalid(`metadata.${key} is the name under which our own id travels`)
+  }
+  return metadata(given, ownIdKey)
+}

@@ -1,0 +1,49 @@
+import { v7 as uuidv7 } from 'uuid'
+import { bareMessageId, rfcMessageId } from './matching.js'
+import type { Address, MessageRecord, RecipientKind } from './message.js'
+
+/** A message that was sent by other means than our transports. */
+export interface RecordedMessage {
+  provider: string
+  /** The provider's id as its answer gave it. */
+  providerMessageId: string
+  recipients: readonly (string | { address: string; kind: RecipientKind })[]
+  messageId?: string
+  subject?: string
+  tags?: readonly string[]
+  metadata?: Readonly<Record<string, string>>
+  sentAt?: Date
+}
+
+/** It as a store keeps it, under an id of ours. */
+export function toRecord(message: RecordedMessage): MessageRecord {
+  const recipients = message.recipients.map((recipient) =>
+    typeof recipient === 'string' ? { address: recipient, kind: 'to' as const } : recipient,
+  )
+  const addressed = (kind: RecipientKind): Address[] =>
+    recipients
+      .filter((recipient) => recipient.kind === kind)
+      .map(({ address }) => ({ name: '', address }))
+  const messageId = message.messageId === undefined ? undefined : rfcMessageId(message.messageId)
+  return {
+    trackingId: uuidv7(),
+    provider: message.provider,
+    envelope: { from: false, to: recipients.map(({ address }) => address) },
+    to: addressed('to'),
+    cc: addressed('cc'),
+    bcc: addressed('bcc'),
+    tags: [...(message.tags ?? [])],
+    metadata: { ...message.metadata },
+    sentAt: message.sentAt ?? new Date(),
+    recipients: recipients.map(({ address, kind }) => ({
+      address,
+      kind,
+      status: 'accepted' as const,
+      providerStatus: '',
+    })),
+    outcome: 'sent',
+    ...(message.subject !== undefined && { subject: message.subject }),
+    ...(messageId !== undefined && { messageId }),
+    providerMessageId: bareMessageId(message.providerMessageId) ?? message.providerMessageId,
+  }
+}

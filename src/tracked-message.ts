@@ -1,0 +1,57 @@
+import type { MailEvent } from './event.js'
+import { canonicalAddress } from './matching.js'
+import { type RecipientKind, type SentMessage, toSentMessage } from './message.js'
+import {
+  type Engagement,
+  type EngagementKind,
+  initialState,
+  type MessageStatus,
+  messageStatus,
+  recipientEngagement,
+  recipientStatus,
+  type RecipientStatus,
+} from './status.js'
+import type { StoredMessage } from './store.js'
+
+/** One recipient and what became of the message there. */
+export interface TrackedRecipient {
+  address: string
+  kind: RecipientKind
+  status: RecipientStatus
+  engagement: { [K in EngagementKind]?: Engagement }
+  providerMessageId?: string
+}
+
+/** A message and what became of it. */
+export interface FoundMessage extends Omit<SentMessage, 'recipients'> {
+  /** The worst status of its recipients; `unknown` when the send call was cut off. */
+  status: MessageStatus
+  recipients: TrackedRecipient[]
+}
+
+/** A message, what became of it, and every event of it. */
+export interface TrackedMessage extends FoundMessage {
+  /** Each fact once, by the time it happened. */
+  events: MailEvent[]
+}
+
+/** What is stored of a message in the words that callers get. */
+export function toFoundMessage({ record, states }: StoredMessage): FoundMessage {
+  const { recipients, ...message } = toSentMessage(record)
+  const tracked = recipients.map(({ address, kind, providerMessageId }): TrackedRecipient => {
+    const state = states.get(canonicalAddress(address)) ?? initialState
+    return {
+      address,
+      kind,
+      status: recipientStatus(state),
+      engagement: recipientEngagement(state),
+      ...(providerMessageId !== undefined && { providerMessageId }),
+    }
+  })
+  const statuses = tracked.map(({ status }) => status)
+  return {
+    ...message,
+    status: messageStatus(record.outcome, statuses),
+    recipients: tracked,
+  }
+}
