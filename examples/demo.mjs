@@ -23,6 +23,16 @@ const faults = []
 // Each message, what the provider is to do with it, and what must be known of it in the end.
 const ann = 'ann@example.com'
 const bob = 'bob@example.com'
+/**
+ * @type {{
+ *   subject: string
+ *   to: string[]
+ *   unrecorded?: boolean
+ *   posts: import('mailtrail/testing').ScriptedPost[]
+ *   ends: Record<string, string>
+ *   events: number
+ * }[]}
+ */
 const scenarios = [
   {
     subject: 'Welcome',
@@ -42,8 +52,8 @@ const scenarios = [
     posts: [
       { events: [{ type: 'deferred', recipient: ann }], after: 100 },
       { events: [{ type: 'delivered', recipient: ann }], after: 500 },
-      // The network delays this one, which changes nothing.
-      { events: [{ type: 'accepted', recipient: ann }], after: 600 },
+      // The network delayed this one, which changes nothing.
+      { events: [{ type: 'accepted', recipient: ann, at: new Date(startedAt) }], after: 600 },
     ],
     ends: { [ann]: 'delivered' },
     events: 3,

@@ -4,11 +4,10 @@ import { ConfigurationError, type CorrelatorError, StoreError } from './errors.j
 import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
 import { createListeners, type EventListener } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
-import type { SentMessage } from './message.js'
+import type { RecipientStatus, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
-import type { RecipientStatus } from './status.js'
 import type { Delivery, Schedule, Store } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
@@ -235,7 +234,7 @@ function checkOptions(store: unknown, webhooks: readonly Webhook[], foreignAfter
     }
     if (names.has(name)) {
       throw new ConfigurationError(
-        `createCorrelator: two webhooks are named ${JSON.stringify(name)}: give the second account a name of its own, as in sendgridWebhook({ name: 'sendgrid-eu', … })`,
+        `createCorrelator: two webhooks are named ${JSON.stringify(name)}: give the second one a name of its own, with its option name`,
       )
     }
     names.add(name)

@@ -7,8 +7,7 @@ import type { Delivery, Settlement, Store } from './store.js'
 export const leaseDuration = 30_000
 
 // Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
-const firstRetry = 1000
-const maxAttempts = 10
+const defaultRetries = { firstWait: 1000, attempts: 10 }
 
 /** How many messages' events are told at the same time. */
 const concurrency = 64
@@ -53,9 +52,11 @@ export function createDispatcher(
   store: Store,
   listeners: Listeners,
   report: (error: ListenerError | StoreError) => void,
+  retries = defaultRetries,
 ): Dispatcher {
   const lanes = new Map<string, Job[]>()
   const ready: string[] = []
+  // Until its end is written an event may be found due once more, and would be told twice.
   const known = new Set<string>()
   let running = 0
   const settlements: Settlement[] = []
@@ -100,7 +101,6 @@ export function createDispatcher(
         return
       }
       jobs.shift()
-      known.delete(job.event.id)
       settle(
         error
           ? {
@@ -131,7 +131,7 @@ export function createDispatcher(
     const error = new ListenerError(
       event.id,
       job.attempts,
-      job.attempts >= maxAttempts,
+      job.attempts >= retries.attempts,
       failures.length === 1 ? failures[0] : new AggregateError(failures, messageOf(failures[0])),
     )
     report(error)
@@ -139,7 +139,7 @@ export function createDispatcher(
   }
 
   function retryLater(lane: string, job: Job, error: ListenerError): void {
-    const wait = firstRetry * 2 ** (job.attempts - 1)
+    const wait = retries.firstWait * 2 ** (job.attempts - 1)
     settle({
       eventId: job.event.id,
       kind: 'again',
@@ -166,6 +166,7 @@ export function createDispatcher(
       const batch = settlements.splice(0)
       try {
         await store.settle(batch)
+        for (const { eventId, kind } of batch) if (kind !== 'again') known.delete(eventId)
       } catch (error) {
         report(new StoreError('writing what listeners were told', error))
         // Unwritten, these events would only be told again.

@@ -78,13 +78,14 @@ const longestDetail = 500
 
 /** A provider's text without the addresses in it: errors go to logs, and addresses must not. */
 function withoutAddresses(detail: string): string {
-  return detail
-    .slice(0, longestDetail)
-    .replace(/[^\s<>[\]"'(),;:]+@[^\s<>[\]"'(),;:]+/g, '<address>')
+  // What the end was cut from might be the first half of an address.
+  const start =
+    detail.length > longestDetail ? detail.slice(0, longestDetail).replace(/\S*$/, '…') : detail
+  return start.replace(/(?:"[^"@]*"|[^\s<>"()[\],;:]+)@[^\s<>"()[\],;:]+/g, '<address>')
 }
 
-/** When to ask again, in ms: `Retry-After` in seconds or as a date, or `X-RateLimit-Reset`. */
-export function retryAfter(
+/** How long to wait before asking again, in ms: `Retry-After` in seconds or as a date, or `X-RateLimit-Reset`. */
+export function waitBefore(
   header: (name: string) => string | null,
   now: number,
 ): number | undefined {

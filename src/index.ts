@@ -25,8 +25,12 @@ export type {
 export type { CorrelatorEvents, EventListener } from './listeners.js'
 export type {
   Address,
+  Engagement,
+  EngagementKind,
   Envelope,
+  MessageStatus,
   RecipientKind,
+  RecipientStatus,
   SendStatus,
   SentError,
   SentMessage,
@@ -44,7 +48,6 @@ export type {
 } from './provider.js'
 export type { RecordedMessage } from './recorded-message.js'
 export type { ProviderInfo } from './send-result.js'
-export type { Engagement, EngagementKind, MessageStatus, RecipientStatus } from './status.js'
 export type { Store } from './store.js'
 export { memoryStore } from './stores/memory.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'

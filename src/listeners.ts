@@ -1,4 +1,4 @@
-import type { AnyEvent, EventOf, EventType, MailEvent } from './event.js'
+import type { AnyEvent, EventOf, EventType } from './event.js'
 import type { SentMessage } from './message.js'
 
 /**
@@ -28,7 +28,7 @@ interface Registration {
 export interface Listeners {
   add<T extends EventType>(
     types: T | readonly T[] | 'any',
-    listener: EventListener<T> | ((event: MailEvent, message: SentMessage | undefined) => unknown),
+    listener: EventListener<T>,
     once?: boolean,
   ): () => void
   remove(type: EventType, listener: unknown): void

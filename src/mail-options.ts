@@ -33,11 +33,12 @@ export function checkedMetadata(data: Fields): Record<string, string> {
   const given = data['metadata'] ?? {}
   if (!isFields(given)) throw invalid('metadata must be an object of strings')
   for (const [key, value] of Object.entries(given)) {
-    if (text(value) === undefined && value !== '' && typeof value !== 'boolean') {
+    if (!['string', 'boolean'].includes(typeof value) && text(value) === undefined) {
       throw invalid(`metadata.${key} must be a string`)
     }
-    if (key === ownIdKey)
-      throw invalid(`metadata.${key} is the name under which our own id travels`)
+    if (key === ownIdKey || key === '__proto__') {
+      throw invalid(`metadata.${key} cannot be used: the name has a meaning of its own`)
+    }
   }
   return metadata(given, ownIdKey)
 }

@@ -25,6 +25,22 @@ export type RecipientKind = 'to' | 'cc' | 'bcc'
  */
 export type SendStatus = 'accepted' | 'rejected' | 'failed' | 'unknown'
 
+/** How far delivery to one recipient has come. */
+export type RecipientStatus =
+  'pending' | 'accepted' | 'deferred' | 'delivered' | 'bounced' | 'rejected' | 'failed'
+
+/** A recipient's status rolled up over the message; `unknown` when the send call was cut off. */
+export type MessageStatus = RecipientStatus | 'unknown'
+
+/** What a recipient did with a message; it stands beside the delivery status, never in its way. */
+export type EngagementKind = 'opened' | 'clicked' | 'complained' | 'unsubscribed'
+
+export interface Engagement {
+  count: number
+  first: Date
+  last: Date
+}
+
 /** One recipient of a sent message and what the provider answered for it. */
 export interface SentRecipient {
   address: string

@@ -40,12 +40,15 @@ export function texts(value: unknown): string[] {
 // 1e11 s is the year 5138, and 1e11 ms is 1973: what is larger was meant as milliseconds.
 const largestSeconds = 1e11
 
+// The end of the year 9999. Later times are no times, and do not fit into an id.
+const latestTime = 253_402_300_799_999
+
 /** A Unix time in seconds, with or without fraction, as a string or not; milliseconds are noticed. */
 export function time(value: unknown): Date | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (typeof number !== 'number' || !(number > 0)) return undefined
-  const date = new Date(Math.round(number > largestSeconds ? number : number * 1000))
-  return Number.isNaN(date.getTime()) ? undefined : date
+  const milliseconds = Math.round(number > largestSeconds ? number : number * 1000)
+  return milliseconds > latestTime ? undefined : new Date(milliseconds)
 }
 
 /** Metadata as strings, for a provider may echo numbers and objects; our own key is left out. */

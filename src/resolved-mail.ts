@@ -92,33 +92,46 @@ export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise
 
 /** What no provider's fields can say yet, by the name that the caller gave it. */
 export function uncarriedFields(data: Fields, head: MailHead, provider: string): string[] {
-  const present = [
-    provider,
-    'raw',
-    'alternatives',
-    'amp',
-    'watchHtml',
-    'icalEvent',
-    'dkim',
-    'date',
-    'templateId',
-    'templateData',
-    'recipientData',
-    'sendAt',
-    'trackOpens',
-    'trackClicks',
-  ].filter((name) => {
+  const present = unmappedFields.concat(provider).filter((name) => {
     const value = data[name]
     return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
   })
   if (data['envelope'] && !envelopeFollowsHeaders(head)) present.push('envelope')
+  for (const name of headerNames(data['headers'])) {
+    if (providerWrites.test(name)) present.push(`the header ${name}`)
+  }
   const attachments = Array.isArray(data['attachments']) ? data['attachments'] : []
   attachments.map(fields).forEach((attachment, index) => {
-    for (const name of ['raw', 'headers']) {
-      if (attachment[name] !== undefined) present.push(`attachments[${index}].${name}`)
-    }
+    const lost = ['raw', 'headers'].filter((name) => attachment[name] !== undefined)
+    if (attachment['filename'] === false) lost.push('filename')
+    // What is shown inside the message is what has a cid, and nothing else.
+    const { cid, contentDisposition = cid ? 'inline' : 'attachment' } = attachment
+    if ((contentDisposition === 'inline') !== Boolean(cid)) lost.push('contentDisposition')
+    present.push(...lost.map((name) => `attachments[${index}].${name}`))
   })
   return present
+}
+
+const unmappedFields = [
+  'raw',
+  'alternatives',
+  'amp',
+  'watchHtml',
+  'icalEvent',
+  'dkim',
+  'date',
+  'templateId',
+  'templateData',
+  'recipientData',
+  'sendAt',
+  'trackOpens',
+  'trackClicks',
+]
+
+/** The names in any form that Nodemailer takes headers in. */
+function headerNames(headers: unknown): string[] {
+  if (Array.isArray(headers)) return headers.map((header) => String(fields(header)['key']))
+  return Object.keys(fields(headers))
 }
 
 /** The headers as an object, which holds each name once; the names of others go to `lost`. */
@@ -179,25 +192,27 @@ function copyContent(data: Fields): Fields {
 }
 
 function toAttachment(value: unknown): Attachment {
-  const { filename, contentType, content, encoding, cid, contentDisposition } = fields(value)
+  const { filename, contentType, content, encoding, cid } = fields(value)
   const contentId = typeof cid === 'string' ? cid.replace(/^<|>$/g, '') : undefined
   return {
     filename: String(filename),
     contentType: String(contentType),
     content: Buffer.from(String(content ?? ''), encoding === 'base64' ? 'base64' : 'utf8'),
-    ...(contentId !== undefined && contentDisposition !== 'attachment' && { contentId }),
+    ...(contentId !== undefined && { contentId }),
   }
 }
 
-// What has a field of its own, or is the provider's to write.
-const carriedElsewhere =
-  /^(?:from|to|cc|bcc|subject|reply-to|message-id|date|mime-version|content-.*)$/i
+// The provider composes these, whatever a message says.
+const providerWrites = /^(?:date|mime-version|content-(?:type|transfer-encoding|disposition|id))$/i
+
+// These have fields of their own.
+const carriedElsewhere = /^(?:from|to|cc|bcc|subject|reply-to|message-id)$/i
 
 function otherHeaders(block: string): { name: string; value: string }[] {
   return block.split(/\r?\n(?![ \t])/).flatMap((line) => {
     const colon = line.indexOf(':')
     const name = line.slice(0, colon)
-    if (colon < 1 || carriedElsewhere.test(name)) return []
+    if (colon < 1 || carriedElsewhere.test(name) || providerWrites.test(name)) return []
     return [
       {
         name,

@@ -1,39 +1,15 @@
 import type { AnyEvent } from './event.js'
-import type { SendOutcome, SendStatus } from './message.js'
+import type {
+  Engagement,
+  EngagementKind,
+  MessageStatus,
+  RecipientStatus,
+  SendOutcome,
+  SendStatus,
+} from './message.js'
+import type { RecipientState } from './store.js'
 
-/** How far delivery to one recipient has come. */
-export type RecipientStatus =
-  'pending' | 'accepted' | 'deferred' | 'delivered' | 'bounced' | 'rejected' | 'failed'
-
-/** A recipient's status rolled up over the message; `unknown` when the send call was cut off. */
-export type MessageStatus = RecipientStatus | 'unknown'
-
-/** What a recipient did with a message; it stands beside the delivery status, never in its way. */
-export type EngagementKind = 'opened' | 'clicked' | 'complained' | 'unsubscribed'
-
-export interface Engagement {
-  count: number
-  first: Date
-  last: Date
-}
-
-/**
- * What is known of one recipient, folded from the provider's answer and from events, each taken
- * once. Every field only ever grows, so their order does not matter. Times are in ms since 1970.
- */
-export interface RecipientState {
-  /** The furthest step short of a final delivery or bounce. */
-  step: Step
-  /** The last time the receiving server accepted the message. */
-  deliveredAt?: number
-  /** The last time it was refused. */
-  bouncedAt?: number
-  /** A bounce came that was reported after acceptance. */
-  bouncedLater?: true
-  engagement: { [K in EngagementKind]?: { count: number; first: number; last: number } }
-}
-
-type Step = 'pending' | 'accepted' | 'deferred' | 'failed' | 'rejected'
+type Step = RecipientState['step']
 
 const stepRank: Record<Step, number> = {
   pending: 0,

@@ -1,7 +1,12 @@
 import type { AnyEvent, MatchedVia } from './event.js'
-import type { MessageRecord, SendResult, SentMessage } from './message.js'
+import type {
+  EngagementKind,
+  MessageRecord,
+  RecipientStatus,
+  SendResult,
+  SentMessage,
+} from './message.js'
 import type { Nonce } from './provider.js'
-import type { RecipientState, RecipientStatus } from './status.js'
 
 /** A way to find the message of an event; a store tries an event's keys in their order. */
 export interface MatchKey {
@@ -68,6 +73,22 @@ export type Settlement =
   | { eventId: string; kind: 'told' }
   | { eventId: string; kind: 'again'; at: number; attempts: number; error: string }
   | { eventId: string; kind: 'given-up'; attempts: number; error: string }
+
+/**
+ * What is known of one recipient, folded from the provider's answer and from events, each taken
+ * once. Every field only ever grows, so their order does not matter. Times are in ms since 1970.
+ */
+export interface RecipientState {
+  /** The furthest step short of a final delivery or bounce. */
+  step: 'pending' | 'accepted' | 'deferred' | 'failed' | 'rejected'
+  /** The last time the receiving server accepted the message. */
+  deliveredAt?: number
+  /** The last time it was refused. */
+  bouncedAt?: number
+  /** A bounce came that was reported after acceptance. */
+  bouncedLater?: true
+  engagement: { [K in EngagementKind]?: { count: number; first: number; last: number } }
+}
 
 /** A message and the state of each of its recipients, by canonical address. */
 export interface StoredMessage {

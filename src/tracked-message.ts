@@ -1,16 +1,15 @@
 import type { MailEvent } from './event.js'
 import { canonicalAddress } from './matching.js'
-import { type RecipientKind, type SentMessage, toSentMessage } from './message.js'
 import {
   type Engagement,
   type EngagementKind,
-  initialState,
   type MessageStatus,
-  messageStatus,
-  recipientEngagement,
-  recipientStatus,
+  type RecipientKind,
   type RecipientStatus,
-} from './status.js'
+  type SentMessage,
+  toSentMessage,
+} from './message.js'
+import { initialState, messageStatus, recipientEngagement, recipientStatus } from './status.js'
 import type { StoredMessage } from './store.js'
 
 /** One recipient and what became of the message there. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
-import { messageOf, SendError, StoreError } from './errors.js'
+import { ConfigurationError, messageOf, SendError, StoreError } from './errors.js'
 import { checkedMetadata, checkedTags, refuseLoss, type UnsupportedPolicy } from './mail-options.js'
 import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
 import { type Fields, fields, metadata, texts } from './payload.js'
@@ -56,6 +56,9 @@ export interface ProviderClient<Request> {
 /** How long a provider may take to answer unless the caller says otherwise, in ms. */
 export const defaultTimeout = 30_000
 
+// What Node's timers can wait for; they fire at once for anything longer.
+const longestTimeout = 2 ** 31 - 1 - 1000
+
 // The SDK's own timeout comes first, for it ends the connection; this is for SDKs that hang.
 const timeoutMargin = 1000
 
@@ -65,6 +68,9 @@ export function createProviderTransport<Request, Provider extends string>(
   client: ProviderClient<Request>,
   { timeout = defaultTimeout, unsupported = 'throw', correlator }: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
+  if (!(timeout > 0 && timeout <= longestTimeout)) {
+    throw new ConfigurationError(`${provider}: timeout must be a number of ms, and is ${timeout}`)
+  }
   async function prepare(mail: NodemailerMail, head: MailHead, trackingId: string) {
     const data = fields(mail.data)
     const options = { tags: checkedTags(data), metadata: checkedMetadata(data) }

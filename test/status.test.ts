@@ -6,10 +6,10 @@ import {
   messageStatus,
   recipientEngagement,
   recipientStatus,
-  type RecipientState,
   withEvent,
   withSendStatus,
 } from '../src/status.js'
+import type { RecipientState } from '../src/store.js'
 
 const base = {
   id: 'event',
@@ -43,8 +43,7 @@ const bounced = (time: number, asynchronous = false): AnyEvent => ({
 const opened = (time: number): AnyEvent => ({ ...base, ...at(time), type: 'opened' })
 const complained = (time: number): AnyEvent => ({ ...base, ...at(time), type: 'complained' })
 
-const stateOf = (events: AnyEvent[]): RecipientState =>
-  events.reduce(withEvent, initialState)
+const stateOf = (events: AnyEvent[]): RecipientState => events.reduce(withEvent, initialState)
 
 describe('the status of a recipient', () => {
   test.each<[string, AnyEvent[], string]>([
@@ -86,12 +85,14 @@ describe('the status of a recipient', () => {
       .map(([make, time, later]) => (make === bounced ? bounced(time, later) : make(time)))
     fc.assert(
       fc.property(
-        fc.array(event, { maxLength: 12 }).chain((events) =>
-          fc.tuple(
-            fc.constant(events),
-            fc.shuffledSubarray(events, { minLength: events.length }),
+        fc
+          .array(event, { maxLength: 12 })
+          .chain((events) =>
+            fc.tuple(
+              fc.constant(events),
+              fc.shuffledSubarray(events, { minLength: events.length }),
+            ),
           ),
-        ),
         ([events, shuffled]) => {
           expect(stateOf(shuffled)).toEqual(stateOf(events))
         },

@@ -1,14 +1,16 @@
 import type { AnyEvent } from '../event.js'
 import { canonicalAddress, matched } from '../matching.js'
 import { type MessageRecord, toSentMessage, withResult } from '../message.js'
-import {
-  initialState,
-  recipientStatus,
-  type RecipientState,
-  withEvent,
-  withSendStatus,
-} from '../status.js'
-import type { Delivery, IncomingEvent, MatchKey, MessageKey, Schedule, Store } from '../store.js'
+import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
+import type {
+  Delivery,
+  IncomingEvent,
+  MatchKey,
+  MessageKey,
+  RecipientState,
+  Schedule,
+  Store,
+} from '../store.js'
 
 interface Message {
   record: MessageRecord

@@ -16,12 +16,22 @@ export interface SqliteStatement<Row> {
   all(...values: Value[]): Row[]
 }
 
-/** Opens a database with the SQLite that is in Node (from 22.13), or else with the optional package. */
+// Whoever holds the lock for longer is taken for stuck: the event loop stands still meanwhile.
+const busyTimeout = 1000
+
+/**
+ * Opens a database with the SQLite that is in Node (from 22.13), or else with the optional package.
+ * A commit is on disk when it returns, for a webhook that was answered 2xx must survive a power cut.
+ */
 export async function openDatabase(path: string): Promise<SqliteDatabase> {
   const builtIn: unknown = process.getBuiltinModule('node:sqlite')
   const { DatabaseSync } = isDriver(builtIn) ? builtIn : await optionalDriver()
   try {
-    return new DatabaseSync(path)
+    const database = new DatabaseSync(path)
+    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
+    database.exec('PRAGMA journal_mode = WAL')
+    database.exec('PRAGMA synchronous = FULL')
+    return database
   } catch (cause) {
     throw new ConfigurationError(`sqliteStore cannot open ${path}: ${messageOf(cause)}`, { cause })
   }

@@ -2,20 +2,19 @@ import type { AnyEvent, MatchedVia } from '../event.js'
 import { canonicalAddress, matched } from '../matching.js'
 import { type MessageRecord, toSentMessage, withResult } from '../message.js'
 import type { Nonce } from '../provider.js'
-import {
-  initialState,
-  recipientStatus,
-  type RecipientState,
-  withEvent,
-  withSendStatus,
-} from '../status.js'
-import type { Delivery, IncomingEvent, MatchKey, MessageKey, Schedule, Store } from '../store.js'
+import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
+import type {
+  Delivery,
+  IncomingEvent,
+  MatchKey,
+  MessageKey,
+  RecipientState,
+  Schedule,
+  Store,
+} from '../store.js'
 import { eventFromJson, recordFromJson } from './serialization.js'
 import { inTransaction, openDatabase, type SqliteDatabase } from './sqlite-driver.js'
 import { createTables, prepareStatements } from './sqlite-tables.js'
-
-// Whoever holds the lock for longer is taken for stuck: the event loop stands still meanwhile.
-const busyTimeout = 1000
 
 /** Comes after every id there is. */
 const last = '~'
@@ -156,10 +155,6 @@ export function sqliteStore(path: string): Store {
 async function open(path: string): Promise<{ database: SqliteDatabase; tables: Tables }> {
   const database = await openDatabase(path)
   try {
-    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
-    database.exec('PRAGMA journal_mode = WAL')
-    // A webhook that was answered 2xx must survive a power cut.
-    database.exec('PRAGMA synchronous = FULL')
     createTables(database)
     return { database, tables: prepareStatements(database) }
   } catch (error) {

@@ -1,11 +1,11 @@
-import type { SendError } from '../../errors.js'
-import { connectionFailure, httpFailure, retryAfter } from '../../http-failure.js'
+import { SendError } from '../../errors.js'
+import { connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
 import { fields, text } from '../../payload.js'
 import { version } from '../../version.js'
 
 /** What the SDK asks of the client that is given to its `setClient`. */
 export interface SendgridHttpClient {
-  request(call: { method: string; url: string; body: unknown }): Promise<[SendgridResponse, string]>
+  request(call: { url: string; body: unknown }): Promise<[SendgridResponse, string]>
 }
 
 export interface SendgridResponse {
@@ -26,12 +26,12 @@ export function createHttpClient(
 ): SendgridHttpClient {
   const root = baseUrl.replace(/\/+$/, '')
   return {
-    async request({ method, url, body }) {
+    async request({ url, body }) {
       let response: Response
       let answer: string
       try {
         response = await fetch(root + url, {
-          method,
+          method: 'POST',
           headers: {
             authorization: `Bearer ${apiKey}`,
             'content-type': 'application/json',
@@ -47,6 +47,7 @@ export function createHttpClient(
         throw toConnectionFailure(error)
       }
       if (!response.ok) throw toHttpFailure(response, answer)
+      if (isPage(response)) throw notTheApi(response.status)
       const headers = Object.fromEntries(response.headers)
       return [{ statusCode: response.status, body: answer, headers }, answer]
     },
@@ -65,9 +66,23 @@ function toHttpFailure(response: Response, answer: string): SendError {
   return httpFailure('SendGrid', {
     status: response.status,
     detail,
-    retryAfter: retryAfter((name) => response.headers.get(name), Date.now()),
+    retryAfter: waitBefore((name) => response.headers.get(name), Date.now()),
     // Told with the status of a bad key.
     category: /maximum credits exceeded/i.test(detail) ? 'rate-limit' : undefined,
+  })
+}
+
+/** The API takes a message without a word; a page comes from something else that listens there. */
+function isPage({ headers }: Response): boolean {
+  return !headers.has('x-message-id') && /^text\/html\b/i.test(headers.get('content-type') ?? '')
+}
+
+function notTheApi(statusCode: number): SendError {
+  return new SendError('SendGrid answered with a page: is this the address of its API?', {
+    category: 'server',
+    retryable: false,
+    outcome: 'unknown',
+    statusCode,
   })
 }
 

@@ -30,6 +30,14 @@ export function parsePublicKey(text: string): KeyObject {
   return key
 }
 
+/** Whether these can be a signature and its timestamp: one text in base64, one time in seconds. */
+export function isWellFormed(timestamp: string, signature: string): boolean {
+  // Nothing parts the two in what is signed, so `1600112502[` would fit a body without its `[`.
+  if (!/^\d+$/.test(timestamp)) return false
+  // The decoder stops at the first `=`: of a doubled header, which Node joins, it reads one half.
+  return /^[A-Za-z\d+/]+={0,2}$/.test(signature)
+}
+
 /** Whether the signature is over this timestamp and exactly these bytes. It never throws. */
 export function verifySignature(
   key: KeyObject,
@@ -37,6 +45,7 @@ export function verifySignature(
   body: Uint8Array,
   signature: string,
 ): boolean {
+  if (!isWellFormed(timestamp, signature)) return false
   // Verified in two updates: joining them would copy the whole body.
   return createVerify('sha256')
     .update(timestamp)

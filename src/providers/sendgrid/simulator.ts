@@ -7,6 +7,7 @@ import type {
   SimulatedEvent,
   SimulatedMessage,
 } from '../../simulator.js'
+import { findFault, list } from './api-faults.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
 
 export interface SendgridSimulator extends ProviderSimulator {
@@ -41,15 +42,11 @@ function answerSend(
   } catch {
     return { answer: errorAnswer(400, 'Bad Request') }
   }
-  const invalid = findFault(mail)
-  if (invalid) return { answer: errorAnswer(400, invalid.message, invalid.field) }
+  const fault = findFault(mail)
+  if (fault) return { answer: errorAnswer(400, fault.message, fault.field, fault.help) }
   const id = randomBytes(16).toString('base64url')
   return {
-    answer: {
-      status: 202,
-      headers: { 'x-message-id': id, 'content-type': 'text/plain; charset=utf-8' },
-      body: '',
-    },
+    answer: { status: 202, headers: { 'x-message-id': id }, body: '' },
     message: toMessage(mail, id),
   }
 }
@@ -73,119 +70,17 @@ function refuseCall(request: ApiRequest, apiKey: string): ApiAnswer | undefined 
   return undefined
 }
 
-function errorAnswer(status: number, message: string, field: string | null = null): ApiAnswer {
+function errorAnswer(
+  status: number,
+  message: string,
+  field: string | null = null,
+  help: string | null = null,
+): ApiAnswer {
   return {
     status,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ errors: [{ message, field, help: null }] }),
+    body: JSON.stringify({ errors: [{ message, field, help }] }),
   }
-}
-
-const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : [])
-
-/** The first thing that the real API would refuse. */
-function findFault(mail: Fields): { message: string; field: string } | undefined {
-  const personalizations = list(mail['personalizations'])
-  if (personalizations.length === 0) {
-    return {
-      message: 'The personalizations field is required and must have at least one personalization.',
-      field: 'personalizations',
-    }
-  }
-  for (const [index, personalization] of personalizations.entries()) {
-    const fault = recipientFault(personalization, `personalizations.${index}`)
-    if (fault) return fault
-  }
-  if (text(fields(mail['from'])['email']) === undefined) {
-    return {
-      message: 'The from object must be provided for every email send.',
-      field: 'from.email',
-    }
-  }
-  if (text(mail['subject']) === undefined) {
-    return { message: 'The subject is required.', field: 'subject' }
-  }
-  return contentFault(list(mail['content'])) ?? detailFault(mail)
-}
-
-function recipientFault(
-  personalization: Fields,
-  field: string,
-): { message: string; field: string } | undefined {
-  if (list(personalization['to']).every(({ email }) => text(email) === undefined)) {
-    return {
-      message:
-        'The to array is required for all personalization objects, and must have at least one email object with a valid email address.',
-      field: `${field}.to`,
-    }
-  }
-  const seen = new Set<string>()
-  for (const kind of ['to', 'cc', 'bcc']) {
-    for (const { email } of list(personalization[kind])) {
-      const address = (text(email) ?? '').toLowerCase()
-      if (seen.has(address)) {
-        return {
-          message: `Each email address in the personalization block should be unique between to, cc, and bcc. We found the first duplicate instance of [${address}] in the ${field}.${kind} field.`,
-          field,
-        }
-      }
-      seen.add(address)
-    }
-  }
-  const args = Object.values(fields(personalization['custom_args']))
-  return args.every((value) => typeof value === 'string')
-    ? undefined
-    : { message: 'Bad Request', field: 'null' }
-}
-
-function contentFault(content: Fields[]): { message: string; field: string } | undefined {
-  if (content.length === 0) return { message: 'The content array is required.', field: 'content' }
-  const empty = content.findIndex(({ value }) => typeof value !== 'string' || value === '')
-  if (empty >= 0) {
-    return {
-      message: 'The content value must be a string at least one character in length.',
-      field: `content.${empty}.value`,
-    }
-  }
-  const order = ['text/plain', 'text/html']
-  const ranks = content.map(({ type }) => {
-    const rank = order.indexOf(String(type))
-    return rank < 0 ? order.length : rank
-  })
-  const ordered = ranks.every((rank, index) => index === 0 || rank >= (ranks[index - 1] ?? 0))
-  return ordered
-    ? undefined
-    : {
-        message:
-          'Following RFC 1341, section 7.2, if either text/html or text/plain are to be sent in your email: text/plain needs to be first, followed by text/html, followed by any other content.',
-        field: 'content',
-      }
-}
-
-const reservedHeaders =
-  /^(?:x-sg-id|x-sg-eid|received|dkim-signature|content-type|content-transfer-encoding|to|from|subject|reply-to|cc|bcc)$/i
-
-function detailFault(mail: Fields): { message: string; field: string } | undefined {
-  for (const [index, { content, type, filename }] of list(mail['attachments']).entries()) {
-    if (typeof content !== 'string' || !/^[\w+/]+={0,2}$/.test(content)) {
-      return {
-        message: 'The attachment content must be base64 encoded.',
-        field: `attachments.${index}.content`,
-      }
-    }
-    if (text(filename) === undefined || /[;\r\n]/.test(text(type) ?? '')) {
-      return { message: 'The attachment is not valid.', field: `attachments.${index}` }
-    }
-  }
-  for (const [name, value] of Object.entries(fields(mail['headers']))) {
-    if (reservedHeaders.test(name) || typeof value !== 'string') {
-      return { message: `The header ${name} cannot be used.`, field: 'headers' }
-    }
-  }
-  const categories = texts(mail['categories'])
-  return categories.length > 10 || new Set(categories).size < categories.length
-    ? { message: 'There is a limit of 10 unique categories per request.', field: 'categories' }
-    : undefined
 }
 
 function toMessage(mail: Fields, id: string): SimulatedMessage {
@@ -201,9 +96,7 @@ function toMessage(mail: Fields, id: string): SimulatedMessage {
     id,
     recipients,
     subject: text(mail['subject']) ?? '',
-    metadata: Object.fromEntries(
-      Object.entries(args).map(([key, value]) => [key, text(value) ?? '']),
-    ),
+    metadata: Object.fromEntries(Object.entries(args).map(([key, value]) => [key, String(value)])),
     tags: texts(mail['categories']),
     messageId: messageId?.replace(/^<|>$/g, '') ?? `${id}@geopod-ismtpd-8`,
     request: mail,
@@ -231,6 +124,8 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
     .toString(16)
     .toUpperCase()
   const unsorted: Fields = {
+    // First, for SendGrid's own value wins over a custom argument of the same name.
+    ...(!later && !event.withoutOwnId && message.metadata),
     email: event.recipient,
     event: names[event.type],
     sg_event_id: randomBytes(16).toString('base64url'),
@@ -243,10 +138,9 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
           sg_message_id: `${message.id}.recvd-7c9d8f6b54-q2w8x-1-${received}-7.${Math.max(index, 0)}`,
           ...(message.tags.length > 0 && { category: message.tags }),
           ...(isDelivery(event) && { 'smtp-id': `<${message.messageId}>` }),
-          ...(!event.withoutOwnId && message.metadata),
         }),
   }
-  return Object.fromEntries(Object.entries(unsorted).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return Object.fromEntries(Object.entries(unsorted).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function isDelivery({ type }: SimulatedEvent): boolean {
@@ -263,7 +157,7 @@ function details({ type, bounce = 'hard', url }: SimulatedEvent): Fields {
       return { ip: '149.72.0.10', response: '250 2.0.0 OK 1755427525 gsmtp', tls: 1 }
     case 'bounced':
       return bounce === 'soft'
-        ? { type: 'blocked', status: '4.2.2', reason: '452 4.2.2 Mailbox full' }
+        ? { type: 'expired', reason: 'unable to get mx info: no such host' }
         : { type: 'bounce', status: '5.1.1', reason: '550 5.1.1 No such user' }
     case 'rejected':
       return { reason: 'Bounced Address' }

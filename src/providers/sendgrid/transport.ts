@@ -23,18 +23,29 @@ export type SendgridInfo = ProviderInfo<'sendgrid'>
 /**
  * Sends through SendGrid's v3 Mail Send API, with `@sendgrid/mail`.
  *
- * @throws ConfigurationError when no API key is given
+ * @throws ConfigurationError when the API key is missing, or it or the base URL is none
  */
 export function sendgridTransport(
   options: SendgridTransportOptions = {},
 ): ProviderTransport<SendgridInfo> {
-  const apiKey = options.apiKey ?? process.env['SENDGRID_API_KEY']
+  const apiKey = (options.apiKey ?? process.env['SENDGRID_API_KEY'])?.trim()
   if (!apiKey) {
     throw new ConfigurationError(
       'sendgridTransport: no API key: pass { apiKey }, or set SENDGRID_API_KEY',
     )
   }
+  // fetch takes no such header, which would look like a broken connection with every send.
+  if (!/^[!-~]+$/.test(apiKey)) {
+    throw new ConfigurationError(
+      'sendgridTransport: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII',
+    )
+  }
   const { baseUrl = 'https://api.sendgrid.com', timeout = defaultTimeout } = options
+  if (!/^https?:\/\//i.test(baseUrl) || !URL.canParse(baseUrl)) {
+    throw new ConfigurationError(
+      `sendgridTransport: baseUrl is not an http or https URL: ${JSON.stringify(baseUrl)}`,
+    )
+  }
   const http = createHttpClient(apiKey, baseUrl, timeout)
   return createProviderTransport('sendgrid', sendgridClient(http), options)
 }

@@ -16,7 +16,13 @@ import {
 import type { Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
 import { type KeySource, signingKeys } from '../../signing-keys.js'
 import { reservedKey } from './reserved-keys.js'
-import { parsePublicKey, signatureHeader, timestampHeader, verifySignature } from './signature.js'
+import {
+  isWellFormed,
+  parsePublicKey,
+  signatureHeader,
+  timestampHeader,
+  verifySignature,
+} from './signature.js'
 
 /** An event as SendGrid sends it. Custom arguments stand beside the known keys. */
 export interface SendgridEvent {
@@ -88,6 +94,13 @@ function readBatch(request: WebhookRequest, publicKeys: KeyObject[]): WebhookRea
       detail: `the header ${signature === undefined ? signatureHeader : timestampHeader} is missing: turn on Signature Verification for this webhook in SendGrid`,
     }
   }
+  if (!isWellFormed(timestamp, signature)) {
+    return {
+      kind: 'refused',
+      reason: 'unsigned',
+      detail: `the headers ${signatureHeader} and ${timestampHeader} are not one signature in base64 and one time in seconds`,
+    }
+  }
   if (!publicKeys.some((key) => verifySignature(key, timestamp, request.body, signature))) {
     return {
       kind: 'refused',
@@ -118,7 +131,7 @@ export function readEvent(raw: Fields): ParsedEvent {
   // Documented as an object in places, seen flattened: both are read.
   const args = { ...fields(raw['custom_args']), ...fields(raw['unique_args']), ...raw }
   const own = ownId(args[ownIdKey])
-  const offset = fields(raw['url_offset'])
+  const position = linkPosition(fields(raw['url_offset']))
   return {
     ...readFact(raw),
     providerEvent: text(raw['event']) ?? '',
@@ -134,7 +147,7 @@ export function readEvent(raw: Fields): ParsedEvent {
     ...(messageId !== undefined && { messageId }),
     ...(providerEventId !== undefined && { providerEventId }),
     ...(own !== undefined && { ownId: own }),
-    ...('index' in offset && { discriminator: `${text(offset['type'])} ${text(offset['index'])}` }),
+    ...(position !== undefined && { discriminator: position }),
   }
 }
 
@@ -179,7 +192,7 @@ function readBounce(raw: Fields): EventFact {
   return {
     type: 'bounced',
     bounce: {
-      kind: bounceKind(text(raw['type'])?.toLowerCase(), codes.enhancedCode),
+      kind: bounceKinds.get(text(raw['type'])?.toLowerCase() ?? '') ?? kindOf(codes.enhancedCode),
       // A bounce that came back after acceptance bears none of the message's ids (docs#5177).
       asynchronous:
         messageIdOf(raw['sg_message_id']) === undefined && text(raw['smtp-id']) === undefined,
@@ -189,11 +202,17 @@ function readBounce(raw: Fields): EventFact {
   }
 }
 
-function bounceKind(type: string | undefined, enhancedCode: string | undefined): BounceKind {
-  if (type === 'blocked') return 'block'
-  if (type === 'expired' || enhancedCode?.startsWith('4.')) return 'soft'
-  // The test button's bounce has no type, so there the code decides.
-  return type === 'bounce' || enhancedCode?.startsWith('5.') ? 'hard' : 'unknown'
+// `expired`: deferred until SendGrid gave up, after up to 72 h.
+const bounceKinds = new Map<string, BounceKind>([
+  ['bounce', 'hard'],
+  ['blocked', 'block'],
+  ['expired', 'soft'],
+])
+
+/** The test button's bounce has no type, so there the code decides. */
+function kindOf(enhancedCode: string | undefined): BounceKind {
+  if (enhancedCode?.startsWith('5.')) return 'hard'
+  return enhancedCode?.startsWith('4.') ? 'soft' : 'unknown'
 }
 
 // By how the reason begins, in lower case; the first that fits.
@@ -226,6 +245,12 @@ function readVisit(raw: Fields): { ip?: string; userAgent?: string; machine?: bo
     ...(userAgent !== undefined && { userAgent }),
     ...(machine !== undefined && { machine }),
   }
+}
+
+/** Where in the message a clicked link stands: two links of one message may be clicked at once. */
+function linkPosition({ index, type }: Fields): string | undefined {
+  const place = text(index)
+  return place === undefined ? undefined : `${text(type) ?? ''} ${place}`
 }
 
 function groupScope(raw: Fields): { kind: 'group'; id?: string } {

@@ -1,0 +1,400 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  ConfigurationError,
+  type Correlator,
+  createCorrelator,
+  memoryStore,
+  type Store,
+  WaitError,
+} from '../src/index.js'
+import { type OutsideEntry, outsideWebhook, secret } from './outside-provider.js'
+import { collectErrors, collectTold, type Told } from './told-events.js'
+
+const at = 1_760_000_000
+const delivered: OutsideEntry = { type: 'delivered', at, to: 'ann@example.com', message: 'm-1' }
+
+let store: Store
+let correlator: Correlator
+let told: Told[]
+
+beforeEach(() => {
+  store = memoryStore()
+  correlator = createCorrelator({ store, webhooks: [outsideWebhook()], foreignAfter: 60_000 })
+  told = collectTold(correlator)
+})
+afterEach(() => correlator.close())
+
+async function post(entries: unknown, to = correlator): Promise<number> {
+  const init = { method: 'POST', headers: secret, body: JSON.stringify(entries) }
+  return (await to.handler(new Request('https://example.com/outside', init))).status
+}
+
+const record = (overrides: Partial<Parameters<Correlator['record']>[0]> = {}): Promise<string> =>
+  correlator.record({
+    provider: 'outside',
+    providerMessageId: 'm-1',
+    recipients: ['ann@example.com'],
+    subject: 'Order',
+    ...overrides,
+  })
+
+describe('creating a correlator', () => {
+  test.each<[string, object, string]>([
+    ['without a store', {}, 'store is missing'],
+    ['with a negative grace', { foreignAfter: -1 }, 'foreignAfter'],
+    ['with a grace that is no number', { foreignAfter: Number.NaN }, 'foreignAfter'],
+    [
+      'with two webhooks of one name',
+      { webhooks: [outsideWebhook(), outsideWebhook()] },
+      'two webhooks are named "outside"',
+    ],
+    [
+      'with a name that is no part of a path',
+      { webhooks: [outsideWebhook({ name: 'a/b' })] },
+      'a/b',
+    ],
+  ])('%s is refused at once', (_, options, message) => {
+    const all = { ...(message.startsWith('store') ? {} : { store }), ...options }
+    const create = () => createCorrelator(all as Parameters<typeof createCorrelator>[0])
+    expect(create).toThrow(ConfigurationError)
+    expect(create).toThrow(message)
+  })
+
+  test('takes a second account of a provider under its own name', () => {
+    const webhooks = [outsideWebhook(), outsideWebhook({ name: 'outside-eu' })]
+    expect(() => createCorrelator({ store, webhooks })).not.toThrow()
+  })
+})
+
+describe('a message', () => {
+  test('tells what became of it', async () => {
+    const trackingId = await record({
+      recipients: ['ann@example.com', { address: 'bob@example.com', kind: 'cc' }],
+      messageId: 'x@example.com',
+      tags: ['order'],
+      metadata: { order: '42' },
+      sentAt: new Date(at * 1000),
+    })
+    await post([
+      delivered,
+      { ...delivered, type: 'opened', at: at + 1 },
+      { ...delivered, type: 'opened', at: at + 5 },
+      { ...delivered, type: 'deferred', to: 'bob@example.com' },
+    ])
+    const message = await correlator.message(trackingId)
+    expect(message).toMatchObject({
+      trackingId,
+      provider: 'outside',
+      providerMessageId: 'm-1',
+      messageId: '<x@example.com>',
+      subject: 'Order',
+      tags: ['order'],
+      metadata: { order: '42' },
+      sentAt: new Date(at * 1000),
+      failFlag: false,
+      status: 'deferred',
+      recipients: [
+        {
+          address: 'ann@example.com',
+          kind: 'to',
+          status: 'delivered',
+          engagement: {
+            opened: { count: 2, first: new Date((at + 1) * 1000), last: new Date((at + 5) * 1000) },
+          },
+        },
+        { address: 'bob@example.com', kind: 'cc', status: 'deferred', engagement: {} },
+      ],
+    })
+    expect(message?.events).toHaveLength(4)
+  })
+
+  test('that was never recorded is undefined', async () => {
+    expect(await correlator.message('01890a5d-ac96-774b-bcce-b302099a8057')).toBeUndefined()
+  })
+
+  test('is found by recipient in any letter case, page by page', async () => {
+    const ids = [await record(), await record({ providerMessageId: 'm-2' })]
+    await record({ providerMessageId: 'm-3', recipients: ['bob@example.com'] })
+    const first = await correlator.find({ recipient: 'Ann@EXAMPLE.com' }, { limit: 1 })
+    const second = await correlator.find(
+      { recipient: 'ann@example.com' },
+      { limit: 1, cursor: first.cursor ?? '' },
+    )
+    const found = [...first.messages, ...second.messages].map(({ trackingId }) => trackingId)
+    expect(found).toEqual(ids.toReversed())
+    expect(second.cursor).toBeUndefined()
+    expect((await correlator.find()).messages).toHaveLength(3)
+  })
+})
+
+describe('listeners', () => {
+  test('are called with the event and the message it belongs to', async () => {
+    const trackingId = await record()
+    await post([delivered])
+    await correlator.drain()
+    expect(told).toMatchObject([
+      {
+        event: {
+          type: 'delivered',
+          trackingId,
+          provider: 'outside',
+          correlation: { status: 'matched', via: 'provider-id' },
+        },
+        message: { trackingId, subject: 'Order' },
+      },
+    ])
+    const { correlation } = told[0]?.event ?? {}
+    expect((await correlator.message(trackingId))?.events).toEqual([told[0]?.event])
+    expect(correlation).toBeDefined()
+  })
+
+  test('are called for their types, once where asked, and no more after they left', async () => {
+    await record()
+    const calls: string[] = []
+    const off = correlator.on('delivered', () => calls.push('on'))
+    correlator.on(['opened', 'complained'], ({ type }) => calls.push(`either ${type}`))
+    correlator.once('opened', () => calls.push('once'))
+    const gone = (): number => calls.push('gone')
+    correlator.on('opened', gone)
+    correlator.off('opened', gone)
+    await post([
+      delivered,
+      { ...delivered, type: 'opened' },
+      { ...delivered, type: 'opened', at: at + 1 },
+    ])
+    await correlator.drain()
+    expect(calls).toEqual(['on', 'either opened', 'once', 'either opened'])
+    off()
+    await post([{ ...delivered, at: at + 2 }])
+    await correlator.drain()
+    expect(calls).toHaveLength(4)
+  })
+
+  test('get each fact once, however often and in whatever batches it comes', async () => {
+    await record()
+    const events = [delivered, { ...delivered, type: 'opened' as const, id: 'e-1' }]
+    const again = events.map((event) => ({ ...event, id: 'changed' }))
+    await Promise.all([post(events), post(again), post(again.toReversed()), post([events[1]])])
+    await correlator.drain()
+    expect(told.map(({ event }) => event.type).toSorted()).toEqual(['delivered', 'opened'])
+  })
+
+  test('that fail are reported and called again, and the webhook was answered 2xx', async () => {
+    await record()
+    const errors = collectErrors(correlator)
+    let calls = 0
+    correlator.on('delivered', async () => {
+      calls += 1
+      if (calls === 1) throw new Error('oops')
+    })
+    expect(await post([delivered])).toBe(202)
+    await correlator.drain()
+    expect(calls).toBe(2)
+    expect(errors).toEqual([expect.stringContaining('oops')])
+  })
+
+  test('are told of what an earlier process has stored and not told', async () => {
+    const shared = memoryStore()
+    // As if it was killed while its listener ran: it does not look after its events any more.
+    const killed = createCorrelator({
+      store: { ...shared, claimDue: async () => [] },
+      webhooks: [outsideWebhook()],
+    })
+    killed.onAny(() => new Promise(() => {}))
+    await killed.record({ provider: 'outside', providerMessageId: 'm-1', recipients: ['a@b.c'] })
+    await post([delivered], killed)
+    const longAfter = Date.now() + 3_600_000
+    const [left] = await shared.claimDue(longAfter, Date.now() - 1, 10)
+    const next = createCorrelator({ store: shared })
+    const retold = collectTold(next)
+    await next.drain()
+    expect(retold.map(({ event }) => event.id)).toEqual([left?.event.id])
+  })
+})
+
+describe('an event that comes before its message was recorded', () => {
+  test('waits, and is told with the message when that is recorded', async () => {
+    expect(await post([delivered])).toBe(202)
+    await delay(20)
+    expect(told).toEqual([])
+    const trackingId = await record()
+    await correlator.drain()
+    expect(told).toMatchObject([
+      {
+        event: { trackingId, correlation: { status: 'matched', via: 'provider-id' } },
+        message: { trackingId },
+      },
+    ])
+    expect((await correlator.message(trackingId))?.status).toBe('delivered')
+  })
+
+  test('that never comes is told as foreign after the grace, and still joins later', async () => {
+    const own = memoryStore()
+    const impatient = createCorrelator({
+      store: own,
+      webhooks: [outsideWebhook()],
+      foreignAfter: 30,
+    })
+    const foreign = collectTold(impatient)
+    await post([delivered], impatient)
+    expect(foreign).toEqual([])
+    await impatient.drain()
+    expect(foreign).toMatchObject([
+      { event: { correlation: { status: 'foreign' } }, message: undefined },
+    ])
+    expect('trackingId' in (foreign[0]?.event ?? {})).toBe(false)
+    const trackingId = await impatient.record({
+      provider: 'outside',
+      providerMessageId: 'm-1',
+      recipients: ['ann@example.com'],
+    })
+    expect((await impatient.message(trackingId))?.status).toBe('delivered')
+    await impatient.drain()
+    expect(foreign).toHaveLength(1)
+  })
+
+  test('is told at once as foreign without a grace', async () => {
+    const hasty = createCorrelator({
+      store: memoryStore(),
+      webhooks: [outsideWebhook()],
+      foreignAfter: 0,
+    })
+    const foreign = collectTold(hasty)
+    await post([delivered], hasty)
+    await hasty.drain()
+    expect(foreign.map(({ event }) => event.correlation)).toEqual([{ status: 'foreign' }])
+  })
+
+  test('without any id is told as foreign too', async () => {
+    const { message: _, ...nameless } = delivered
+    const hasty = createCorrelator({
+      store: memoryStore(),
+      webhooks: [outsideWebhook()],
+      foreignAfter: 0,
+    })
+    const foreign = collectTold(hasty)
+    await post([nameless], hasty)
+    await hasty.drain()
+    expect(foreign).toHaveLength(1)
+  })
+})
+
+describe('waiting for an event', () => {
+  test('ends at once when it is there already', async () => {
+    const trackingId = await record()
+    await post([delivered])
+    const event = await correlator.waitFor(trackingId, 'delivered')
+    expect(event).toMatchObject({ type: 'delivered', trackingId })
+  })
+
+  test('ends when it comes', async () => {
+    const trackingId = await record()
+    const waiting = correlator.waitFor(trackingId, 'delivered', { timeout: 5000 })
+    await post([{ ...delivered, type: 'accepted' }, delivered])
+    expect((await waiting).type).toBe('delivered')
+  })
+
+  test('ends when another process has stored it', async () => {
+    const trackingId = await record()
+    const waiting = correlator.waitFor(trackingId, 'delivered', { timeout: 5000 })
+    const other = createCorrelator({ store, webhooks: [outsideWebhook()] })
+    await post([delivered], other)
+    expect((await waiting).type).toBe('delivered')
+  })
+
+  test('can be for one recipient', async () => {
+    const trackingId = await record({ recipients: ['ann@example.com', 'bob@example.com'] })
+    const waiting = correlator.waitFor(trackingId, 'delivered', { recipient: 'BOB@example.com' })
+    await post([delivered])
+    await post([{ ...delivered, to: 'bob@example.com' }])
+    expect((await waiting).recipient).toBe('bob@example.com')
+  })
+
+  test('fails when the time is over', async () => {
+    const trackingId = await record()
+    const waiting = correlator.waitFor(trackingId, 'delivered', { timeout: 20 })
+    await expect(waiting).rejects.toMatchObject({ name: 'WaitError', code: 'ETIMEDOUT' })
+  })
+
+  test('fails for a message that is not there', async () => {
+    const waiting = correlator.waitFor('01890a5d-ac96-774b-bcce-b302099a8057', 'delivered')
+    await expect(waiting).rejects.toMatchObject({ code: 'ENOMESSAGE' })
+  })
+
+  test('fails for an address that the message did not go to', async () => {
+    const trackingId = await record()
+    const waiting = correlator.waitFor(trackingId, 'delivered', { recipient: 'bob@example.com' })
+    await expect(waiting).rejects.toMatchObject({ code: 'ERULEDOUT' })
+  })
+
+  test('is given up by a signal', async () => {
+    const trackingId = await record()
+    const controller = new AbortController()
+    const waiting = correlator.waitFor(trackingId, 'delivered', { signal: controller.signal })
+    controller.abort(new Error('never mind'))
+    await expect(waiting).rejects.toThrow('never mind')
+    const again = correlator.waitFor(trackingId, 'delivered', { signal: controller.signal })
+    await expect(again).rejects.toThrow('never mind')
+  })
+
+  test('fails as soon as every recipient has failed for good', async () => {
+    const bouncing = createCorrelator({
+      store,
+      webhooks: [
+        outsideWebhook({
+          read: async () => ({
+            kind: 'events',
+            events: [
+              {
+                type: 'bounced',
+                bounce: { kind: 'hard', asynchronous: false },
+                providerEvent: 'bounce',
+                providerMessageId: 'm-1',
+                tags: [],
+                metadata: {},
+                raw: {},
+              },
+            ],
+          }),
+        }),
+      ],
+    })
+    const trackingId = await record()
+    const waiting = bouncing.waitFor(trackingId, 'delivered', { timeout: 5000 })
+    await post([], bouncing)
+    const error = await waiting.catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(WaitError)
+    expect(error).toMatchObject({ code: 'ERULEDOUT' })
+    expect((await bouncing.waitFor(trackingId, 'bounced')).bounce.kind).toBe('hard')
+  })
+})
+
+test('what goes wrong is a process warning when nobody listens, once for each kind', async () => {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const init = { method: 'POST', headers: { 'x-secret': 'guess' }, body: '[]' }
+  for (let time = 0; time < 3; time += 1) {
+    await correlator.handler(new Request('https://example.com/outside', init))
+  }
+  const warnings = emitWarning.mock.calls.map(([warning]) => String(warning))
+  emitWarning.mockRestore()
+  expect(warnings).toEqual([
+    expect.stringContaining('outside: webhook refused: the secret is wrong'),
+  ])
+})
+
+test('a store that cannot be opened is told at the start', async () => {
+  const broken: Store = { ...memoryStore(), open: () => Promise.reject(new Error('no such disk')) }
+  const errors = collectErrors(createCorrelator({ store: broken }))
+  await delay(0)
+  expect(errors).toEqual(['the store failed while opening: no such disk'])
+})
+
+test('after closing, nothing more is told', async () => {
+  await record()
+  await correlator.close()
+  await post([delivered])
+  await delay(20)
+  expect(told).toEqual([])
+  expect(await store.nextDue()).toBeDefined()
+})

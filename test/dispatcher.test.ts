@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createDispatcher, type Dispatcher, leaseDuration } from '../src/dispatcher.js'
+import type { ListenerError, StoreError } from '../src/errors.js'
+import { createListeners, type Listeners } from '../src/listeners.js'
+import { messageKeys } from '../src/matching.js'
+import type { Delivery, Store } from '../src/store.js'
+import { memoryStore } from '../src/stores/memory.js'
+import { batchOf, recordOf } from './stores/store-contract.js'
+
+let store: Store
+let listeners: Listeners
+let errors: (ListenerError | StoreError)[]
+let dispatcher: Dispatcher
+
+const retries = { firstWait: 5, attempts: 3 }
+
+beforeEach(() => {
+  store = memoryStore()
+  listeners = createListeners()
+  errors = []
+  dispatcher = createDispatcher(store, listeners, (error) => errors.push(error), retries)
+})
+afterEach(() => dispatcher.close())
+
+/** Writes events of one message, as a webhook does, and gives them to be told. */
+async function written(
+  types: ('accepted' | 'delivered' | 'opened')[],
+  leaseUntil = Date.now() + leaseDuration,
+): Promise<Delivery[]> {
+  const record = recordOf('ann@example.com')
+  const schedule = { leaseUntil, foreignAt: leaseUntil }
+  await store.addMessage(record, messageKeys(record), schedule)
+  const events = types.map((type) => ({ type, ownId: record.trackingId }))
+  const result = await store.ingest(batchOf(...events), schedule)
+  return result.kind === 'stored' ? result.deliveries : []
+}
+
+describe('events are told', () => {
+  test('in order for each message, one after the other', async () => {
+    const told: string[] = []
+    let running = 0
+    listeners.add('any', async ({ type }) => {
+      running += 1
+      expect(running).toBe(1)
+      await delay(type === 'accepted' ? 20 : 0)
+      running -= 1
+      told.push(type)
+    })
+    dispatcher.push(await written(['accepted', 'delivered', 'opened']))
+    await dispatcher.drain()
+    expect(told).toEqual(['accepted', 'delivered', 'opened'])
+    expect(errors).toEqual([])
+  })
+
+  test('side by side for different messages', async () => {
+    let waiting = 0
+    let release = (): void => {}
+    const both = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    listeners.add('any', async () => {
+      waiting += 1
+      if (waiting === 2) release()
+      await both
+    })
+    dispatcher.push(await written(['delivered']))
+    dispatcher.push(await written(['delivered']))
+    await dispatcher.drain()
+    expect(waiting).toBe(2)
+  })
+
+  test('with their message, only to those who asked for the type', async () => {
+    const subjects: unknown[] = []
+    listeners.add('delivered', (_, message) => subjects.push(message?.subject))
+    listeners.add(['bounced', 'opened'], () => subjects.push('opened'))
+    listeners.add('complained', () => subjects.push('never'))
+    dispatcher.push(await written(['delivered', 'opened']))
+    await dispatcher.drain()
+    expect(subjects).toEqual(['Order 42 – “thanks”', 'opened'])
+  })
+
+  test('once, though they are pushed twice', async () => {
+    let count = 0
+    listeners.add('any', () => (count += 1))
+    const deliveries = await written(['delivered'])
+    dispatcher.push(deliveries)
+    dispatcher.push(deliveries)
+    await dispatcher.drain()
+    expect(count).toBe(1)
+  })
+
+  test('though nobody listens, so that they are not told to who comes later', async () => {
+    dispatcher.push(await written(['delivered']))
+    await dispatcher.drain()
+    expect(await store.nextDue()).toBeUndefined()
+  })
+})
+
+describe('events that another process left untold', () => {
+  test('are told when their lease is over', async () => {
+    const told: string[] = []
+    listeners.add('any', ({ type }) => told.push(type))
+    await written(['accepted', 'delivered'], Date.now() + 30)
+    dispatcher.wakeAt(Date.now() + 30)
+    await dispatcher.drain()
+    expect(told).toEqual(['accepted', 'delivered'])
+  })
+
+  test('without a message are told as foreign', async () => {
+    const told: unknown[] = []
+    listeners.add('any', (event, message) => told.push([event.correlation, message]))
+    const foreignAt = Date.now() + 20
+    await store.ingest(batchOf({ type: 'delivered', providerMessageId: 'p-1' }), {
+      leaseUntil: foreignAt,
+      foreignAt,
+    })
+    dispatcher.wakeAt(foreignAt)
+    await dispatcher.drain()
+    expect(told).toEqual([[{ status: 'foreign' }, undefined]])
+  })
+})
+
+describe('a listener that fails', () => {
+  test('is told again, with the same event, before the next event of the message', async () => {
+    const told: string[] = []
+    let failures = 2
+    listeners.add('any', async ({ type, id }) => {
+      if (type === 'accepted' && failures > 0) {
+        failures -= 1
+        told.push(`failed ${id}`)
+        throw new Error('database is away')
+      }
+      told.push(`${type} ${id}`)
+    })
+    const deliveries = await written(['accepted', 'delivered'])
+    const [accepted, delivered] = deliveries.map(({ event }) => event.id)
+    dispatcher.push(deliveries)
+    await dispatcher.drain()
+    expect(told).toEqual([
+      `failed ${accepted}`,
+      `failed ${accepted}`,
+      `accepted ${accepted}`,
+      `delivered ${delivered}`,
+    ])
+    expect(errors).toMatchObject([
+      { name: 'ListenerError', eventId: accepted, attempts: 1, final: false },
+      { name: 'ListenerError', eventId: accepted, attempts: 2, final: false },
+    ])
+    expect(errors[0]?.message).toContain('database is away')
+  })
+
+  test('does not keep the others from it, nor have them told again', async () => {
+    const told: string[] = []
+    let failed = false
+    listeners.add('any', () => {
+      if (!failed) {
+        failed = true
+        throw new Error('first')
+      }
+      told.push('failing')
+    })
+    listeners.add('any', () => told.push('other'))
+    dispatcher.push(await written(['delivered']))
+    await dispatcher.drain()
+    expect(told).toEqual(['other', 'failing'])
+  })
+
+  test('does not keep other messages waiting', async () => {
+    const told: string[] = []
+    const [poison] = await written(['delivered'])
+    listeners.add('any', ({ id }) => {
+      if (id === poison?.event.id) throw new Error('poison')
+      told.push(id)
+    })
+    dispatcher.push(poison ? [poison] : [])
+    const rest = [...(await written(['delivered'])), ...(await written(['delivered']))]
+    dispatcher.push(rest)
+    await dispatcher.drain()
+    expect(told).toEqual(rest.map(({ event }) => event.id))
+  })
+
+  test('for good is given up in the end, and the next event goes on', async () => {
+    const told: string[] = []
+    listeners.add('any', ({ type }) => {
+      if (type === 'accepted') throw new Error('never')
+      told.push(type)
+    })
+    dispatcher.push(await written(['accepted', 'delivered']))
+    await dispatcher.drain()
+    expect(errors.map((error) => Reflect.get(error, 'final'))).toEqual([false, false, true])
+    expect(told).toEqual(['delivered'])
+  })
+
+  test('for one time is still told that one event', async () => {
+    let calls = 0
+    listeners.add(
+      'any',
+      () => {
+        calls += 1
+        if (calls === 1) throw new Error('not yet')
+      },
+      true,
+    )
+    dispatcher.push(await written(['accepted', 'delivered']))
+    await dispatcher.drain()
+    expect(calls).toBe(2)
+  })
+})
+
+test('closing waits for the listener that is running, and tells no further', async () => {
+  const told: string[] = []
+  listeners.add('any', async ({ type }) => {
+    await delay(20)
+    told.push(type)
+  })
+  dispatcher.push(await written(['accepted', 'delivered']))
+  await dispatcher.close()
+  expect(told).toEqual(['accepted'])
+  expect(await store.nextDue()).toBeDefined()
+})

@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals'
+import { connectionFailure, httpFailure, waitBefore } from '../src/http-failure.js'
+
+describe('an HTTP status', () => {
+  test.each([
+    [400, 'validation', false, 'not-sent'],
+    [401, 'auth', false, 'not-sent'],
+    [403, 'auth', false, 'not-sent'],
+    [404, 'configuration', false, 'not-sent'],
+    [413, 'validation', false, 'not-sent'],
+    [429, 'rate-limit', true, 'not-sent'],
+    [302, 'configuration', false, 'not-sent'],
+    [500, 'server', false, 'unknown'],
+    [502, 'server', false, 'unknown'],
+    [503, 'server', true, 'not-sent'],
+    [504, 'server', false, 'unknown'],
+    [200, 'server', false, 'unknown'],
+  ])('%i is %s, retryable %s, %s', (status, category, retryable, outcome) => {
+    const error = httpFailure('Postmark', { status })
+    expect(error).toMatchObject({ category, retryable, outcome, statusCode: status })
+  })
+
+  test('yields to what the provider says', () => {
+    const error = httpFailure('Postmark', { status: 500, category: 'validation' })
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent', code: 'EMESSAGE' })
+  })
+
+  test.each([
+    ['<ann@example.com>, [bob@example.com]', '<<address>>, [<address>]'],
+    ["o'brien@example.com is bad", '<address> is bad'],
+    ['"john doe"@example.com is bad', '<address> is bad'],
+    ['{"to":"ann@example.com"}', '{"to":"<address>"}'],
+    [`${'x '.repeat(248)}ann@example.com`, `${'x '.repeat(248)}…`],
+  ])('keeps the addresses out of %j', (detail, kept) => {
+    const { message } = httpFailure('Postmark', { status: 400, detail })
+    expect(message).toBe(`Postmark answered 400: ${kept}`)
+  })
+
+  test('keeps the text short', () => {
+    for (const detail of ['x'.repeat(1e6), 'x@'.repeat(1e6)]) {
+      expect(httpFailure('Postmark', { status: 400, detail }).message.length).toBeLessThan(600)
+    }
+  })
+})
+
+describe('a connection', () => {
+  test.each([
+    ['ECONNREFUSED', undefined, 'network', true, 'not-sent'],
+    ['ENOTFOUND', undefined, 'network', true, 'not-sent'],
+    ['EAI_AGAIN', 'getaddrinfo', 'network', true, 'not-sent'],
+    ['ETIMEDOUT', 'connect', 'timeout', true, 'not-sent'],
+    ['UND_ERR_CONNECT_TIMEOUT', undefined, 'network', true, 'not-sent'],
+    ['ETIMEDOUT', 'read', 'timeout', false, 'unknown'],
+    ['ECONNABORTED', undefined, 'timeout', false, 'unknown'],
+    ['TimeoutError', undefined, 'timeout', false, 'unknown'],
+    ['ECONNRESET', 'read', 'network', false, 'unknown'],
+    ['UND_ERR_SOCKET', undefined, 'network', false, 'unknown'],
+    ['EPIPE', 'write', 'network', false, 'unknown'],
+    ['something new', undefined, 'network', false, 'unknown'],
+  ])(
+    'that ends with %s in %s is %s, retryable %s, %s',
+    (code, syscall, category, retryable, outcome) => {
+      const error = connectionFailure('Postmark', code, syscall)
+      expect(error).toMatchObject({ category, retryable, outcome })
+    },
+  )
+})
+
+describe('the time to wait', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z')
+  test.each([
+    [{ 'retry-after': '120' }, 120_000],
+    [{ 'retry-after': 'Thu, 01 Jan 2026 00:02:00 GMT' }, 120_000],
+    [{ 'retry-after': 'Wed, 31 Dec 2025 00:00:00 GMT' }, 0],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{ 'x-ratelimit-reset': String(now / 1000 + 30) }, 30_000],
+    [{ 'x-ratelimit-reset': String(now / 1000 + 0.5) }, 500],
+    [{ 'x-ratelimit-reset': 'x' }, undefined],
+    [{}, undefined],
+  ])('of %j is %s ms', (headers: Record<string, string>, wait) => {
+    expect(waitBefore((name) => headers[name] ?? null, now)).toBe(wait)
+  })
+})

@@ -1,0 +1,283 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import type { EventFact, ParsedEvent } from '../src/event.js'
+import {
+  bareMessageId,
+  canonicalAddress,
+  contentDigest,
+  eventId,
+  matched,
+  matchKeys,
+  messageKeys,
+  ownId,
+  providerKey,
+  rfcMessageId,
+  toIncoming,
+} from '../src/matching.js'
+import type { MessageRecord } from '../src/message.js'
+
+const trackingId = '01890a5d-ac96-774b-bcce-b302099a8057'
+
+type Origin = Omit<ParsedEvent, 'type'>
+
+function parsed<Fact extends EventFact>(fact: Fact, origin: Partial<Origin> = {}): Fact & Origin {
+  return {
+    providerEvent: 'some_event',
+    tags: [],
+    metadata: {},
+    raw: {},
+    recipient: 'ann@example.com',
+    providerMessageId: 'provider-1',
+    occurredAt: new Date(1_760_000_000_000),
+    ...origin,
+    ...fact,
+  }
+}
+
+const recordOf = (...addresses: string[]): MessageRecord => ({
+  trackingId,
+  provider: 'postmark',
+  messageId: '<m-1@example.com>',
+  envelope: { from: 'shop@example.com', to: addresses },
+  to: [],
+  cc: [],
+  bcc: [],
+  tags: [],
+  metadata: {},
+  sentAt: new Date(0),
+  recipients: addresses.map((address) => ({
+    address,
+    kind: 'to',
+    status: 'accepted',
+    providerStatus: '',
+  })),
+  outcome: 'sent',
+})
+
+describe('an address in its canonical form', () => {
+  test.each([
+    ['Ann@Example.COM', 'ann@example.com'],
+    ['  ann@example.com ', 'ann@example.com'],
+    ['Ann Ruiz <Ann@example.com>', 'ann@example.com'],
+    ['"Ruiz, <Ann>" <ann@example.com>', 'ann@example.com'],
+    ['ann@bücher.example', 'ann@xn--bcher-kva.example'],
+    ['ann@BÜCHER.example', 'ann@xn--bcher-kva.example'],
+    ['ann@xn--bcher-kva.example', 'ann@xn--bcher-kva.example'],
+    ['zoë@example.com', 'zoë@example.com'],
+    ['"a@b"@example.com', '"a@b"@example.com'],
+    ['not an address', 'not an address'],
+    ['', ''],
+  ])('of %j is %j', (address, canonical) => {
+    expect(canonicalAddress(address)).toBe(canonical)
+  })
+
+  test('is its own canonical form', () => {
+    fc.assert(
+      fc.property(fc.emailAddress(), (address) => {
+        expect(canonicalAddress(canonicalAddress(address))).toBe(canonicalAddress(address))
+      }),
+    )
+  })
+})
+
+describe('a Message-ID', () => {
+  test.each([
+    ['<Abc@example.com>', 'Abc@example.com'],
+    ['Abc@example.com', 'Abc@example.com'],
+    [' <Abc@example.com> ', 'Abc@example.com'],
+    ['<>', undefined],
+    [' ', undefined],
+  ])('%j is bare as %j', (messageId, bare) => {
+    expect(bareMessageId(messageId)).toBe(bare)
+    expect(rfcMessageId(messageId)).toBe(bare === undefined ? undefined : `<${bare}>`)
+  })
+})
+
+describe('our own id', () => {
+  test('is taken back in any letter case', () => {
+    expect(ownId(trackingId)).toBe(trackingId)
+    expect(ownId(` ${trackingId.toUpperCase()} `)).toBe(trackingId)
+  })
+
+  test.each([[undefined], [null], [42], [''], ['42'], [[trackingId]], [`${trackingId}x`]])(
+    'is not %j',
+    (value) => {
+      expect(ownId(value)).toBeUndefined()
+    },
+  )
+})
+
+describe('the id of an event', () => {
+  const opened = parsed({ type: 'opened', ip: '203.0.113.9', userAgent: 'Mozilla/5.0' })
+
+  test('is the same whatever id the provider gives the event', () => {
+    const again: ParsedEvent = { ...opened, providerEventId: 'another' }
+    expect(eventId('sendgrid', again)).toBe(eventId('sendgrid', opened))
+  })
+
+  test('is the same whatever the letter case of the recipient', () => {
+    const again: ParsedEvent = { ...opened, recipient: 'ANN@example.com' }
+    expect(eventId('sendgrid', again)).toBe(eventId('sendgrid', opened))
+  })
+
+  test('is a UUID that grows with time', () => {
+    const id = eventId('sendgrid', opened)
+    const later = eventId('sendgrid', { ...opened, occurredAt: new Date(1_760_000_001_000) })
+    expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+    expect(later > id).toBe(true)
+  })
+
+  test('is the same for an unreadable entry whatever the order of its keys', () => {
+    const unreadable = parsed({ type: 'unknown' }, { raw: { a: 1, b: [{ c: 2, d: 3 }] } })
+    const reordered = parsed({ type: 'unknown' }, { raw: { b: [{ d: 3, c: 2 }], a: 1 } })
+    const other = parsed({ type: 'unknown' }, { raw: { a: 1, b: [{ c: 2, d: 4 }] } })
+    expect(eventId('sendgrid', reordered)).toBe(eventId('sendgrid', unreadable))
+    expect(eventId('sendgrid', other)).not.toBe(eventId('sendgrid', unreadable))
+  })
+
+  test('does not depend on when an entry without a time was received', () => {
+    const { occurredAt: _, ...timeless } = opened
+    const first = toIncoming('sendgrid', timeless, new Date(1000))
+    const second = toIncoming('sendgrid', timeless, new Date(2000))
+    expect(second.event.id).toBe(first.event.id)
+    expect(second.event.occurredAt).toEqual(new Date(2000))
+  })
+
+  const clicked = parsed({ type: 'clicked', url: 'https://example.com/1', ip: '203.0.113.9' })
+  test.each<[string, ParsedEvent, ParsedEvent]>([
+    ['provider message id', opened, { ...opened, providerMessageId: 'provider-2' }],
+    ['recipient', opened, { ...opened, recipient: 'bob@example.com' }],
+    ['time', opened, { ...opened, occurredAt: new Date(1_760_000_000_001) }],
+    ['type', opened, parsed({ type: 'complained' })],
+    ['ip', opened, { ...opened, ip: '203.0.113.10' }],
+    ['link', clicked, { ...clicked, url: 'https://example.com/2' }],
+    ['place of the link', clicked, { ...clicked, discriminator: 'html 2' }],
+    ['attempt', parsed({ type: 'deferred', attempt: 1 }), parsed({ type: 'deferred', attempt: 2 })],
+    [
+      'group',
+      parsed({ type: 'unsubscribed', scope: { kind: 'group', id: '1' } }),
+      parsed({ type: 'unsubscribed', scope: { kind: 'group', id: '2' } }),
+    ],
+  ])('differs by %s', (_, one, other) => {
+    expect(eventId('sendgrid', other)).not.toBe(eventId('sendgrid', one))
+  })
+
+  test('differs by provider', () => {
+    expect(eventId('mailgun', opened)).not.toBe(eventId('sendgrid', opened))
+  })
+})
+
+describe("the provider's event id as a key", () => {
+  const event = parsed({ type: 'delivered' }, { providerEventId: 'abc' })
+
+  test('is the same when everything but the id and the name differs', () => {
+    const again = parsed(
+      { type: 'delivered', response: '250 OK' },
+      {
+        providerEventId: 'abc',
+        recipient: 'bob@example.com',
+        occurredAt: new Date(1_760_000_001_000),
+      },
+    )
+    expect(providerKey('mailgun', again)).toBe(providerKey('mailgun', event))
+  })
+
+  test('differs by event name and by day, for Mailgun uses an id again', () => {
+    const otherName = { ...event, providerEvent: 'opened' }
+    const nextDay = { ...event, occurredAt: new Date(1_760_086_400_000) }
+    expect(providerKey('mailgun', otherName)).not.toBe(providerKey('mailgun', event))
+    expect(providerKey('mailgun', nextDay)).not.toBe(providerKey('mailgun', event))
+  })
+
+  test('is missing where the provider gives no id', () => {
+    expect(providerKey('mandrill', parsed({ type: 'delivered' }))).toBeUndefined()
+  })
+})
+
+describe('the ways to find a message', () => {
+  test('are tried in the order of trust', () => {
+    const event = parsed(
+      { type: 'delivered' },
+      { ownId: trackingId, messageId: '<m-1@example.com>' },
+    )
+    expect(matchKeys('sendgrid', event)).toEqual([
+      { via: 'own-id', key: `own-id:${trackingId}` },
+      { via: 'provider-id', key: 'provider-id:sendgrid:provider-1' },
+      { via: 'message-id', key: 'message-id:m-1@example.com' },
+    ])
+  })
+
+  test('are none for an event without any id', () => {
+    const { providerMessageId: _, ...bare } = parsed({ type: 'delivered' })
+    expect(matchKeys('sendgrid', bare)).toEqual([])
+  })
+
+  test('meet the ids that the message is known by', () => {
+    const record = { ...recordOf('ann@example.com'), providerMessageId: 'provider-1' }
+    const known = new Set(messageKeys(record).map(({ key }) => key))
+    const event = parsed({ type: 'delivered' }, { ownId: trackingId, messageId: 'm-1@example.com' })
+    expect(matchKeys('postmark', event).every(({ key }) => known.has(key))).toBe(true)
+  })
+
+  test('tell the recipient where every recipient has an id', () => {
+    const record = recordOf('Ann@example.com', 'bob@example.com')
+    const recipients = record.recipients.map((recipient, index) => ({
+      ...recipient,
+      providerMessageId: `id-${index}`,
+    }))
+    expect(messageKeys({ ...record, recipients, providerMessageId: 'id-0' })).toEqual([
+      { key: `own-id:${trackingId}` },
+      { key: 'provider-id:postmark:id-0', address: 'ann@example.com' },
+      { key: 'provider-id:postmark:id-1', address: 'bob@example.com' },
+      { key: 'message-id:m-1@example.com' },
+    ])
+  })
+})
+
+describe('a matched event', () => {
+  const { recipient: _, ...nameless } = parsed({ type: 'opened' })
+  const event = toIncoming('postmark', nameless, new Date()).event
+
+  test('is about the only recipient when it names none', () => {
+    const { address, event: tied } = matched(
+      event,
+      recordOf('Ann@Example.com'),
+      'provider-id',
+      undefined,
+    )
+    expect(address).toBe('ann@example.com')
+    expect(tied).toMatchObject({
+      trackingId,
+      recipient: 'Ann@Example.com',
+      correlation: { status: 'matched', via: 'provider-id' },
+    })
+  })
+
+  test('is about nobody when there are several and it names none', () => {
+    const record = recordOf('ann@example.com', 'bob@example.com')
+    const { address, event: tied } = matched(event, record, 'own-id', undefined)
+    expect(address).toBeUndefined()
+    expect('recipient' in tied).toBe(false)
+  })
+
+  test('is about the recipient that the matching id belongs to', () => {
+    const record = recordOf('ann@example.com', 'Bob@example.com')
+    const { event: tied } = matched(event, record, 'provider-id', 'bob@example.com')
+    expect(tied.recipient).toBe('Bob@example.com')
+  })
+})
+
+test('the digest of a content does not depend on the order of keys, at any depth', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      expect(contentDigest(reversedKeys(value))).toBe(contentDigest(value))
+    }),
+  )
+})
+
+function reversedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversedKeys)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, inner]) => [key, reversedKeys(inner)])
+  return Object.fromEntries(entries.toReversed())
+}

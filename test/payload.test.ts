@@ -1,0 +1,162 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  fields,
+  flag,
+  metadata,
+  readEach,
+  smtpCodes,
+  text,
+  texts,
+  time,
+  wholeNumber,
+} from '../src/payload.js'
+
+describe('values of payloads are read leniently', () => {
+  test.each([
+    ['a', 'a'],
+    [5, '5'],
+    [0, '0'],
+    ['', undefined],
+    ['  ', undefined],
+    [null, undefined],
+    [undefined, undefined],
+    [true, undefined],
+    [{}, undefined],
+    [Number.NaN, undefined],
+  ])('text of %j is %j', (value, read) => {
+    expect(text(value)).toBe(read)
+  })
+
+  test.each([
+    [5, 5],
+    ['5', 5],
+    [5.5, undefined],
+    ['five', undefined],
+    ['', undefined],
+    [null, undefined],
+    [1e300, undefined],
+  ])('a whole number of %j is %j', (value, read) => {
+    expect(wholeNumber(value)).toBe(read)
+  })
+
+  test.each([
+    [true, true],
+    [1, true],
+    ['1', true],
+    ['True', true],
+    [false, false],
+    [0, false],
+    ['0', false],
+    ['yes', undefined],
+    [null, undefined],
+    [undefined, undefined],
+  ])('a flag of %j is %j', (value, read) => {
+    expect(flag(value)).toBe(read)
+  })
+
+  test.each([
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    ['a', ['a']],
+    [
+      ['a', null, 5, ''],
+      ['a', '5'],
+    ],
+    [null, []],
+    [undefined, []],
+    [{}, []],
+  ])('texts of %j are %j', (value, read) => {
+    expect(texts(value)).toEqual(read)
+  })
+
+  test.each([
+    [1_760_000_000, '2025-10-09T08:53:20.000Z'],
+    ['1760000000', '2025-10-09T08:53:20.000Z'],
+    [1_760_000_003.870154, '2025-10-09T08:53:23.870Z'],
+    ['1760000003.870154', '2025-10-09T08:53:23.870Z'],
+    [1_760_000_000_000, '2025-10-09T08:53:20.000Z'],
+    [0, undefined],
+    [-1, undefined],
+    ['', undefined],
+    ['soon', undefined],
+    [null, undefined],
+    [Infinity, undefined],
+    [1e15, undefined],
+    [253_402_300_799_999, '9999-12-31T23:59:59.999Z'],
+    [1e40, undefined],
+    [{}, undefined],
+  ])('a time of %j is %j', (value, read) => {
+    expect(time(value)?.toISOString()).toBe(read)
+  })
+
+  test.each([
+    ['550 5.1.1 No such user', { smtpCode: 550, enhancedCode: '5.1.1' }],
+    ['smtp;550 5.1.1 No such user', { smtpCode: 550, enhancedCode: '5.1.1' }],
+    ['250-mx.example.com', { smtpCode: 250 }],
+    ['421 4.7.0 [1234] try again', { smtpCode: 421, enhancedCode: '4.7.0' }],
+    ['5.7.1 rejected', { enhancedCode: '5.7.1' }],
+    ['4.4.2', { enhancedCode: '4.4.2' }],
+    ['192.4.1.5.1 is an address', {}],
+    ['queued as 2505501', {}],
+    ['', {}],
+    [undefined, {}],
+  ])('the SMTP codes of %j are %j', (answer, codes) => {
+    expect(smtpCodes(answer)).toEqual(codes)
+  })
+})
+
+describe('metadata', () => {
+  test('becomes strings, without our own id', () => {
+    const given = { order: '42', n: 111, ok: true, deep: { a: [1] }, none: null, own: 'x' }
+    expect(metadata(given, 'own')).toEqual({ order: '42', n: '111', ok: 'true', deep: '{"a":[1]}' })
+  })
+
+  test.each([[null], [undefined], [[]], ['Could not load user-variables.'], [5]])(
+    'of %j is empty',
+    (value) => {
+      expect(metadata(value, 'own')).toEqual({})
+    },
+  )
+
+  test('cannot change what objects are', () => {
+    const hostile: unknown = JSON.parse('{"__proto__":{"admin":true},"constructor":"x"}')
+    const read = metadata(hostile, 'own')
+    expect(Reflect.get(read, 'admin')).toBeUndefined()
+    expect(Object.getPrototypeOf(read)).toBe(Object.prototype)
+  })
+})
+
+test('fields of what is no object are none', () => {
+  for (const value of [null, undefined, 'x', 5, ['x']]) expect(fields(value)).toEqual({})
+})
+
+describe('a batch is read entry by entry', () => {
+  const read = (entry: Record<string, unknown>) => {
+    if (entry['bad'] === true) throw new Error('it is bad')
+    return {
+      type: 'delivered' as const,
+      providerEvent: String(entry['event']),
+      tags: [],
+      metadata: {},
+      raw: entry,
+    }
+  }
+
+  test('and what cannot be read harms nothing else', () => {
+    const deep: unknown = JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`)
+    const events = readEach(
+      [{ event: 'a' }, null, 'x', { bad: true }, { deep }, { event: 'b' }],
+      read,
+    )
+    expect(events.map((event) => [event.type, event.type === 'unknown' && event.error])).toEqual([
+      ['delivered', false],
+      ['unknown', 'it is not an object'],
+      ['unknown', 'it is not an object'],
+      ['unknown', 'it is bad'],
+      ['unknown', 'it is nested too deeply'],
+      ['delivered', false],
+    ])
+  })
+})

@@ -1,0 +1,312 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import nodemailer from 'nodemailer'
+import {
+  createCorrelator,
+  type CorrelatorOptions,
+  type MailOptions,
+  memoryStore,
+} from '../../../src/index.js'
+import {
+  sendgridSimulator,
+  sendgridTransport,
+  sendgridWebhook,
+} from '../../../src/providers/sendgrid/index.js'
+import { signatureHeader, timestampHeader } from '../../../src/providers/sendgrid/signature.js'
+import type { SignedRequest, SimulatedEvent } from '../../../src/simulator.js'
+import { startProvider, type StartOptions } from '../../../src/testing/index.js'
+import { startEndpoint } from '../../endpoint.js'
+import { collectErrors, collectTold } from '../../told-events.js'
+import { apiKey, mail } from './sending.js'
+import { vectors } from './vectors.js'
+
+const closers: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+/** A correlator behind a socket, and a simulated SendGrid that posts to it what the script says. */
+async function start(
+  script: StartOptions['script'] = () => [],
+  options: Partial<CorrelatorOptions> = {},
+) {
+  const simulator = sendgridSimulator({ apiKey })
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [sendgridWebhook({ publicKey: simulator.publicKey })],
+    foreignAfter: 0,
+    ...options,
+  })
+  const endpoint = await startEndpoint(correlator.nodeHandler)
+  const url = `${endpoint.url}/hooks/sendgrid`
+  const provider = await startProvider(simulator, { webhookUrl: url, script })
+  closers.push(
+    () => correlator.close(),
+    () => endpoint.close(),
+    () => provider.close(),
+  )
+  const transport = sendgridTransport({ apiKey, baseUrl: provider.url, correlator })
+  const transporter = nodemailer.createTransport(transport)
+  const told = collectTold(correlator)
+  const errors = collectErrors(correlator)
+  return { simulator, correlator, url, provider, transporter, told, errors }
+}
+
+type Started = Awaited<ReturnType<typeof start>>
+
+/** Sends a mail, and waits until all that the script says was posted and told. */
+async function sendAndSettle(started: Started, change: Partial<MailOptions> = {}) {
+  const info = await started.transporter.sendMail({ ...mail, ...change })
+  await started.provider.settled()
+  await started.correlator.drain()
+  return info
+}
+
+async function post(url: string, { headers, body }: SignedRequest): Promise<number> {
+  const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })
+  await response.text()
+  return response.status
+}
+
+const ann = 'ann@example.com'
+const bob = 'bob@example.com'
+
+describe('an event finds its message', () => {
+  test.each<SimulatedEvent['type']>([
+    'accepted',
+    'deferred',
+    'delivered',
+    'bounced',
+    'rejected',
+    'opened',
+    'clicked',
+    'complained',
+    'unsubscribed',
+  ])('by our own id: %s', async (type) => {
+    const started = await start(() => [{ events: [{ type, recipient: ann }] }])
+    const metadata = { order: '42', 'with space': 'ü' }
+    const info = await sendAndSettle(started, { tags: ['order'], metadata })
+    expect(started.told).toEqual([
+      {
+        event: expect.objectContaining({
+          type,
+          provider: 'sendgrid',
+          recipient: ann,
+          trackingId: info.trackingId,
+          providerMessageId: info.providerMessageId,
+          tags: ['order'],
+          metadata,
+          correlation: { status: 'matched', via: 'own-id' },
+        }),
+        message: expect.objectContaining({ trackingId: info.trackingId, subject: 'Your order' }),
+      },
+    ])
+  })
+
+  test.each<SimulatedEvent['type']>(['delivered', 'opened'])(
+    "by SendGrid's id, where ours did not come back: %s",
+    async (type) => {
+      const event = { type, recipient: ann, withoutOwnId: true }
+      const started = await start(() => [{ events: [event] }])
+      const { trackingId } = await sendAndSettle(started)
+      const correlation = { status: 'matched', via: 'provider-id' }
+      expect(started.told).toMatchObject([{ event: { type, trackingId, correlation } }])
+    },
+  )
+
+  test('by its Message-ID, where no other id came back', async () => {
+    const event: SimulatedEvent = {
+      type: 'delivered',
+      recipient: ann,
+      withoutOwnId: true,
+      change: (entry) => ({ ...entry, sg_message_id: '' }),
+    }
+    const started = await start(() => [{ events: [event] }])
+    const { trackingId } = await sendAndSettle(started, { messageId: '<order-42@example.com>' })
+    const correlation = { status: 'matched', via: 'message-id' }
+    expect(started.told).toMatchObject([{ event: { trackingId, correlation } }])
+  })
+
+  test('also before SendGrid has answered the send call', async () => {
+    const events: SimulatedEvent[] = [{ type: 'delivered', recipient: ann }]
+    const started = await start(() => [{ events, early: true }])
+    const { trackingId } = await sendAndSettle(started)
+    expect(started.told).toMatchObject([{ event: { type: 'delivered', trackingId } }])
+  })
+
+  test('also when the answer of the send call was lost, and settles what became of it', async () => {
+    const started = await start(() => [{ events: [{ type: 'delivered', recipient: ann }] }])
+    started.provider.failNext({ kind: 'cut' })
+    await expect(sendAndSettle(started)).rejects.toMatchObject({ outcome: 'unknown' })
+    await started.provider.settled()
+    await started.correlator.drain()
+    const { messages } = await started.correlator.find({ recipient: ann })
+    expect(messages).toMatchObject([{ status: 'delivered', failFlag: true }])
+  })
+
+  test('but not from a bounce after acceptance, which bears no id', async () => {
+    const event: SimulatedEvent = { type: 'bounced', recipient: ann, bounce: 'later' }
+    const started = await start(() => [{ events: [event] }])
+    await sendAndSettle(started)
+    expect(started.told).toMatchObject([
+      {
+        event: {
+          type: 'bounced',
+          bounce: { kind: 'hard', asynchronous: true },
+          recipient: ann,
+          correlation: { status: 'foreign' },
+        },
+        message: undefined,
+      },
+    ])
+  })
+
+  test('and only that of its own recipient changes, when one of two is dropped', async () => {
+    const started = await start(() => [
+      {
+        events: [
+          { type: 'delivered', recipient: ann },
+          { type: 'rejected', recipient: bob },
+        ],
+      },
+    ])
+    const info = await sendAndSettle(started, { to: [ann, bob] })
+    expect(info.accepted).toEqual([ann, bob])
+    await expect(started.correlator.message(info.trackingId)).resolves.toMatchObject({
+      status: 'rejected',
+      recipients: [
+        { address: ann, status: 'delivered' },
+        { address: bob, status: 'rejected' },
+      ],
+    })
+  })
+})
+
+describe('a fact is told once', () => {
+  const at = new Date('2025-08-17T10:48:20Z')
+  const clicked: SimulatedEvent = { type: 'clicked', recipient: ann, at }
+
+  test('when the very same request comes three times', async () => {
+    const events: SimulatedEvent[] = [clicked, { type: 'delivered', recipient: ann, at }]
+    const started = await start(() => [{ events, times: 3 }])
+    await sendAndSettle(started)
+    expect(started.provider.posted.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(started.told.map(({ event }) => event.type).toSorted()).toEqual(['clicked', 'delivered'])
+  })
+
+  test('when it comes again under another id of the event (sendgrid-nodejs#1435)', async () => {
+    const started = await start(() => [{ events: [clicked] }, { events: [clicked] }])
+    await sendAndSettle(started)
+    const ids = started.provider.posted.map(({ body }) => JSON.parse(`${body}`)[0].sg_event_id)
+    expect(new Set(ids).size).toBe(2)
+    expect(started.told).toHaveLength(1)
+  })
+
+  test('when it has no id of its own (docs#2862)', async () => {
+    const bare = {
+      ...clicked,
+      change: ({ sg_event_id: _id, ...entry }: Record<string, unknown>) => entry,
+    }
+    const started = await start(() => [{ events: [bare], times: 2 }])
+    await sendAndSettle(started)
+    expect(started.told).toHaveLength(1)
+  })
+
+  test('but a second link that was clicked in the same second is another one', async () => {
+    const second: SimulatedEvent = {
+      ...clicked,
+      change: (entry) => ({ ...entry, url_offset: { index: 1, type: 'html' } }),
+    }
+    const started = await start(() => [{ events: [clicked, second] }])
+    await sendAndSettle(started)
+    expect(started.told).toHaveLength(2)
+  })
+})
+
+describe('over a socket', () => {
+  const entry = {
+    event: 'delivered',
+    email: ann,
+    timestamp: 1755427525,
+    sg_message_id: 'a.recvd-1',
+  }
+
+  test.each<[string, (sign: Started['simulator']['webhooks']) => SignedRequest[], number, number]>([
+    ['a batch', (sign) => sign([entry], new Date()), 200, 1],
+    ['an empty batch', (sign) => sign([], new Date()), 200, 0],
+    ['a batch with bad entries', (sign) => sign([null, entry, 'x'], new Date()), 200, 3],
+    ['what somebody else signed', (sign) => sign([entry], new Date(), true), 403, 0],
+    [
+      'what was changed on its way',
+      (sign) =>
+        sign([entry], new Date()).map(({ headers, body }) => ({
+          headers,
+          body: body.subarray(0, -2),
+        })),
+      403,
+      0,
+    ],
+    [
+      'what bears no signature',
+      (sign) => sign([entry], new Date()).map(({ body }) => ({ headers: {}, body })),
+      403,
+      0,
+    ],
+    ['what is too large', (sign) => sign(['x'.repeat(6 * 1024 * 1024)], new Date()), 413, 0],
+  ])('%s is answered as SendGrid needs it', async (_, requests, status, told) => {
+    const started = await start()
+    for (const signed of requests((...values) => started.simulator.webhooks(...values))) {
+      await expect(post(started.url, signed)).resolves.toBe(status)
+    }
+    await started.correlator.drain()
+    expect(started.told).toHaveLength(told)
+    expect(started.errors).toHaveLength(status === 200 ? 0 : 1)
+  })
+
+  test.each([signatureHeader, timestampHeader])('a doubled %s is refused', async (doubled) => {
+    const { simulator, url, told, errors } = await start()
+    for (const { headers, body } of simulator.webhooks([entry], new Date())) {
+      const value = headers[doubled] ?? ''
+      const call = httpRequest(url, {
+        method: 'POST',
+        headers: { ...headers, [doubled]: [value, value], 'content-length': body.length },
+      })
+      call.end(body)
+      const [response]: IncomingMessage[] = await once(call, 'response')
+      expect(response?.statusCode).toBe(403)
+      if (response) await text(response)
+    }
+    expect(told).toEqual([])
+    expect(errors).toEqual([expect.stringMatching(/not one signature/)])
+  })
+
+  test.each(vectors)('the captured request with $title is taken', async (vector) => {
+    const webhook = sendgridWebhook({ publicKey: vectors.map(({ publicKey }) => publicKey) })
+    const { correlator, url, told } = await start(undefined, { webhooks: [webhook] })
+    const headers = {
+      'Content-Type': 'application/json;charset=utf-8',
+      'X-Twilio-Email-Event-Webhook-Signature': vector.signature,
+      'X-Twilio-Email-Event-Webhook-Timestamp': vector.timestamp,
+    }
+    const body = Buffer.from(vector.body, 'base64')
+    await expect(post(url, { headers, body })).resolves.toBe(200)
+    await correlator.drain()
+    expect(told.map(({ event }) => event.raw)).toEqual(JSON.parse(body.toString()))
+  })
+
+  test('SendGrid is to come again when the keys cannot be had', async () => {
+    const webhook = sendgridWebhook({
+      publicKey: async () => {
+        throw new Error('the vault is closed')
+      },
+    })
+    const { simulator, url, errors } = await start(undefined, { webhooks: [webhook] })
+    for (const signed of simulator.webhooks([entry], new Date())) {
+      await expect(post(url, signed)).resolves.toBe(503)
+    }
+    expect(errors).toEqual([expect.stringMatching(/the vault is closed/)])
+  })
+})

@@ -1,0 +1,384 @@
+import { describe, expect, test } from '@jest/globals'
+import { sendgridSimulator, sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
+import type { ApiRequest, SimulatedEvent, SimulatedMessage } from '../../../src/simulator.js'
+import { apiKey } from './sending.js'
+import { webhookRequest } from './signing.js'
+
+const now = new Date('2025-08-17T10:45:23Z')
+const simulator = sendgridSimulator({ apiKey })
+
+/** A mail in which everything that is looked at is right. */
+const full = {
+  personalizations: [
+    {
+      to: [{ email: 'ann@example.com', name: 'Ann Ö' }],
+      cc: [{ email: 'carl@example.com' }],
+      bcc: [{ email: 'audit@example.com' }],
+      custom_args: { order: '42' },
+    },
+    { to: [{ email: 'bob@example.com' }], custom_args: { order: '43' } },
+  ],
+  from: { email: 'shop@example.com', name: 'Shop' },
+  reply_to_list: [{ email: 'help@example.com' }],
+  subject: 'Your order',
+  content: [
+    { type: 'text/plain', value: 'Thanks' },
+    { type: 'text/html', value: '<p>Thanks' },
+    { type: 'text/calendar', value: 'BEGIN:VCALENDAR' },
+  ],
+  attachments: [
+    {
+      content: 'iVBORw0KGgo=',
+      filename: 'logo.png',
+      type: 'image/png',
+      disposition: 'inline',
+      content_id: 'logo@x',
+    },
+    { content: 'YQ==', filename: 'a.txt' },
+  ],
+  headers: { 'Message-ID': '<order-42@example.com>', 'X-Order': '42' },
+  categories: ['order'],
+  custom_args: { environment: 'test' },
+}
+
+function call(change: Partial<ApiRequest> = {}): ApiRequest {
+  return {
+    method: 'POST',
+    path: '/v3/mail/send',
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(full)),
+    ...change,
+  }
+}
+
+const send = (mail: unknown) =>
+  simulator.answer(call({ body: Buffer.from(JSON.stringify(mail)) }), now)
+
+describe('a mail that is right', () => {
+  test('is accepted with an empty body and an id', async () => {
+    const { answer, message } = await send(full)
+    expect(answer).toEqual({
+      status: 202,
+      headers: { 'x-message-id': expect.stringMatching(/^[\w-]{22}$/) },
+      body: '',
+    })
+    const id = answer.headers['x-message-id']
+    expect(message).toEqual({
+      id,
+      recipients: ['ann', 'carl', 'audit', 'bob'].map((name) => ({
+        address: `${name}@example.com`,
+        id,
+      })),
+      subject: 'Your order',
+      metadata: { environment: 'test', order: '42' },
+      tags: ['order'],
+      messageId: 'order-42@example.com',
+      request: full,
+    })
+  })
+
+  test('gets another id each time', async () => {
+    const answers = [await send(full), await send(full)]
+    const [first, second] = answers.map(({ message }) => message?.id)
+    expect(first).not.toBe(second)
+  })
+
+  test.each<[string, object]>([
+    [
+      'with the least in it',
+      {
+        personalizations: [{ to: mailboxes(1) }],
+        reply_to_list: undefined,
+        attachments: undefined,
+        headers: undefined,
+        categories: undefined,
+        custom_args: undefined,
+      },
+    ],
+    ['to 1000 recipients', { personalizations: [{ to: mailboxes(1000) }] }],
+    ['with ten categories', { categories: [...'abcdefghij'] }],
+  ])('may be one %s', async (_, change) => {
+    await expect(send({ ...full, ...change })).resolves.toHaveProperty('answer.status', 202)
+  })
+
+  test('may have 20 MB in an attachment', async () => {
+    const content = Buffer.alloc(20 * 1024 * 1024).toString('base64')
+    const answered = await send({ ...full, attachments: [{ content, filename: 'a.bin' }] })
+    expect(answered.answer.status).toBe(202)
+  })
+})
+
+function mailboxes(count: number) {
+  return Array.from({ length: count }, (_, index) => ({ email: `ann+${index}@example.com` }))
+}
+
+describe('a call is refused', () => {
+  test.each<[string, Partial<ApiRequest>, number, string]>([
+    ['on another path', { path: '/v3/mail/sends' }, 404, 'not found'],
+    ['with another method', { method: 'PUT' }, 405, 'method not allowed'],
+    [
+      'without a key',
+      { headers: { 'content-type': 'application/json' } },
+      401,
+      'authorization required',
+    ],
+    [
+      'with another key',
+      { headers: { authorization: 'Bearer SG.other', 'content-type': 'application/json' } },
+      401,
+      'The provided authorization grant is invalid, expired, or revoked',
+    ],
+    [
+      'as a form',
+      { headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'text/plain' } },
+      415,
+      'Content-Type should be application/json.',
+    ],
+    ['without JSON', { body: Buffer.from('{') }, 400, 'Bad Request'],
+  ])('%s', async (_, change, status, said) => {
+    const { answer, message } = await simulator.answer(call(change), now)
+    expect(answer.status).toBe(status)
+    expect(JSON.parse(answer.body)).toEqual({
+      errors: [{ message: said, field: null, help: null }],
+    })
+    expect(message).toBeUndefined()
+  })
+
+  test('over 30 MB, with a page', async () => {
+    const { answer } = await simulator.answer(
+      call({ body: Buffer.alloc(30 * 1024 * 1024 + 1) }),
+      now,
+    )
+    expect(answer).toMatchObject({ status: 413, headers: { 'content-type': 'text/html' } })
+    expect(answer.body).toMatch(/^<html>/)
+  })
+})
+
+const attached = (change: object) => ({
+  attachments: [{ content: 'YQ==', filename: 'a.txt', ...change }],
+})
+const part = (change: object) => ({ content: [{ type: 'text/plain', value: 'x', ...change }] })
+
+describe('a mail is refused with 400', () => {
+  const [personalization] = full.personalizations
+  const to = (change: object) => ({ personalizations: [{ ...personalization, ...change }] })
+  const order = /^Following RFC 1341, section 7\.2, .* followed by any other content\.$/
+
+  test.each<[string, object, string | null, RegExp]>([
+    ['no personalizations', { personalizations: undefined }, 'personalizations', /at least one/],
+    ['an empty list of them', { personalizations: [] }, 'personalizations', /at least one/],
+    [
+      '1001 recipients',
+      { personalizations: [{ to: mailboxes(1001) }] },
+      'personalizations',
+      /1000/,
+    ],
+    [
+      'no to in the second',
+      { personalizations: [personalization, { cc: mailboxes(1) }] },
+      'personalizations.1.to',
+      /^The to array is required for all personalization objects, and must have at least one/,
+    ],
+    ['an empty to', to({ to: [] }), 'personalizations.0.to', /to array is required/],
+    [
+      'a mailbox without address',
+      to({ to: [...mailboxes(1), {}] }),
+      'personalizations.0.to',
+      /valid/,
+    ],
+    ['an address as text', to({ to: ['ann@example.com'] }), 'personalizations.0.to', /valid/],
+    ['an address that is none', to({ to: [{ email: 'ann' }] }), 'personalizations.0.to', /valid/],
+    [
+      'an address beyond ASCII',
+      to({ to: [{ email: 'a@ö.de' }] }),
+      'personalizations.0.to',
+      /valid/,
+    ],
+    ['an empty cc', to({ cc: [] }), 'personalizations.0.cc', /cc array, when used/],
+    ['an empty bcc', to({ bcc: [] }), 'personalizations.0.bcc', /bcc array, when used/],
+    [
+      'an address twice',
+      to({ cc: [{ email: 'ANN@example.com' }] }),
+      'personalizations.0',
+      /duplicate instance of \[ANN@example\.com\] in the personalizations\.0\.cc field\.$/,
+    ],
+    ['a number in custom_args', to({ custom_args: { order: 42 } }), null, /^Bad Request$/],
+    ['empty custom_args', to({ custom_args: {} }), null, /^Bad Request$/],
+    ['a list as custom_args', { custom_args: ['a'], ...to({}) }, null, /^Bad Request$/],
+    [
+      'custom_args over 10,000 bytes',
+      to({ custom_args: { a: 'x'.repeat(10_000) } }),
+      'custom_args',
+      /10000/,
+    ],
+    ['no from', { from: undefined }, 'from.email', /from object must be provided/],
+    ['a from without address', { from: { name: 'Shop' } }, 'from.email', /from object/],
+    ['a from beyond ASCII', { from: { email: 'ö@example.com' } }, 'from.email', /from object/],
+    ['two kinds of reply', { reply_to: { email: 'a@example.com' } }, 'reply_to', /Only one/],
+    ['a bad reply', { reply_to_list: [{ email: '' }] }, 'reply_to_list', /valid/],
+    ['no subject', { subject: undefined }, 'subject', /required/],
+    ['an empty subject', { subject: '' }, 'subject', /required/],
+    ['no content', { content: undefined }, 'content', /required/],
+    ['an empty content', { content: [] }, 'content', /required/],
+    ['an empty text', part({ value: '' }), 'content.0.value', /at least one character/],
+    ['no text', part({ value: null }), 'content.0.value', /at least one character/],
+    ['an empty type', part({ type: '' }), 'content.0.type', /type/],
+    [
+      'a type with a charset',
+      part({ type: 'text/plain; charset=utf-8' }),
+      'content.0.type',
+      /semicolon/,
+    ],
+    ['the HTML first', { content: full.content.slice(0, 2).toReversed() }, 'content', order],
+    ['the text last', { content: full.content.toReversed() }, 'content', order],
+    [
+      'the text twice',
+      { content: [...full.content.slice(0, 1), ...full.content.slice(0, 1)] },
+      'content',
+      order,
+    ],
+    ['an empty attachment', attached({ content: '' }), 'attachments.0.content', /base64/],
+    ['a cut attachment', attached({ content: 'YQ=' }), 'attachments.0.content', /base64/],
+    [
+      'an attachment in lines',
+      attached({ content: 'YWJj\r\nZGVm' }),
+      'attachments.0.content',
+      /base64/,
+    ],
+    [
+      'an attachment without name',
+      attached({ filename: undefined }),
+      'attachments.0.filename',
+      /filename/,
+    ],
+    [
+      'an attachment with a charset',
+      attached({ type: 'text/plain; charset=utf-8' }),
+      'attachments.0.type',
+      /type/,
+    ],
+    ['an empty attachment type', attached({ type: '' }), 'attachments.0.type', /type/],
+    [
+      'a disposition',
+      attached({ disposition: 'hidden' }),
+      'attachments.0.disposition',
+      /inline or attachment/,
+    ],
+    [
+      'a content id of two lines',
+      attached({ content_id: 'a\r\nb' }),
+      'attachments.0.content_id',
+      /line breaks/,
+    ],
+    ['a header of its own', { headers: { Subject: 'x' } }, 'headers', /Subject cannot be used/],
+    [
+      'a header that is refused',
+      { headers: { 'x-sg-eid': 'x' } },
+      'headers',
+      /x-sg-eid cannot be used/,
+    ],
+    ['a header with a space', { headers: { 'X Order': 'x' } }, 'headers', /X Order cannot be used/],
+    ['a number as header', { headers: { 'X-Order': 42 } }, null, /^Bad Request$/],
+    ['11 categories', { categories: [...'abcdefghijk'] }, 'categories', /10 unique/],
+    ['a category twice', { categories: ['a', 'a'] }, 'categories', /10 unique/],
+    ['a long category', { categories: ['x'.repeat(256)] }, 'categories', /255 ASCII/],
+    ['a category beyond ASCII', { categories: ['ö'] }, 'categories', /255 ASCII/],
+  ])('for %s', async (_, change, field, said) => {
+    const { answer, message } = await send({ ...full, ...change })
+    expect(answer.status).toBe(400)
+    expect(answer.headers).toEqual({ 'content-type': 'application/json' })
+    expect(JSON.parse(answer.body)).toMatchObject({
+      errors: [{ message: expect.stringMatching(said), field }],
+    })
+    expect(message).toBeUndefined()
+  })
+
+  test('with the page that helps, where SendGrid names one', async () => {
+    const { answer } = await send({ ...full, ...to({ to: [] }) })
+    expect(JSON.parse(answer.body).errors[0].help).toBe(
+      'http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html#message.personalizations.to',
+    )
+  })
+})
+
+describe('an event', () => {
+  const recipient = 'carl@example.com'
+
+  async function message(): Promise<SimulatedMessage> {
+    const answered = await send(full)
+    if (!answered.message) throw new Error('it was refused')
+    return answered.message
+  }
+
+  const entryOf = async (event: Partial<SimulatedEvent>) =>
+    simulator.entry(await message(), { type: 'delivered', recipient, ...event }, now)
+
+  test('is written as in real traffic, its keys in order', async () => {
+    const entry = await entryOf({})
+    expect(Object.keys(entry)).toEqual(Object.keys(entry).toSorted())
+    expect(entry).toMatchObject({
+      category: ['order'],
+      email: recipient,
+      event: 'delivered',
+      order: '42',
+      sg_event_id: expect.stringMatching(/^[\w-]{22}$/),
+      sg_message_id: expect.stringMatching(/^[\w-]{22}\.recvd-[\w-]+-68A1B2C3-7\.1$/),
+      'smtp-id': '<order-42@example.com>',
+      timestamp: 1755427523,
+      tls: 1,
+    })
+  })
+
+  test.each<[SimulatedEvent['type'], boolean]>([
+    ['accepted', true],
+    ['deferred', true],
+    ['bounced', true],
+    ['rejected', true],
+    ['opened', false],
+    ['clicked', false],
+    ['complained', false],
+    ['unsubscribed', false],
+  ])('%s tells its SMTP id: %s', async (type, told) => {
+    expect('smtp-id' in (await entryOf({ type }))).toBe(told)
+  })
+
+  test.each(['hard', 'soft', 'later'] as const)('of a %s bounce is read as one', async (bounce) => {
+    const entry = await entryOf({ type: 'bounced', bounce })
+    const asynchronous = bounce === 'later'
+    const kind = bounce === 'soft' ? 'soft' : 'hard'
+    expect(await readBack([entry])).toMatchObject([{ bounce: { kind, asynchronous } }])
+    expect('order' in entry).toBe(!asynchronous)
+  })
+
+  test('of mail that was sent otherwise has no custom arguments', async () => {
+    expect(await entryOf({ withoutOwnId: true })).not.toHaveProperty('order')
+  })
+
+  test('keeps its own keys from custom arguments', async () => {
+    const sent = { ...(await message()), metadata: { event: 'open', timestamp: 'x', order: '42' } }
+    const entry = simulator.entry(sent, { type: 'delivered', recipient }, now)
+    expect(entry).toMatchObject({ event: 'delivered', timestamp: 1755427523, order: '42' })
+  })
+})
+
+/** What the webhook makes of the entries; undefined when it refuses them. */
+async function readBack(entries: unknown[], forged = false) {
+  const webhook = sendgridWebhook({ publicKey: simulator.publicKey })
+  const [signed, ...others] = simulator.webhooks(entries, now, forged)
+  expect(others).toEqual([])
+  if (!signed) throw new Error('there is no request')
+  const reading = await webhook.read(webhookRequest(signed.headers, signed.body), now)
+  return reading.kind === 'events' ? reading.events : undefined
+}
+
+describe('a webhook', () => {
+  test('is laid out as real traffic is', () => {
+    const bodies = simulator.webhooks([{ a: 'ü<' }, { b: 1 }], now).map(({ body }) => String(body))
+    expect(bodies).toEqual(['[{"a":"ü<"},\r\n{"b":1}]\r\n'])
+  })
+
+  test('is signed with the key that the simulator shows, unless it is forged', async () => {
+    await expect(readBack([])).resolves.toEqual([])
+    await expect(readBack([], true)).resolves.toBeUndefined()
+  })
+})

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { messageKeys } from '../../src/matching.js'
+import { openDatabase } from '../../src/stores/sqlite-driver.js'
+import { sqliteStore } from '../../src/stores/sqlite.js'
+import { batchOf, describeStore, recordOf } from './store-contract.js'
+
+let folder = ''
+let files = 0
+const newFile = (): string => join(folder, `store ${(files += 1)}.db`)
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mailtrail-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const schedule = { leaseUntil: Date.now() + 1000, foreignAt: Date.now() + 60_000 }
+
+describe('the SQLite store', () => {
+  describeStore(async () => sqliteStore(newFile()))
+
+  test('keeps everything in its file', async () => {
+    const file = newFile()
+    const record = recordOf('ann@example.com')
+    const first = sqliteStore(file)
+    await first.addMessage(record, messageKeys(record), schedule)
+    await first.ingest(batchOf({ type: 'delivered', ownId: record.trackingId }), schedule)
+    await first.close()
+    const second = sqliteStore(file)
+    const stored = await second.message(record.trackingId)
+    expect(stored?.record).toEqual(record)
+    expect(stored?.events).toHaveLength(1)
+    await second.close()
+  })
+
+  test('shares its file with other processes', async () => {
+    const file = newFile()
+    const one = sqliteStore(file)
+    const other = sqliteStore(file)
+    const record = recordOf('ann@example.com')
+    const event = batchOf({ type: 'delivered', ownId: record.trackingId })
+    await one.addMessage(record, messageKeys(record), schedule)
+    const results = await Promise.all([
+      one.ingest(event, schedule),
+      other.ingest(event, schedule),
+      one.ingest(event, schedule),
+      other.ingest(event, schedule),
+    ])
+    const told = results.flatMap((result) => (result.kind === 'stored' ? result.deliveries : []))
+    expect(told).toHaveLength(1)
+    expect((await other.message(record.trackingId))?.events).toHaveLength(1)
+    await one.close()
+    await other.close()
+  })
+
+  test('stores a batch whole or not at all', async () => {
+    const store = sqliteStore(newFile())
+    const record = recordOf('ann@example.com')
+    await store.addMessage(record, messageKeys(record), schedule)
+    const ownId = record.trackingId
+    const good = batchOf({ type: 'delivered', ownId })
+    // No JSON can be made of the second one.
+    const bad = batchOf({ type: 'delivered', ownId }, { type: 'opened', ownId, raw: 5n })
+    await expect(store.ingest(bad, schedule)).rejects.toThrow('BigInt')
+    expect((await store.message(ownId))?.events).toEqual([])
+    expect(await store.ingest(good, schedule)).toMatchObject({ duplicates: 0 })
+    await store.close()
+  })
+
+  test('rejects while another process holds the file for long, and goes on afterwards', async () => {
+    const file = newFile()
+    const store = sqliteStore(file)
+    await store.open()
+    const other = await openDatabase(file)
+    other.exec('BEGIN IMMEDIATE')
+    const event = batchOf({ type: 'delivered', providerMessageId: 'p-1' })
+    await expect(store.ingest(event, schedule)).rejects.toThrow('locked')
+    other.exec('COMMIT')
+    expect(await store.ingest(event, schedule)).toMatchObject({ waiting: 1 })
+    other.close()
+    await store.close()
+  })
+
+  test('has every commit on disk before it is acknowledged', async () => {
+    const database = await openDatabase(newFile())
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    expect(database.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+    database.close()
+  })
+
+  test('says which file cannot be opened, and tries again the next time', async () => {
+    const path = join(folder, 'missing', 'store.db')
+    const store = sqliteStore(path)
+    await expect(store.open()).rejects.toThrow(`sqliteStore cannot open ${path}`)
+    await expect(store.nextDue()).rejects.toThrow(path)
+    await store.close()
+  })
+
+  test('is over when it was closed', async () => {
+    const store = sqliteStore(newFile())
+    await store.open()
+    await store.close()
+    await expect(store.nextDue()).rejects.toThrow('closed')
+    await store.close()
+  })
+})

@@ -1,0 +1,454 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import nodemailer from 'nodemailer'
+import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  createCorrelator,
+  memoryStore,
+  SendError,
+  type SentMessage,
+  type Store,
+} from '../src/index.js'
+import type { ProviderInfo } from '../src/send-result.js'
+import type { MailOptions, ProviderTransporter } from '../src/transporter.js'
+import { outsideClient, outsideTransport } from './outside-transport.js'
+import { collectErrors } from './told-events.js'
+
+const mail: MailOptions = {
+  from: 'Shop <shop@example.com>',
+  to: ['Ann <ann@example.com>', 'bob@example.com'],
+  cc: 'carl@example.com',
+  bcc: 'audit@example.com',
+  subject: 'Order 42',
+  text: 'Thanks',
+  tags: ['order'],
+  metadata: { order: '42' },
+}
+
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+
+afterEach(() => void jest.restoreAllMocks())
+
+describe('what sendMail resolves with', () => {
+  test('has the fields of Nodemailer and ours', async () => {
+    const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
+    const info = await transporter.sendMail({ ...mail, messageId: '<x@example.com>' })
+    const addresses = [
+      'ann@example.com',
+      'bob@example.com',
+      'carl@example.com',
+      'audit@example.com',
+    ]
+    expect(info).toEqual({
+      envelope: { from: 'shop@example.com', to: addresses },
+      messageId: '<x@example.com>',
+      accepted: addresses,
+      rejected: [],
+      pending: [],
+      response: '250 taken',
+      trackingId: expect.stringMatching(/^[\da-f]{8}-[\da-f]{4}-7/),
+      provider: 'outside',
+      providerMessageId: 'm-1',
+      recipients: addresses.map((address, index) => ({
+        address,
+        kind: ['to', 'to', 'cc', 'bcc'][index],
+        status: 'accepted',
+        providerStatus: 'taken',
+      })),
+    })
+  })
+
+  test('has an id that grows with every message', async () => {
+    const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
+    const ids: string[] = []
+    for (let count = 0; count < 5; count += 1)
+      ids.push((await transporter.sendMail(mail)).trackingId)
+    expect(ids.toSorted()).toEqual(ids)
+    expect(new Set(ids).size).toBe(5)
+  })
+
+  test('names the recipients that were refused, when one at least was accepted', async () => {
+    const client = outsideClient({
+      send: async () => ({
+        response: 'mixed',
+        recipient: (address) =>
+          address === 'ann@example.com'
+            ? { status: 'accepted', providerStatus: 'queued', providerMessageId: 'm-ann' }
+            : { status: 'rejected', providerStatus: 'invalid', reason: 'hard-bounce' },
+      }),
+    })
+    const transporter = nodemailer.createTransport(outsideTransport(client))
+    const info = await transporter.sendMail(mail)
+    expect(info.accepted).toEqual(['ann@example.com'])
+    expect(info.rejected).toEqual(['bob@example.com', 'carl@example.com', 'audit@example.com'])
+    expect(info.providerMessageId).toBe('m-ann')
+    expect(info.recipients[1]).toMatchObject({ status: 'rejected', reason: 'hard-bounce' })
+  })
+})
+
+describe('sendMail rejects', () => {
+  test.each<[string, Partial<Parameters<typeof outsideClient>[0]>, object]>([
+    [
+      'when every recipient was refused',
+      {
+        send: async () => ({
+          response: '',
+          recipient: () => ({ status: 'rejected', providerStatus: 'invalid', reason: 'unsub' }),
+        }),
+      },
+      { category: 'rejected', outcome: 'not-sent', message: 'every recipient was rejected: unsub' },
+    ],
+    [
+      'when the answer speaks of nobody',
+      {
+        send: async () => ({
+          response: '',
+          recipient: () => ({ status: 'unknown', providerStatus: '' }),
+        }),
+      },
+      { category: 'unknown', outcome: 'unknown' },
+    ],
+    [
+      'when the client fails in an unknown way, as with an unknown outcome',
+      { send: () => Promise.reject(new Error('oops')) },
+      { category: 'unknown', outcome: 'unknown', retryable: false },
+    ],
+    [
+      'when the client hangs, as with an unknown outcome',
+      { send: () => new Promise(() => {}) },
+      { category: 'timeout', outcome: 'unknown', retryable: false },
+    ],
+    [
+      'when the request cannot be built',
+      {
+        buildRequest: () => {
+          throw new Error('no way')
+        },
+      },
+      { category: 'validation', outcome: 'not-sent', message: 'not sent: no way' },
+    ],
+  ])('%s', async (_, overrides, expected) => {
+    const transport = outsideTransport(outsideClient(overrides), { timeout: 10 })
+    const error = await rejection(nodemailer.createTransport(transport).sendMail(mail))
+    expect(error).toBeInstanceOf(SendError)
+    expect(error).toMatchObject(expected)
+  })
+
+  test('when its content cannot be read', async () => {
+    const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
+    const attachments = [{ path: '/no/such/file.pdf' }]
+    const error = await rejection(transporter.sendMail({ ...mail, attachments }))
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
+    expect(String(error)).toContain('/no/such/file.pdf')
+  })
+
+  test('when its content is not read in time', async () => {
+    const transport = outsideTransport(outsideClient(), { timeout: 20 })
+    const text = new Readable({ read() {} })
+    const error = await rejection(nodemailer.createTransport(transport).sendMail({ ...mail, text }))
+    text.destroy()
+    expect(error).toMatchObject({ category: 'timeout', outcome: 'not-sent', retryable: true })
+  })
+
+  test.each<[string, object, string]>([
+    ['tags that are no list', { tags: 'order' }, 'tags must be'],
+    ['tags that are no strings', { tags: [5] }, 'tags must be'],
+    ['metadata that is no object', { metadata: 'x' }, 'metadata must be'],
+    ['metadata that is nested', { metadata: { a: { b: 1 } } }, 'metadata.a must be'],
+    ['metadata under our own name', { metadata: { mailtrail_id: 'x' } }, 'metadata.mailtrail_id'],
+    [
+      'metadata that would change what objects are',
+      { metadata: JSON.parse('{"__proto__":"x"}') },
+      'metadata.__proto__',
+    ],
+  ])('for %s', async (_, options, message) => {
+    const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
+    const error = await rejection(transporter.sendMail({ ...mail, ...options }))
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
+    expect(String(error)).toContain(message)
+  })
+})
+
+test('metadata may be numbers, flags, white space and empty', async () => {
+  const client = outsideClient()
+  const transporter = nodemailer.createTransport(outsideTransport(client))
+  const options: object = { metadata: { number: 42, flag: false, space: ' ', empty: '' } }
+  await transporter.sendMail({ ...mail, ...options })
+  expect(client.sent[0]?.mail.metadata).toEqual({
+    number: '42',
+    flag: 'false',
+    space: ' ',
+    empty: '',
+  })
+})
+
+test.each([0, -1, Number.NaN, Infinity, 2 ** 31])(
+  'a timeout of %s ms is refused at once',
+  (timeout) => {
+    expect(() => outsideTransport(outsideClient(), { timeout })).toThrow('timeout')
+  },
+)
+
+describe('what cannot be carried', () => {
+  const ical = { ...mail, icalEvent: { content: 'BEGIN:VCALENDAR' } }
+
+  test.each<[string, object]>([
+    ['raw', { raw: 'From: a@b.c\r\n\r\nx' }],
+    ['alternatives', { alternatives: [{ contentType: 'text/x-web-markdown', content: '*x*' }] }],
+    ['amp', { amp: '<html amp4email>' }],
+    ['watchHtml', { watchHtml: '<b>x</b>' }],
+    ['icalEvent', { icalEvent: { content: 'BEGIN:VCALENDAR' } }],
+    ['date', { date: new Date(0) }],
+    ['envelope', { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } }],
+    ['attachments[0].headers', { attachments: [{ content: 'x', headers: { 'X-A': 'b' } }] }],
+    [
+      'attachments[0].contentDisposition',
+      { attachments: [{ content: 'x', contentDisposition: 'inline' }] },
+    ],
+    [
+      'attachments[0].contentDisposition',
+      { attachments: [{ content: 'x', cid: 'a', contentDisposition: 'attachment' }] },
+    ],
+    ['attachments[0].filename', { attachments: [{ content: 'x', filename: false }] }],
+    ['the header Date', { headers: { Date: 'Thu, 01 Jan 1970 00:00:00 +0000' } }],
+    ['the header content-type', { headers: [{ key: 'content-type', value: 'text/plain' }] }],
+    ['templateId', { templateId: 'd-1' }],
+    ['outside', { outside: { anything: true } }],
+  ])('is refused by name: %s', async (name, options) => {
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client))
+    const error = await rejection(transporter.sendMail({ ...mail, ...options }))
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
+    expect(String(error)).toContain(`the outside transport cannot carry ${name}`)
+    expect(client.sent).toEqual([])
+  })
+
+  test.each(['warn', 'ignore'] as const)(
+    'goes without it where asked to %s',
+    async (unsupported) => {
+      const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+      const client = outsideClient()
+      const transporter = nodemailer.createTransport(outsideTransport(client, { unsupported }))
+      await transporter.sendMail(ical)
+      expect(client.sent).toHaveLength(1)
+      expect(emitWarning).toHaveBeenCalledTimes(unsupported === 'warn' ? 1 : 0)
+    },
+  )
+
+  test('by the provider follows the same policy', async () => {
+    const client = outsideClient({
+      buildRequest: (built, trackingId) => ({ request: { mail: built, trackingId }, lost: ['x'] }),
+    })
+    const strict = nodemailer.createTransport(outsideTransport(client))
+    expect(String(await rejection(strict.sendMail(mail)))).toContain('cannot carry x')
+    const lenient = outsideTransport(client, { unsupported: 'ignore' })
+    expect((await nodemailer.createTransport(lenient).sendMail(mail)).accepted).toHaveLength(4)
+  })
+
+  test('is nothing of an envelope that says what the headers say', async () => {
+    const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
+    const envelope = { from: 'shop@example.com', to: ['BOB@example.com', 'ann@example.com'] }
+    const both = { from: mail.from, to: mail.to, subject: 'x', text: 'x', envelope }
+    expect((await transporter.sendMail(both)).accepted).toHaveLength(2)
+  })
+})
+
+describe('the event of a send', () => {
+  interface Seen {
+    name: string
+    message: SentMessage
+    failFlag: boolean
+  }
+
+  function watched(client = outsideClient()): {
+    seen: Seen[]
+    transporter: ProviderTransporter<ProviderInfo<'outside'>>
+  } {
+    const seen: Seen[] = []
+    const see = (name: string) => (message: SentMessage, failFlag: boolean) =>
+      void seen.push({ name, message, failFlag })
+    const transport = outsideTransport(client, { timeout: 50 })
+    const transporter = nodemailer.createTransport(transport)
+    transporter.on('sent', see('sent'))
+    transporter.on('emailSent', see('emailSent'))
+    transport.on('emailSent', see('transport'))
+    return { seen, transporter }
+  }
+
+  test('is told before the caller goes on, on the transporter and the transport', async () => {
+    const { seen, transporter } = watched()
+    const info = await transporter.sendMail(mail)
+    expect(seen.map(({ name, failFlag }) => [name, failFlag])).toEqual([
+      ['sent', false],
+      ['emailSent', false],
+      ['transport', false],
+    ])
+    expect(seen[0]?.message).toEqual({
+      trackingId: info.trackingId,
+      provider: 'outside',
+      providerMessageId: 'm-1',
+      messageId: info.messageId,
+      envelope: info.envelope,
+      from: { name: 'Shop', address: 'shop@example.com' },
+      to: [
+        { name: 'Ann', address: 'ann@example.com' },
+        { name: '', address: 'bob@example.com' },
+      ],
+      cc: [{ name: '', address: 'carl@example.com' }],
+      bcc: [{ name: '', address: 'audit@example.com' }],
+      subject: 'Order 42',
+      tags: ['order'],
+      metadata: { order: '42' },
+      sentAt: expect.any(Date),
+      recipients: info.recipients,
+      failFlag: false,
+    })
+  })
+
+  test.each<[string, Parameters<typeof outsideClient>[0], string]>([
+    ['failed', { send: () => Promise.reject(new Error('no')) }, 'unknown'],
+    [
+      'could not be built',
+      {
+        buildRequest: () => {
+          throw new Error('no')
+        },
+      },
+      'not-sent',
+    ],
+  ])('is told once for a send that %s, with the error', async (_, overrides, outcome) => {
+    const { seen, transporter } = watched(outsideClient(overrides))
+    await rejection(transporter.sendMail(mail))
+    expect(seen.map(({ name, failFlag }) => [name, failFlag])).toEqual([
+      ['sent', true],
+      ['emailSent', true],
+      ['transport', true],
+    ])
+    expect(seen[0]?.message).toMatchObject({
+      failFlag: true,
+      error: { outcome },
+      subject: 'Order 42',
+    })
+  })
+
+  test('does nothing to the send when its listeners throw or reject', async () => {
+    const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const { seen, transporter } = watched()
+    transporter.prependListener('sent', () => {
+      throw new Error('thrown')
+    })
+    transporter.prependListener('sent', () => Promise.reject(new Error('rejected')))
+    expect((await transporter.sendMail(mail)).accepted).toHaveLength(4)
+    await delay(0)
+    expect(seen).toHaveLength(3)
+    expect(emitWarning.mock.calls.map(([warning]) => String(warning)).toSorted()).toEqual([
+      "a listener of 'sent' failed: rejected",
+      "a listener of 'sent' failed: thrown",
+    ])
+  })
+
+  test('is told once to a listener for one time', async () => {
+    const { transporter } = watched()
+    let calls = 0
+    transporter.once('sent', () => (calls += 1))
+    await transporter.sendMail(mail)
+    await transporter.sendMail(mail)
+    expect(calls).toBe(1)
+  })
+
+  test('is told on the transporter that sent, when two share a transport', async () => {
+    const transport = outsideTransport(outsideClient())
+    const seen: string[] = []
+    const one = nodemailer.createTransport(transport)
+    const two = nodemailer.createTransport(transport)
+    one.on('sent', () => seen.push('one'))
+    two.on('sent', () => seen.push('two'))
+    await one.sendMail(mail)
+    expect(seen).toEqual(['one'])
+  })
+
+  test('comes with the callback form too', async () => {
+    const { seen, transporter } = watched()
+    const response = await new Promise((resolve, reject) => {
+      transporter.sendMail(mail, (error, info) => (error ? reject(error) : resolve(info.response)))
+    })
+    expect(response).toBe('250 taken')
+    expect(seen).toHaveLength(3)
+  })
+})
+
+describe('with a correlator', () => {
+  test('the message is recorded before the provider is called, and its answer afterwards', async () => {
+    const correlator = createCorrelator({ store: memoryStore() })
+    const statuses: unknown[] = []
+    const client = outsideClient()
+    const { send } = client
+    client.send = async (request) => {
+      statuses.push((await correlator.message(request.trackingId))?.status)
+      return send(request)
+    }
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    const { trackingId } = await transporter.sendMail(mail)
+    const message = await correlator.message(trackingId)
+    statuses.push(message?.status)
+    expect(statuses).toEqual(['pending', 'accepted'])
+    expect(message?.providerMessageId).toBe('m-1')
+  })
+
+  test.each<[string, Parameters<typeof outsideClient>[0], string]>([
+    ['unknown', { send: () => new Promise(() => {}) }, 'unknown'],
+    [
+      'failed',
+      {
+        buildRequest: () => {
+          throw new Error('no')
+        },
+      },
+      'failed',
+    ],
+  ])('a send whose outcome is %s is recorded as such', async (_, overrides, status) => {
+    const correlator = createCorrelator({ store: memoryStore() })
+    const options = { correlator, timeout: 10 }
+    const transporter = nodemailer.createTransport(
+      outsideTransport(outsideClient(overrides), options),
+    )
+    let trackingId = ''
+    transporter.on('sent', (message) => (trackingId = message.trackingId))
+    await rejection(transporter.sendMail(mail))
+    expect(await correlator.message(trackingId)).toMatchObject({ status, failFlag: true })
+  })
+
+  test('nothing is sent that could not be recorded', async () => {
+    const store: Store = {
+      ...memoryStore(),
+      addMessage: () => Promise.reject(new Error('disk is full')),
+    }
+    const correlator = createCorrelator({ store })
+    const errors = collectErrors(correlator)
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    const error = await rejection(transporter.sendMail(mail))
+    expect(error).toMatchObject({ outcome: 'not-sent', retryable: true })
+    expect(String(error)).toContain('disk is full')
+    expect(client.sent).toEqual([])
+    expect(errors).toHaveLength(1)
+  })
+
+  test('a message that went out is no failure though its result could not be recorded', async () => {
+    const store: Store = {
+      ...memoryStore(),
+      addResult: () => Promise.reject(new Error('disk is full')),
+    }
+    const correlator = createCorrelator({ store })
+    const errors = collectErrors(correlator)
+    const transporter = nodemailer.createTransport(
+      outsideTransport(outsideClient(), { correlator }),
+    )
+    expect((await transporter.sendMail(mail)).accepted).toHaveLength(4)
+    expect(errors).toEqual([expect.stringContaining('disk is full')])
+  })
+})

@@ -1,0 +1,66 @@
+import { describe, expect, test } from '@jest/globals'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const root = dirname(__dirname)
+const usage = readFileSync(join(__dirname, 'types', 'usage.mts'), 'utf8')
+
+// Inside the package, so that `mailtrail` is found by its own exports, as built.
+const workplace = join(root, 'dist', 'type-tests')
+
+const nodemailers = {
+  'the types of nodemailer 10': {},
+  'the types of @types/nodemailer 8': {
+    nodemailer: [join(root, 'node_modules', 'nodemailer-types-8')],
+    'nodemailer/*': [join(root, 'node_modules', 'nodemailer-types-8', '*')],
+  },
+}
+
+describe.each(Object.entries(nodemailers))('with %s', (name, paths) => {
+  test.each(['mts', 'cts'])('the public types hold in a .%s file', (extension) => {
+    const source = extension === 'mts' ? usage : commonJs(usage)
+    const folder = `${name.replaceAll(/\W+/g, '-')}-${extension}`
+    expect(compile(folder, `usage.${extension}`, source, paths)).toEqual({ stdout: '', status: 0 })
+  })
+})
+
+test("the README's code compiles", () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
+  expect(blocks).toHaveLength(1)
+  expect(compile('readme', 'readme.mts', blocks.join('\n'), {})).toEqual({ stdout: '', status: 0 })
+})
+
+/** Compiles a file against the built package, as strictly as a user may. */
+function compile(name: string, file: string, source: string, paths: object) {
+  const folder = join(workplace, name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, file), source)
+  const compilerOptions = {
+    target: 'es2022',
+    module: 'nodenext',
+    lib: ['es2023'],
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    esModuleInterop: true,
+    skipLibCheck: false,
+    noEmit: true,
+    paths,
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { stdout, status } = spawnSync(process.execPath, [compiler, '--project', folder], {
+    encoding: 'utf8',
+  })
+  return { stdout, status }
+}
+
+/** CommonJS knows no await outside of a function. */
+function commonJs(source: string): string {
+  const lines = source.split('\n')
+  const end = lines.findLastIndex((line) => /^import |^\} from /.test(line)) + 1
+  return [...lines.slice(0, end), 'void (async () => {', ...lines.slice(end), '})()', ''].join('\n')
+}

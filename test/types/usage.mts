@@ -1,0 +1,148 @@
+// Compiled against the built package, and never run: types.test.ts says how.
+import { EventEmitter } from 'node:events'
+import { createServer } from 'node:http'
+import nodemailer, { createTransport, type Transporter } from 'nodemailer'
+import * as namespace from 'nodemailer'
+import {
+  type Correlator,
+  type CorrelatorEvents,
+  createCorrelator,
+  type EventOf,
+  type MailEvent,
+  memoryStore,
+  type ProviderTransporter,
+  SendError,
+  type SentMessage,
+  type TransportEvents,
+} from 'mailtrail'
+import { type MailgunInfo, mailgunTransport, mailgunWebhook } from 'mailtrail/mailgun'
+import { mandrillTransport, mandrillWebhook } from 'mailtrail/mandrill'
+import { sendgridTransport, sendgridWebhook } from 'mailtrail/sendgrid'
+import { sqliteStore } from 'mailtrail/sqlite'
+
+/** Fails to compile unless both types are the same. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_: Same<A, B>): void {}
+
+const correlator: Correlator = createCorrelator({
+  store: sqliteStore('mailtrail.db'),
+  webhooks: [
+    sendgridWebhook({ publicKey: ['a', 'b'] }),
+    mailgunWebhook({ signingKey: async () => ['a'], name: 'mailgun-eu' }),
+    mandrillWebhook({ key: 'a', url: 'https://example.com/webhooks/mandrill' }),
+  ],
+})
+
+// Every way to import Nodemailer gives a typed transporter, without a cast.
+const transporter = nodemailer.createTransport(sendgridTransport({ apiKey: 'a', correlator }))
+const named = createTransport(mailgunTransport({ domain: 'mg.example.com' }), { from: 'a@b.c' })
+const spaced = namespace.createTransport(mandrillTransport())
+
+transporter.on('sent', (message, failFlag) => {
+  same<typeof message, SentMessage>(true)
+  same<typeof failFlag, boolean>(true)
+})
+named
+  .once('emailSent', async (message) => void message.trackingId.length)
+  .prependListener('sent', (_message, failFlag) => void (failFlag === true))
+spaced.on('anything else', (whatever) => void whatever)
+
+// @ts-expect-error a listener of a known event is checked
+transporter.on('sent', (message: string) => void message)
+// @ts-expect-error failFlag is a boolean
+transporter.on('emailSent', (_message, failFlag: string) => void failFlag)
+
+const info = await transporter.sendMail({
+  to: 'a@b.c',
+  subject: 'x',
+  tags: ['welcome'],
+  metadata: { order: '42' },
+})
+same<typeof info.provider, 'sendgrid'>(true)
+same<typeof info.trackingId, string>(true)
+same<typeof info.accepted, string[]>(true)
+void info.recipients[0]?.providerMessageId?.length
+named.sendMail({ to: 'a@b.c' }, (error, result) => {
+  if (error instanceof SendError) void (error.outcome === 'unknown' && error.retryAfter)
+  same<typeof result, MailgunInfo>(true)
+})
+// @ts-expect-error tags are a list of strings
+void transporter.sendMail({ tags: 'welcome' })
+// @ts-expect-error metadata holds strings
+void transporter.sendMail({ metadata: { order: 42 } })
+
+// They still are what Nodemailer says they are.
+const asTransporter: Transporter<MailgunInfo> = named
+const asEmitter: EventEmitter = transporter
+const kept: ProviderTransporter<MailgunInfo> = named
+void [asTransporter, asEmitter, kept]
+
+// The transport itself is an emitter of its own events.
+const transport = sendgridTransport()
+transport.on('emailSent', (message, failFlag) => {
+  same<typeof message, SentMessage>(true)
+  same<typeof failFlag, boolean>(true)
+})
+const emitter: EventEmitter<TransportEvents> = transport
+void emitter
+
+// Other transports keep their types.
+const smtp = nodemailer.createTransport({ host: 'localhost' })
+void smtp.sendMail({ to: 'a@b.c' })
+
+correlator.on('bounced', (event, message) => {
+  same<typeof event.bounce.kind, 'hard' | 'soft' | 'block' | 'unknown'>(true)
+  same<typeof message, SentMessage | undefined>(true)
+  // @ts-expect-error only clicks have a link
+  void event.url
+})
+const off = correlator.on(['clicked', 'opened'], (event) => {
+  void (event.type === 'clicked' ? event.url : event.machine)
+})
+off()
+correlator.onAny((event) => void describe(event))
+correlator.onError((error) => void (error.code === 'EWEBHOOK' && error.reason))
+// @ts-expect-error there is no such event
+correlator.on('exploded', () => {})
+// @ts-expect-error a listener gets its own type of event
+correlator.on('delivered', (event: EventOf<'bounced'>) => void event)
+const delivered = await correlator.waitFor(info.trackingId, 'delivered', { timeout: 60_000 })
+same<typeof delivered.type, 'delivered'>(true)
+const spread: CorrelatorEvents['opened'] = [await correlator.waitFor('x', 'opened'), undefined]
+void spread
+
+// A switch over the type is exhaustive, and each provider's payload has its type.
+function describe(event: MailEvent): string {
+  if (event.provider === 'sendgrid') void event.raw.sg_message_id
+  if (event.provider === 'mailgun') void event.raw['delivery-status']?.code
+  if (event.provider === 'mandrill') void event.raw.msg
+  switch (event.type) {
+    case 'accepted':
+    case 'complained':
+      return event.id
+    case 'deferred':
+    case 'delivered':
+      return `${event.smtpCode} ${event.attempt}`
+    case 'bounced':
+      return event.bounce.enhancedCode ?? ''
+    case 'rejected':
+      return event.reason
+    case 'failed':
+      return event.detail ?? ''
+    case 'opened':
+      return event.userAgent ?? ''
+    case 'clicked':
+      return event.url
+    case 'unsubscribed':
+    case 'subscribed':
+      return event.scope.kind
+    case 'suppression':
+      return event.address
+    case 'unknown':
+      return event.error ?? ''
+  }
+}
+
+createServer(correlator.nodeHandler)
+const handler: (request: Request) => Promise<Response> = correlator.handler
+void [handler, memoryStore()]

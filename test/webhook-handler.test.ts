@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { connect } from 'node:net'
+import { createCorrelator, memoryStore, type Store } from '../src/index.js'
+import { type Endpoint, startEndpoint } from './endpoint.js'
+import { type OutsideEntry, outsideWebhook, postEntries, secret } from './outside-provider.js'
+import { collectErrors } from './told-events.js'
+
+const delivered: OutsideEntry = { type: 'delivered', at: 1_760_000_000, to: 'ann@example.com' }
+
+let store: Store
+let correlator: ReturnType<typeof createCorrelator>
+let errors: string[]
+let endpoint: Endpoint
+
+beforeEach(async () => {
+  store = memoryStore()
+  correlator = createCorrelator({
+    store,
+    webhooks: [outsideWebhook(), outsideWebhook({ name: 'outside-2', maxBodyBytes: 20 })],
+  })
+  errors = collectErrors(correlator)
+  endpoint = await startEndpoint(correlator.nodeHandler)
+})
+afterEach(async () => {
+  await endpoint.close()
+  await correlator.close()
+})
+
+const nothingStored = async (): Promise<void> => expect(await store.nextDue()).toBeUndefined()
+
+// The same table for both faces: a socket, and a fetch request handed over directly.
+const faces: [string, (path: string, init: RequestInit) => Promise<Response>][] = [
+  ['nodeHandler', (path, init) => fetch(endpoint.url + path, init)],
+  ['handler', (path, init) => correlator.handler(new Request(`https://example.com${path}`, init))],
+]
+
+describe.each(faces)('%s', (_, ask) => {
+  const post = (path: string, entries: unknown, headers: Record<string, string> = secret) =>
+    ask(path, { method: 'POST', headers, body: JSON.stringify(entries) })
+
+  test.each(['/outside', '/outside/', '/webhooks/outside', '/a/b/c/outside?x=1'])(
+    'stores what is posted to %s',
+    async (path) => {
+      const response = await post(path, [delivered])
+      expect([response.status, await response.text()]).toEqual([202, 'OK'])
+      expect(await store.nextDue()).toBeDefined()
+      expect(errors).toEqual([])
+    },
+  )
+
+  test.each(['/', '/webhooks', '/outside/inbound', '/notoutside', '/outside2'])(
+    'knows nothing at %s',
+    async (path) => {
+      expect((await post(path, [delivered])).status).toBe(404)
+      await nothingStored()
+    },
+  )
+
+  test('takes an empty batch', async () => {
+    expect((await post('/outside', [])).status).toBe(202)
+  })
+
+  test.each(['GET', 'HEAD'])(
+    'answers %s with 200, for a new URL is tried with it',
+    async (method) => {
+      const response = await ask('/outside', { method })
+      expect([response.status, await response.text()]).toEqual([200, method === 'GET' ? 'OK' : ''])
+    },
+  )
+
+  test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS'])('allows no %s', async (method) => {
+    const response = await ask('/outside', { method })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
+  })
+
+  test('refuses what is forged, with the status of the provider and without a reason', async () => {
+    const response = await post('/outside', [delivered], { 'x-secret': 'guess' })
+    expect([response.status, await response.text()]).toEqual([418, 'Refused'])
+    expect(errors).toEqual(['outside: webhook refused: the secret is wrong'])
+    await nothingStored()
+  })
+
+  test('refuses what is malformed, with another status', async () => {
+    const response = await post('/outside', { not: 'a list' })
+    expect([response.status, await response.text()]).toEqual([422, 'Bad Request'])
+    expect(errors).toEqual(['outside: webhook refused: it is no list'])
+  })
+
+  test('refuses a body over the limit of the webhook, and reads no further', async () => {
+    const response = await post('/outside-2', [delivered])
+    expect(response.status).toBe(413)
+    expect(errors).toEqual(['outside-2: webhook refused: the body is over 20 bytes'])
+    await nothingStored()
+  })
+
+  test('refuses a token that came before with other content', async () => {
+    await post('/outside', [{ ...delivered, token: 't-1' }])
+    const again = await post('/outside', [{ ...delivered, token: 't-1' }])
+    const other = await post('/outside', [{ ...delivered, token: 't-1', type: 'complained' }])
+    expect([again.status, other.status]).toEqual([202, 418])
+    expect(errors).toEqual(['outside: webhook refused: its token came before with another event'])
+  })
+
+  test('stores the readable entries of a batch, and the others as unknown', async () => {
+    const entries = [delivered, { type: 'exploded' }, null, { ...delivered, type: 'opened' }]
+    expect((await post('/outside', entries)).status).toBe(202)
+    const due = await store.claimDue(Date.now() + 1e9, 0, 10)
+    expect(due.map(({ event }) => event.type)).toEqual([
+      'delivered',
+      'unknown',
+      'unknown',
+      'opened',
+    ])
+    expect(due[1]?.event).toMatchObject({ error: 'no event is called exploded' })
+  })
+})
+
+describe('when the store fails', () => {
+  test('the webhook is answered 503, and taken when it comes again', async () => {
+    let failing = true
+    const flaky: Store = {
+      ...store,
+      ingest: (...batch) =>
+        failing ? Promise.reject(new Error('disk is full')) : store.ingest(...batch),
+    }
+    const other = createCorrelator({ store: flaky, webhooks: [outsideWebhook()] })
+    const told = collectErrors(other)
+    const { url, close } = await startEndpoint(other.nodeHandler)
+    const refused = await postEntries(`${url}/outside`, [delivered])
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '30'])
+    expect(await refused.text()).not.toContain('disk')
+    expect(told).toEqual(['the store failed while storing a webhook: disk is full'])
+    failing = false
+    expect((await postEntries(`${url}/outside`, [delivered])).status).toBe(202)
+    await close()
+    await other.close()
+  })
+})
+
+test('when its keys cannot be had, a webhook is answered 503', async () => {
+  const read = (): Promise<never> => Promise.reject(new Error('vault is sealed'))
+  const other = createCorrelator({ store, webhooks: [outsideWebhook({ read })] })
+  const told = collectErrors(other)
+  const request = new Request('https://example.com/outside', { method: 'POST', body: '[]' })
+  expect((await other.handler(request)).status).toBe(503)
+  expect(told).toEqual(['outside: webhook refused: no key to verify it: vault is sealed'])
+})
+
+test('listeners are not waited for', async () => {
+  correlator.onAny(() => new Promise(() => {}))
+  await correlator.record({ provider: 'outside', providerMessageId: 'm', recipients: ['a@b.c'] })
+  const response = await postEntries(`${endpoint.url}/outside`, [{ ...delivered, message: 'm' }])
+  expect(response.status).toBe(202)
+  // Its listener never ends, so it is not closed.
+  correlator = createCorrelator({ store: memoryStore() })
+})
+
+test('a body that breaks off changes nothing', async () => {
+  const { port } = new URL(endpoint.url)
+  const socket = connect(Number(port), '127.0.0.1')
+  const broken = new Promise<void>((resolve) => void correlator.onError(() => resolve()))
+  socket.write(
+    'POST /outside HTTP/1.1\r\nHost: x\r\nx-secret: open sesame\r\nContent-Length: 500\r\n\r\n[',
+  )
+  setTimeout(() => socket.destroy(), 20)
+  await broken
+  expect(errors).toEqual([
+    'outside: webhook refused: the connection broke before the body was whole',
+  ])
+  await nothingStored()
+})
+
+test('a body of unknown length is cut at the limit, and the caller is answered', async () => {
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (let piece = 0; piece < 1000; piece += 1) yield new Uint8Array(100)
+  }
+  const response = await fetch(`${endpoint.url}/outside`, {
+    method: 'POST',
+    body: ReadableStream.from(endless()),
+    headers: secret,
+    duplex: 'half',
+  })
+  expect(response.status).toBe(413)
+  await nothingStored()
+})
