@@ -6,7 +6,7 @@ import { createListeners, type EventListener } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
 import type { RecipientStatus, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
-import type { SendRecorder, Webhook } from './provider.js'
+import type { Nonce, SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import type { Delivery, Schedule, Store } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
@@ -106,7 +106,7 @@ export function createCorrelator({
     return { leaseUntil: now + leaseDuration, foreignAt: now + foreignAfter }
   }
 
-  /** Writes to the store, and passes on what may be told afterwards. */
+  /** Does something with the store; what fails there is a `StoreError`. */
   async function write<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -123,7 +123,7 @@ export function createCorrelator({
   async function ingest(
     webhook: Webhook,
     parsed: ParsedEvent[],
-    nonce: Parameters<Store['ingest']>[0]['nonce'],
+    nonce: Nonce | undefined,
     receivedAt: Date,
   ): Promise<'stored' | 'replayed'> {
     const events = parsed.map((event) => toIncoming(webhook.provider, event, receivedAt))

@@ -155,9 +155,7 @@ export function createDispatcher(
 
   function settle(settlement: Settlement): void {
     settlements.push(settlement)
-    settling ??= writeSettlements().finally(() => {
-      settling = undefined
-    })
+    settling ??= writeSettlements()
   }
 
   async function writeSettlements(): Promise<void> {
@@ -170,11 +168,13 @@ export function createDispatcher(
       } catch (error) {
         report(new StoreError('writing what listeners were told', error))
         // Unwritten, these events would only be told again.
-        if (closing) return
+        if (closing) break
         settlements.unshift(...batch)
         await delay(settleRetry)
       }
     }
+    // In the same turn as the last look, or an ending that comes between would never be written.
+    settling = undefined
   }
 
   function wakeAt(time: number): void {

@@ -48,8 +48,9 @@ export class SendError extends Error {
   readonly category: SendErrorCategory
   readonly retryable: boolean
   readonly outcome: 'not-sent' | 'unknown'
-  readonly retryAfter?: number
-  readonly statusCode?: number
+  // Declared alone, so that they are absent rather than undefined.
+  declare readonly retryAfter?: number
+  declare readonly statusCode?: number
 
   constructor(message: string, details: SendErrorDetails) {
     super(message, details.cause && { cause: details.cause })

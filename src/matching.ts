@@ -87,6 +87,7 @@ export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
 export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Date): IncomingEvent {
   const { ownId: _ownId, discriminator: _discriminator, ...facts } = parsed
   const key = providerKey(provider, parsed)
+  const keys = matchKeys(provider, parsed)
   return {
     event: {
       id: eventId(provider, parsed),
@@ -94,9 +95,10 @@ export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Da
       ...facts,
       occurredAt: parsed.occurredAt ?? receivedAt,
       receivedAt,
-      correlation: { status: 'pending' },
+      // Without any id there is nothing to wait for.
+      correlation: { status: keys.length > 0 ? 'pending' : 'foreign' },
     },
-    matchKeys: matchKeys(provider, parsed),
+    matchKeys: keys,
     ...(key !== undefined && { providerKey: key }),
     ...(parsed.recipient !== undefined && { address: canonicalAddress(parsed.recipient) }),
   }

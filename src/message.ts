@@ -50,7 +50,7 @@ export interface SentRecipient {
   providerStatus: string
   /** Present where the provider gives every recipient an id of its own (Mandrill). */
   providerMessageId?: string
-  /** Why it was not accepted, in the provider's words. */
+  /** Why it was not accepted, or not handed on at once, in the provider's words. */
   reason?: string
 }
 

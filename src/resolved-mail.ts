@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { canonicalAddress } from './matching.js'
 import type { Address, Envelope, RecipientKind } from './message.js'
-import { type Fields, fields, isFields } from './payload.js'
+import { type Fields, fields, isFields, text } from './payload.js'
 
 /** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
 export interface NodemailerMail {
@@ -80,10 +80,10 @@ export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise
       mail.normalize((error, data) => (error ? reject(error) : resolve(data)))
     }),
   )
-  const { text, html, attachments } = content
+  const { text: plain, html, attachments } = content
   return {
     ...head,
-    ...(typeof text === 'string' && text !== '' && { text }),
+    ...(typeof plain === 'string' && plain !== '' && { text: plain }),
     ...(typeof html === 'string' && html !== '' && { html }),
     attachments: Array.isArray(attachments) ? attachments.map(toAttachment) : [],
     headers: otherHeaders(mail.message.buildHeaders()),
@@ -168,8 +168,8 @@ function mailboxes(value: unknown): Address[] {
 }
 
 function headerText(value: unknown): string | undefined {
-  const text = isFields(value) ? value['value'] : value
-  return typeof text === 'string' ? text.replace(/\s*[\r\n]+\s*/g, ' ').trim() : undefined
+  const content = isFields(value) ? value['value'] : value
+  return typeof content === 'string' ? content.replace(/\s*[\r\n]+\s*/g, ' ').trim() : undefined
 }
 
 function copyContent(data: Fields): Fields {
@@ -193,7 +193,7 @@ function copyContent(data: Fields): Fields {
 
 function toAttachment(value: unknown): Attachment {
   const { filename, contentType, content, encoding, cid } = fields(value)
-  const contentId = typeof cid === 'string' ? cid.replace(/^<|>$/g, '') : undefined
+  const contentId = text(cid)?.replace(/^<|>$/g, '')
   return {
     filename: String(filename),
     contentType: String(contentType),

@@ -60,7 +60,7 @@ export function answered<Provider extends string>(
       messageId: record.messageId ?? '',
       accepted: having('accepted').map(({ address }) => address),
       rejected: having('rejected').map(({ address }) => address),
-      pending: [],
+      pending: having('unknown').map(({ address }) => address),
       response: answer.response,
       trackingId: record.trackingId,
       provider,

@@ -35,9 +35,9 @@ export interface IncomingEvent {
 
 /** When events that are written now are to be told, in ms since 1970. */
 export interface Schedule {
-  /** Matched events are the caller's to tell until then; afterwards anybody may. */
+  /** What can be told is the caller's to tell until then; afterwards anybody may. */
   leaseUntil: number
-  /** Events without a message wait for it until then, and are foreign afterwards. */
+  /** Pending events wait for their message until then, and are foreign afterwards. */
   foreignAt: number
 }
 
@@ -60,7 +60,7 @@ export type IngestResult =
   | { kind: 'replayed' }
   | {
       kind: 'stored'
-      /** New events that are matched, in their order: the caller's to tell. */
+      /** New events that are matched or foreign, in their order: the caller's to tell. */
       deliveries: Delivery[]
       /** How many were known already. */
       duplicates: number

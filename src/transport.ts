@@ -105,7 +105,9 @@ export function createProviderTransport<Request, Provider extends string>(
       else await correlator?.recordSending(final)
     } catch (cause) {
       // The send is over, and no failure of ours may change what the caller is told of it.
-      correlator?.reportError(new StoreError('recording the result of a send', cause))
+      correlator?.reportError(
+        cause instanceof StoreError ? cause : new StoreError('recording a send', cause),
+      )
     }
     return { ...ending, message: toSentMessage(final) }
   }

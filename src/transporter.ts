@@ -11,6 +11,7 @@ export interface SentInfo extends SentMessageInfo {
   accepted: string[]
   /** The addresses that it refused; `recipients` says why. */
   rejected: string[]
+  /** The addresses that its answer left open. */
   pending: string[]
   /** The provider's answer in a line. */
   response: string

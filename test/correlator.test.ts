@@ -266,17 +266,11 @@ describe('an event that comes before its message was recorded', () => {
     expect(foreign.map(({ event }) => event.correlation)).toEqual([{ status: 'foreign' }])
   })
 
-  test('without any id is told as foreign too', async () => {
+  test('without any id is told as foreign at once, for there is nothing to wait for', async () => {
     const { message: _, ...nameless } = delivered
-    const hasty = createCorrelator({
-      store: memoryStore(),
-      webhooks: [outsideWebhook()],
-      foreignAfter: 0,
-    })
-    const foreign = collectTold(hasty)
-    await post([nameless], hasty)
-    await hasty.drain()
-    expect(foreign).toHaveLength(1)
+    await post([nameless])
+    await correlator.drain()
+    expect(told.map(({ event }) => event.correlation)).toEqual([{ status: 'foreign' }])
   })
 })
 

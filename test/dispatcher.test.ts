@@ -219,3 +219,30 @@ test('closing waits for the listener that is running, and tells no further', asy
   expect(told).toEqual(['accepted'])
   expect(await store.nextDue()).toBeDefined()
 })
+
+test.each([0, 1, 2, 3, 4, 5])(
+  'an event that is told %i turns after others were settled is settled too',
+  async (turns) => {
+    const [first] = await written(['delivered'])
+    const [second] = await written(['delivered'])
+    if (!first || !second) throw new Error('there are two')
+    let pushed = false
+    const own: Store = {
+      ...store,
+      async settle(settlements) {
+        await store.settle(settlements)
+        if (pushed) return
+        pushed = true
+        void (async () => {
+          for (let turn = 0; turn < turns; turn += 1) await null
+          other.push([second])
+        })()
+      },
+    }
+    const other = createDispatcher(own, listeners, (error) => errors.push(error), retries)
+    other.push([first])
+    await other.drain()
+    await other.close()
+    expect(await store.nextDue()).toBeUndefined()
+  },
+)

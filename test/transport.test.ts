@@ -90,6 +90,22 @@ describe('what sendMail resolves with', () => {
   })
 })
 
+test('recipients of whom the answer says nothing are pending, beside accepted ones', async () => {
+  const client = outsideClient({
+    send: async () => ({
+      response: 'in part',
+      recipient: (address) =>
+        address === 'ann@example.com'
+          ? { status: 'accepted', providerStatus: 'queued' }
+          : { status: 'unknown', providerStatus: 'held' },
+    }),
+  })
+  const info = await nodemailer.createTransport(outsideTransport(client)).sendMail(mail)
+  expect(info.accepted).toEqual(['ann@example.com'])
+  expect(info.rejected).toEqual([])
+  expect(info.pending).toEqual(['bob@example.com', 'carl@example.com', 'audit@example.com'])
+})
+
 describe('sendMail rejects', () => {
   test.each<[string, Partial<Parameters<typeof outsideClient>[0]>, object]>([
     [

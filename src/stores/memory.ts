@@ -145,9 +145,9 @@ export function memoryStore(): Store {
           continue
         }
         const stored = add(incoming)
-        const isMatched = stored.event.correlation.status === 'matched'
-        setDue(stored, isMatched ? leaseUntil : foreignAt)
-        if (isMatched) deliveries.push(toDelivery(stored))
+        const pending = stored.event.correlation.status === 'pending'
+        setDue(stored, pending ? foreignAt : leaseUntil)
+        if (!pending) deliveries.push(toDelivery(stored))
       }
       const waitingNow = batch.events.length - duplicates - deliveries.length
       return { kind: 'stored', deliveries, duplicates, waiting: waitingNow }

@@ -171,22 +171,25 @@ function addEvent(
 ): Delivery | 'duplicate' | 'waiting' {
   const { event, matchKeys, providerKey = null, address } = incoming
   const match = findMessage(tables, matchKeys)
-  const tied = match && matched(event, match.record, match.via, address ?? match.address)
+  const tied = match
+    ? matched(event, match.record, match.via, address ?? match.address)
+    : { event, address }
+  const pending = tied.event.correlation.status === 'pending'
   const { changes, lastInsertRowid } = tables.addEvent.run(
     event.id,
     providerKey,
     match?.record.trackingId ?? null,
-    tied?.address ?? address ?? null,
-    match ? leaseUntil : foreignAt,
-    JSON.stringify(tied?.event ?? event),
+    tied.address ?? null,
+    pending ? foreignAt : leaseUntil,
+    JSON.stringify(tied.event),
   )
   if (changes === 0) return 'duplicate'
-  if (!match || !tied) {
+  if (pending) {
     for (const { key, via } of matchKeys) tables.addWaiting.run(key, Number(lastInsertRowid), via)
     return 'waiting'
   }
-  fold(tables, tied.event, match.record.trackingId, tied.address)
-  return { event: tied.event, message: toSentMessage(match.record), attempts: 0 }
+  if (match) fold(tables, tied.event, match.record.trackingId, tied.address)
+  return { event: tied.event, message: match && toSentMessage(match.record), attempts: 0 }
 }
 
 function findMessage(

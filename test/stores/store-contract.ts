@@ -363,6 +363,15 @@ export function describeStore(open: () => Promise<Store>): void {
     })
   })
 
+  test('an event without any id is foreign, and waits for nothing', async () => {
+    const result = await ingest(batchOf({ type: 'complained', recipient: 'ann@example.com' }))
+    expect(result).toMatchObject({
+      deliveries: [{ event: { correlation: { status: 'foreign' } }, message: undefined }],
+      waiting: 0,
+    })
+    expect(await store.nextDue()).toBe(schedule.leaseUntil)
+  })
+
   describe('events that are to be told', () => {
     const three = async (record: MessageRecord): Promise<string[]> => {
       const ownId = record.trackingId

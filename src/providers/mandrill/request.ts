@@ -16,7 +16,7 @@ export interface MandrillRequest {
     from_email: string
     from_name?: string
     to: { email: string; name?: string; type: 'to' | 'cc' | 'bcc' }[]
-    preserve_recipients?: boolean
+    preserve_recipients: true
     subject?: string
     html?: string
     text?: string
@@ -55,8 +55,8 @@ export function buildRequest(
         from_email: from.address,
         ...(from.name !== '' && { from_name: from.name }),
         to,
-        // Without it an account's setting decides whether the recipients see each other.
-        ...(to.length > 1 && { preserve_recipients: true }),
+        // Without it an account's setting may give each recipient, a bcc too, a mail of its own.
+        preserve_recipients: true,
         ...(mail.subject && { subject: mail.subject }),
         ...(mail.html !== undefined && { html: mail.html }),
         ...(mail.text !== undefined && { text: mail.text }),
@@ -91,13 +91,17 @@ function file({ contentType, content }: Attachment, name: string): MandrillFile 
 
 function checkedTags(tags: string[]): string[] {
   for (const tag of tags) {
-    if (tag.startsWith('_')) throw invalid(`Mandrill keeps tags that begin with _: ${tag}`)
+    if (tag.startsWith('_')) throw invalid(`Mandrill takes no tag that begins with _: ${tag}`)
     if (tag.length > 50) throw invalid(`Mandrill takes tags of up to 50 characters: ${tag}`)
   }
   return tags
 }
 
 function checkedMetadata(metadata: Record<string, string>): Record<string, string> {
+  const reserved = Object.keys(metadata).find((key) => key.startsWith('_'))
+  if (reserved !== undefined) {
+    throw invalid(`Mandrill takes no metadata whose name begins with _: ${reserved}`)
+  }
   const size = Buffer.byteLength(JSON.stringify(metadata))
   if (size > metadataLimit) {
     throw invalid(

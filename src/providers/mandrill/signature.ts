@@ -10,7 +10,7 @@ export const testKey = 'test-webhook'
  * and value, sorted by name.
  */
 export function sign(key: string, url: string, parameters: Iterable<[string, string]>): string {
-  const sorted = [...parameters].sort(([a], [b]) => (a < b ? -1 : 1))
+  const sorted = [...parameters].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return createHmac('sha1', key)
     .update(url + sorted.flat().join(''))
     .digest('base64')

@@ -41,7 +41,7 @@ function answerSend(
   apiKey: string,
 ): { answer: ApiAnswer; message?: SimulatedMessage } {
   if (method !== 'POST' || !/^\/api\/1\.\d\/messages\/send(?:\.json)?$/.test(path)) {
-    return { answer: errorAnswer(404, -1, 'Unknown_Method', `Invalid method: ${path}`) }
+    return { answer: { status: 404, headers: { 'content-type': 'text/html' }, body: notFoundPage } }
   }
   let call: Fields
   try {
@@ -59,23 +59,32 @@ function answerSend(
     return { answer: errorAnswer(400, -2, 'ValidationError', message) }
   }
   const items = list(mail['to']).map((recipient) => answerFor(recipient, mail))
-  const accepted = items.filter(({ status }) => status !== 'rejected')
+  const accepted = items.filter((item) => item.reject_reason === null)
   return {
     answer: jsonAnswer(200, items),
-    ...(accepted.length > 0 && { message: toMessage(mail, items) }),
+    ...(accepted.length > 0 && { message: toMessage(mail, accepted) }),
   }
 }
 
+const notFoundPage =
+  '<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>'
+
 const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : [])
 
+const isAddress = (value: unknown): boolean => /^[^@\s]+@[^@\s]+$/.test(text(value) ?? '')
+
 function findFault(mail: Fields): Record<string, string> | undefined {
-  if (!/^[^@\s]+@[^@\s]+$/.test(text(mail['from_email']) ?? '')) {
+  if (!isAddress(mail['from_email'])) {
     return { from_email: 'An email address must contain a single @' }
   }
   if (list(mail['to']).length === 0) return { to: 'Please provide at least one recipient' }
-  const files = [...list(mail['attachments']), ...list(mail['images'])]
+  const images = list(mail['images'])
+  const files = [...list(mail['attachments']), ...images]
   if (files.some(({ content }) => typeof content !== 'string')) {
     return { attachments: 'Please provide base64-encoded content' }
+  }
+  if (images.some(({ type }) => !text(type)?.startsWith('image/'))) {
+    return { images: 'The type of an image must start with image/' }
   }
   return texts(mail['tags']).some((tag) => tag.startsWith('_'))
     ? { tags: 'Tags may not begin with an underscore' }
@@ -92,21 +101,21 @@ interface Item {
 
 function answerFor({ email }: Fields, mail: Fields): Item {
   const address = text(email) ?? ''
-  const queued =
-    list(mail['attachments']).length > 0
-      ? 'attachments'
-      : list(mail['to']).length > 10
-        ? 'multiple-recipients'
-        : null
-  // A test address of Mandrill's own.
-  const rejected = address.startsWith('reject@')
-  return {
-    email: address.toLowerCase(),
-    status: rejected ? 'rejected' : queued === null ? 'sent' : 'queued',
-    _id: randomBytes(16).toString('hex'),
-    reject_reason: rejected ? 'hard-bounce' : null,
-    queued_reason: rejected ? null : queued,
+  const item = { email: address.toLowerCase(), _id: randomBytes(16).toString('hex') }
+  const accepted = { ...item, reject_reason: null }
+  // Refusals of what is sent in the background come as events.
+  if (list(mail['to']).length > 10) {
+    return { ...accepted, status: 'queued', queued_reason: 'multiple-recipients' }
   }
+  const refused = { ...item, queued_reason: null }
+  if (!isAddress(address)) return { ...refused, status: 'invalid', reject_reason: 'invalid' }
+  // A test address of Mandrill's own.
+  if (address.startsWith('reject@')) {
+    return { ...refused, status: 'rejected', reject_reason: 'hard-bounce' }
+  }
+  return list(mail['attachments']).length > 0
+    ? { ...accepted, status: 'queued', queued_reason: 'attachments' }
+    : { ...accepted, status: 'sent', queued_reason: null }
 }
 
 function errorAnswer(status: number, code: number, name: string, message: string): ApiAnswer {
@@ -160,7 +169,7 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
       _id: id ?? message.id,
       subject: message.subject,
       email: event.recipient,
-      sender: 'shop@example.com',
+      sender: fields(message.request)['from_email'],
       tags: message.tags,
       // PHP writes an empty object as an empty list.
       metadata: event.withoutOwnId ? [] : message.metadata,
@@ -219,12 +228,13 @@ function signBatch(entries: readonly unknown[], url: string, key: string): Signe
   const json = JSON.stringify(entries)
     .replaceAll('/', '\\/')
     .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const form = new URLSearchParams({ mandrill_events: json })
   return {
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
       'user-agent': 'Mandrill-Webhook/1.0',
       [signatureHeader]: sign(key, url, [['mandrill_events', json]]),
     },
-    body: Buffer.from(new URLSearchParams({ mandrill_events: json }).toString()),
+    body: Buffer.from(form.toString().replaceAll('*', '%2A')),
   }
 }

@@ -1,7 +1,9 @@
+import { isNativeError } from 'node:util/types'
 import { ConfigurationError, SendError, type SendErrorCategory } from '../../errors.js'
-import { connectionFailure, httpFailure } from '../../http-failure.js'
+import { connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
-import { type Fields, fields, isFields, text } from '../../payload.js'
+import type { SendStatus } from '../../message.js'
+import { type Fields, fields, text, texts } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo, RecipientAnswer } from '../../send-result.js'
 import {
@@ -24,7 +26,7 @@ export type MandrillInfo = ProviderInfo<'mandrill'>
 /**
  * Sends through Mandrill (Mailchimp Transactional), with `@mailchimp/mailchimp_transactional`.
  *
- * @throws ConfigurationError when no API key is given
+ * @throws ConfigurationError when no API key is given, or `baseUrl` is no URL
  */
 export function mandrillTransport(
   options: MandrillTransportOptions = {},
@@ -36,6 +38,11 @@ export function mandrillTransport(
     )
   }
   const { baseUrl = 'https://mandrillapp.com', timeout = defaultTimeout } = options
+  if (!/^https?:\/\//i.test(baseUrl) || !URL.canParse(baseUrl)) {
+    throw new ConfigurationError(
+      'mandrillTransport: baseUrl must be a URL, such as https://mandrillapp.com',
+    )
+  }
   const root = baseUrl.replace(/\/+$/, '')
   const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
   return createProviderTransport('mandrill', mandrillClient(apiKey, basePath, timeout), options)
@@ -61,58 +68,69 @@ function mandrillClient(
   basePath: string,
   timeout: number,
 ): ProviderClient<MandrillRequest> {
-  let client: Client | undefined
   return {
     buildRequest,
     async send(request) {
       const createClient = await loadSdk()
-      if (!client) {
-        client = createClient(apiKey)
-        client.basePath = basePath
-        // A redirected call would carry the key to another host, or lose its body.
-        client.requestConfig = { ...client.requestConfig, timeout, maxRedirects: 0 }
-      }
+      const client = createClient(apiKey)
+      client.basePath = basePath
+      // A redirected call would carry the key to another host, or lose its body.
+      client.requestConfig = { ...client.requestConfig, timeout, maxRedirects: 0 }
       // The SDK writes the key into the object that it is given, and never rejects.
       const answer = await client.messages.send({ ...request })
       if (!Array.isArray(answer)) throw toSendError(answer)
       const items = answer.map(fields)
-      const [first] = items
+      const words = new Set(items.map((item) => text(item['status']) ?? 'unknown'))
       return {
-        response: items.map((item) => text(item['status']) ?? 'unknown').join(', '),
-        ...(items.length === 1 && first && idOf(first)),
-        recipient: byAddress(items, request.message.to.length),
+        response: [...words].join(', '),
+        recipient: byAddress(items, request.message.to),
       }
     },
   }
 }
 
-const acceptedStatuses = new Set(['sent', 'queued', 'scheduled'])
-
 /** Finds the answer for an address: items come in any order, and letter case may differ. */
-function byAddress(items: Fields[], expected: number): (address: string) => RecipientAnswer {
-  const answers = new Map(
-    items.map((item): [string, RecipientAnswer] => [
-      canonicalAddress(text(item['email']) ?? ''),
-      toAnswer(item),
-    ]),
-  )
-  const [only] = items
-  const fallback: RecipientAnswer =
-    only && items.length === 1 && expected === 1
-      ? toAnswer(only)
-      : { status: 'unknown', providerStatus: '' }
-  return (address) => answers.get(canonicalAddress(address)) ?? fallback
+function byAddress(
+  items: readonly Fields[],
+  to: readonly { email: string }[],
+): (address: string) => RecipientAnswer {
+  const asked = to.map(({ email }) => canonicalAddress(email))
+  const answers = new Map(items.map((item) => [addressOf(item), item]))
+  if (items.length === asked.length) {
+    asked.forEach((address, place) => {
+      const item = items[place]
+      // One that came back in a form of its own can only be told by its place.
+      if (item && !answers.has(address) && !asked.includes(addressOf(item))) {
+        answers.set(address, item)
+      }
+    })
+  }
+  return (address) => toAnswer(answers.get(canonicalAddress(address)) ?? {})
 }
+
+function addressOf(item: Fields): string {
+  return canonicalAddress(text(item['email']) ?? '')
+}
+
+// A word that is not among these leaves it open whether the message was taken.
+const statuses = new Map<string, SendStatus>([
+  ['sent', 'accepted'],
+  ['queued', 'accepted'],
+  ['scheduled', 'accepted'],
+  ['rejected', 'rejected'],
+  ['invalid', 'rejected'],
+])
 
 function toAnswer(item: Fields): RecipientAnswer {
   const providerStatus = text(item['status']) ?? ''
-  const accepted = acceptedStatuses.has(providerStatus)
-  const reason = text(item['reject_reason']) ?? text(item['queued_reason'])
+  const status = statuses.get(providerStatus) ?? 'unknown'
+  // Older documents write `hard_bounce`.
+  const reason = (text(item['reject_reason']) ?? text(item['queued_reason']))?.replaceAll('_', '-')
   return {
-    status: accepted ? 'accepted' : 'rejected',
+    status,
     providerStatus,
     ...idOf(item),
-    ...(reason !== undefined ? { reason } : !accepted && { reason: providerStatus }),
+    ...(reason !== undefined ? { reason } : status === 'rejected' && { reason: providerStatus }),
   }
 }
 
@@ -121,34 +139,43 @@ function idOf(item: Fields): { providerMessageId?: string } {
   return id === undefined ? {} : { providerMessageId: id }
 }
 
-// By the error's name: its number means different things at different ages of the API.
+// By the error's name: its number means different things at different ages of the API, and for
+// years every error came with status 500.
 const categories = new Map<string, SendErrorCategory>([
   ['Invalid_Key', 'auth'],
   ['ValidationError', 'validation'],
   ['PaymentRequired', 'rejected'],
-  ['Unknown_Template', 'validation'],
-  ['Unknown_Subaccount', 'validation'],
-  ['Unknown_Message', 'validation'],
-  ['Invalid_Tag_Name', 'validation'],
   ['RequestLimitExceeded', 'rate-limit'],
 ])
+
+function categoryOf(name: string | undefined): SendErrorCategory | undefined {
+  if (name === undefined) return undefined
+  // The rest name what does not exist or cannot be: Unknown_Subaccount, Invalid_Tag_Name.
+  return categories.get(name) ?? (/^(?:Unknown|Invalid)_/.test(name) ? 'validation' : undefined)
+}
 
 /**
  * What the SDK resolved with in place of the answer: an error of axios, which has the API key in it
  * and is not passed on, an error body, or a page.
  */
 function toSendError(answer: unknown): SendError {
+  if (!isNativeError(answer)) return refusal(200, answer)
   const { response, code, cause } = fields(answer)
-  if (answer instanceof Error && !isFields(response)) {
+  const { status, data, headers } = fields(response)
+  // Without a status no answer came; with one of success it broke off.
+  if (typeof status !== 'number' || status < 300) {
     return connectionFailure('Mandrill', text(code) ?? 'an error', text(fields(cause)['syscall']))
   }
-  const { status, data } = isFields(response) ? response : { status: 200, data: answer }
-  const body = fields(data)
-  const name = text(body['name'])
-  const message = text(body['message'])
+  return refusal(status, data, fields(headers))
+}
+
+function refusal(status: number, answer: unknown, headers: Fields = {}): SendError {
+  const { name, message } = fields(answer)
+  const said = texts([name, message])
   return httpFailure('Mandrill', {
-    status: typeof status === 'number' ? status : 200,
-    detail: [name, message].filter((part) => part !== undefined).join(': '),
-    category: categories.get(name ?? ''),
+    status,
+    detail: said.length > 0 ? said.join(': ') : 'not in the words of its API',
+    category: categoryOf(text(name)),
+    retryAfter: waitBefore((header) => text(headers[header]) ?? null, Date.now()),
   })
 }

@@ -1,0 +1,216 @@
+import { describe, expect, test } from '@jest/globals'
+import { buildRequest, type MandrillRequest } from '../../../src/providers/mandrill/request.js'
+import type { Attachment } from '../../../src/resolved-mail.js'
+import type { OutgoingMail } from '../../../src/transport.js'
+import { failureOf, lastMessage, mail, startMandrill, transporterTo } from './sending.js'
+
+const trackingId = '0197a3c0-5b1e-7c3d-8f2a-9b6c4d1e0f35'
+
+const outgoing = (changes: Partial<OutgoingMail> = {}): OutgoingMail => ({
+  envelope: { from: 'shop@example.com', to: ['ann@example.org'] },
+  messageId: '<m-1@example.com>',
+  from: [{ name: '', address: 'shop@example.com' }],
+  replyTo: [],
+  to: [{ name: '', address: 'ann@example.org' }],
+  cc: [],
+  bcc: [],
+  attachments: [],
+  headers: [],
+  tags: [],
+  metadata: {},
+  ...changes,
+})
+
+const build = (changes: Partial<OutgoingMail>): ReturnType<typeof buildRequest> =>
+  buildRequest(outgoing(changes), trackingId)
+
+const messageOf = (changes: Partial<OutgoingMail>): MandrillRequest['message'] =>
+  build(changes).request.message
+
+const file = (changes: Partial<Attachment> = {}): Attachment => ({
+  filename: 'a.txt',
+  contentType: 'text/plain',
+  content: Buffer.from('a'),
+  ...changes,
+})
+
+describe('a request', () => {
+  test('of the least mail says no more than it must', () => {
+    expect(build({})).toEqual({
+      lost: [],
+      request: {
+        message: {
+          from_email: 'shop@example.com',
+          to: [{ email: 'ann@example.org', type: 'to' }],
+          preserve_recipients: true,
+          headers: { 'Message-Id': '<m-1@example.com>' },
+          metadata: { mailtrail_id: trackingId },
+        },
+      },
+    })
+  })
+
+  test('has every recipient in one list, and lets none of them see a bcc', () => {
+    const request = messageOf({
+      to: [
+        { name: 'Ann', address: 'ann@example.org' },
+        { name: '', address: 'zoe@example.org' },
+      ],
+      cc: [{ name: 'Bob', address: 'bob@example.org' }],
+      bcc: [{ name: '', address: 'audit@example.org' }],
+    })
+    expect(request.to).toEqual([
+      { email: 'ann@example.org', name: 'Ann', type: 'to' },
+      { email: 'zoe@example.org', type: 'to' },
+      { email: 'bob@example.org', name: 'Bob', type: 'cc' },
+      { email: 'audit@example.org', type: 'bcc' },
+    ])
+    expect(request.preserve_recipients).toBe(true)
+  })
+
+  test.each<[string, Partial<OutgoingMail>]>([
+    ['cc', { to: [], cc: [{ name: '', address: 'bob@example.org' }] }],
+    ['bcc', { to: [], bcc: [{ name: '', address: 'bob@example.org' }] }],
+  ])('can go to a %s alone, who does not stand in To', (type, changes) => {
+    const request = messageOf(changes)
+    expect(request.to).toEqual([{ email: 'bob@example.org', type }])
+    expect(request.preserve_recipients).toBe(true)
+  })
+
+  test('has several addresses to reply to in one header', () => {
+    const replyTo = [
+      { name: 'Help, desk', address: 'help@example.com' },
+      { name: '', address: 'b@example.com' },
+    ]
+    expect(messageOf({ replyTo }).headers['Reply-To']).toBe(
+      '"Help, desk" <help@example.com>, b@example.com',
+    )
+  })
+
+  test('has the names of a prototype as headers and metadata like any other', () => {
+    const request = messageOf({
+      headers: [
+        { name: '__proto__', value: 'a' },
+        { name: 'constructor', value: 'b' },
+      ],
+      metadata: { constructor: 'c' },
+    })
+    expect(JSON.stringify(request.headers)).toContain('"__proto__":"a","constructor":"b"')
+    expect(JSON.stringify(request.metadata)).toContain('"constructor":"c"')
+  })
+
+  test('always has our id, last, under a name of its own', () => {
+    expect(Object.entries(messageOf({ metadata: { order: '42' } }).metadata)).toEqual([
+      ['order', '42'],
+      ['mailtrail_id', trackingId],
+    ])
+  })
+})
+
+describe('a file', () => {
+  test.each<[string, Partial<Attachment>, string]>([
+    ['an attachment', {}, 'attachments'],
+    ['an image without a cid', { contentType: 'image/png' }, 'attachments'],
+    ['an image with a cid', { contentType: 'image/png', contentId: 'logo' }, 'images'],
+    ['an SVG with a cid', { contentType: 'image/svg+xml', contentId: 'logo' }, 'images'],
+    ['a sound with a cid', { contentType: 'audio/ogg', contentId: 'logo' }, 'attachments'],
+  ])('that is %s goes to the %s', (_, changes, list) => {
+    const request = messageOf({ attachments: [file(changes)] })
+    expect([request.attachments && 'attachments', request.images && 'images']).toContain(list)
+    expect([...(request.attachments ?? []), ...(request.images ?? [])]).toHaveLength(1)
+  })
+
+  test('shown in the message has its cid in place of a name, as Mandrill asks for it', () => {
+    const image = file({
+      filename: 'a.png',
+      contentType: 'image/png',
+      contentId: 'logo@example.com',
+    })
+    expect(messageOf({ attachments: [image] }).images).toEqual([
+      { type: 'image/png', name: 'logo@example.com', content: 'YQ==' },
+    ])
+  })
+
+  test('is base64 text, whatever is in it', () => {
+    const content = Buffer.from([0x00, 0xff, 0xfe, 0x0a])
+    const empty = Buffer.alloc(0)
+    const attachments = [file({ content }), file({ content: empty })]
+    const contents = messageOf({ attachments }).attachments?.map((one) => one.content)
+    expect(contents).toEqual(['AP/+Cg==', ''])
+  })
+})
+
+describe('what is lost is told:', () => {
+  test.each<[string, Partial<OutgoingMail>, string]>([
+    [
+      'a second sender',
+      { from: ['a@example.com', 'b@example.com'].map((address) => ({ name: '', address })) },
+      'more than one from address',
+    ],
+    [
+      'a cid of what is no image',
+      { attachments: [file({ contentId: 'sound', contentType: 'audio/ogg' })] },
+      "the cid sound, which is not an image's",
+    ],
+    [
+      'a header that stands there twice',
+      {
+        headers: [
+          { name: 'X-Trace', value: 'a' },
+          { name: 'x-trace', value: 'b' },
+        ],
+      },
+      'a second x-trace header',
+    ],
+  ])('%s', (_, changes, lost) => {
+    expect(build(changes).lost).toEqual([lost])
+  })
+
+  test('by an error, unless the caller can do without', async () => {
+    const provider = await startMandrill()
+    const twice = mail({ headers: { 'X-Trace': ['a', 'b'] } })
+    const error = await failureOf(transporterTo(provider).sendMail(twice))
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
+    expect(provider.requests).toHaveLength(0)
+
+    await transporterTo(provider, { unsupported: 'ignore' }).sendMail(twice)
+    expect(lastMessage(provider)).toMatchObject({ headers: { 'X-Trace': 'a' } })
+  })
+})
+
+describe('what Mandrill would refuse is refused before:', () => {
+  const room = 250 - JSON.stringify({ x: '', mailtrail_id: trackingId }).length
+
+  test.each<[string, Partial<OutgoingMail>, RegExp]>([
+    ['no sender', { from: [] }, /needs a from address/],
+    ['no recipient', { to: [] }, /needs at least one recipient/],
+    ['a tag that begins with _', { tags: ['ok', '_mine'] }, /no tag that begins with _: _mine/],
+    ['a tag of 51 characters', { tags: ['x'.repeat(51)] }, /up to 50 characters/],
+    ['metadata that begins with _', { metadata: { _mine: '1' } }, /begins with _: _mine/],
+    ['metadata over 250 bytes', { metadata: { x: 'y'.repeat(room + 1) } }, /these are 251/],
+    [
+      'metadata over 250 bytes in fewer characters',
+      { metadata: { x: 'é'.repeat(Math.ceil((room + 1) / 2)) } },
+      /takes 250 bytes/,
+    ],
+  ])('%s', (_, changes, message) => {
+    expect(() => build(changes)).toThrow(message)
+    expect(() => build(changes)).toThrow(
+      expect.objectContaining({ category: 'validation', outcome: 'not-sent', retryable: false }),
+    )
+  })
+
+  test.each<[string, Partial<OutgoingMail>]>([
+    ['a tag of 50 characters', { tags: ['x'.repeat(50)] }],
+    ['metadata of 250 bytes', { metadata: { x: 'y'.repeat(room) } }],
+  ])('but not %s', (_, changes) => {
+    expect(build(changes).lost).toEqual([])
+  })
+
+  test('and nothing goes out', async () => {
+    const provider = await startMandrill()
+    const error = await failureOf(transporterTo(provider).sendMail(mail({ tags: ['_mine'] })))
+    expect(error).toMatchObject({ category: 'validation', code: 'EMESSAGE', outcome: 'not-sent' })
+    expect(provider.requests).toHaveLength(0)
+  })
+})
