@@ -74,6 +74,15 @@ export class ConfigurationError extends Error {
   readonly code = 'ECONFIG'
 }
 
+/** The function that was given for keys failed, or gave none that can be used. */
+export class KeySourceError extends Error {
+  override readonly name = 'KeySourceError'
+
+  constructor(option: string, cause: unknown) {
+    super(`${option} could not be had: ${messageOf(cause)}`, { cause })
+  }
+}
+
 /** A webhook request was refused. The caller is not told why; `onError` listeners are. */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError'

@@ -1,4 +1,5 @@
 import { SendError, type SendErrorCategory } from './errors.js'
+import { fields, text } from './payload.js'
 
 export interface HttpFailure {
   status: number
@@ -45,13 +46,32 @@ const neverConnected = new Set([
   'ENOTFOUND',
   'UND_ERR_CONNECT_TIMEOUT',
   'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'ERR_TLS_CERT_ALTNAME_INVALID',
+  'EPROTO',
   'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
 const timeouts = new Set(['ECONNABORTED', 'ETIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'TimeoutError'])
+
+/**
+ * The code of a failed connection and the system call it failed in, from the error or what it wraps;
+ * of several addresses that were tried, the first one's.
+ */
+export function connectionCause(error: unknown): { code?: string; syscall?: string } {
+  const { code, syscall, cause, errors } = fields(error)
+  const [first] = Array.isArray(errors) ? errors : [cause]
+  const inner = first === undefined ? {} : connectionCause(first)
+  const named = { code: text(code) ?? inner.code, syscall: text(syscall) ?? inner.syscall }
+  return {
+    ...(named.code !== undefined && { code: named.code }),
+    ...(named.syscall !== undefined && { syscall: named.syscall }),
+  }
+}
 
 /**
  * A connection that failed, by the code of the failure and the system call it failed in. Unless it

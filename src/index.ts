@@ -51,6 +51,8 @@ export type { ProviderInfo } from './send-result.js'
 export type { Store } from './store.js'
 export { memoryStore } from './stores/memory.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'
+export type { TransportOptions } from './transport-options.js'
+export type { UnsupportedPolicy } from './mail-options.js'
 export type {
   MailOptions,
   PortableMailOptions,

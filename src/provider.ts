@@ -16,7 +16,7 @@ export interface WebhookRequest {
  * content. `malformed`: it is signed, but not what the provider sends. `unsupported`: a format
  * that is not read. `too-large`: over `maxBodyBytes`. `incomplete`: the connection broke before the
  * body was whole. `consumed`: the host had read the body before. `no-keys`: the keys to verify with
- * could not be had.
+ * could not be had. `unexpected`: reading it failed, which is no fault of the caller.
  */
 export type RefusalReason =
   | 'unsigned'
@@ -29,6 +29,7 @@ export type RefusalReason =
   | 'incomplete'
   | 'consumed'
   | 'no-keys'
+  | 'unexpected'
 
 /** A one-time token that a signature covers in place of the body, bound to what came with it. */
 export interface Nonce {

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
-import { canonicalAddress } from './matching.js'
+import { isUint8Array } from 'node:util/types'
+import { canonicalAddress, rfcMessageId } from './matching.js'
 import type { Address, Envelope, RecipientKind } from './message.js'
 import { type Fields, fields, isFields, text } from './payload.js'
 
@@ -61,7 +62,7 @@ export function mailHead(mail: NodemailerMail): MailHead {
     })
   return {
     envelope: { from, to: [...to] },
-    messageId: message.messageId(),
+    messageId: rfcMessageId(message.messageId()) ?? '',
     from: mailboxes(addresses['from']),
     replyTo: mailboxes(addresses['reply-to']),
     to: unique('to'),
@@ -197,9 +198,16 @@ function toAttachment(value: unknown): Attachment {
   return {
     filename: String(filename),
     contentType: String(contentType),
-    content: Buffer.from(String(content ?? ''), encoding === 'base64' ? 'base64' : 'utf8'),
+    content: bytesOf(content, encoding),
     ...(contentId !== undefined && { contentId }),
   }
+}
+
+/** Nodemailer gives bytes in base64; of an attachment that is empty it gives anything. */
+function bytesOf(content: unknown, encoding: unknown): Buffer {
+  if (isUint8Array(content)) return Buffer.from(content)
+  const written = typeof content === 'string' ? content : ''
+  return Buffer.from(written, encoding === 'base64' ? 'base64' : 'utf8')
 }
 
 // The provider composes these, whatever a message says.

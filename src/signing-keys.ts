@@ -1,4 +1,4 @@
-import { ConfigurationError } from './errors.js'
+import { ConfigurationError, KeySourceError } from './errors.js'
 
 /**
  * The key that webhooks are verified with, or several while one replaces another, or a function
@@ -8,8 +8,8 @@ export type KeySource =
   string | readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
 
 /**
- * Turns a key source into a function that gives the keys ready for use.
- * `parse` throws a `ConfigurationError` for a key that cannot be one.
+ * Turns a key source into a function that gives the keys ready for use, or rejects with a
+ * `KeySourceError`. `parse` throws a `ConfigurationError` for a key that cannot be one.
  *
  * @throws ConfigurationError when no key was given: without one anybody could tell us anything.
  */
@@ -30,7 +30,15 @@ export function signingKeys<Key>(
       return key
     })
   }
-  if (typeof source === 'function') return async () => ready(await source())
+  if (typeof source === 'function') {
+    return async () => {
+      try {
+        return ready(await source())
+      } catch (error) {
+        throw new KeySourceError(option, error)
+      }
+    }
+  }
   const keys = ready(typeof source === 'string' ? [source] : source)
   return async () => keys
 }

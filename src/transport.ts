@@ -1,10 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
-import { ConfigurationError, messageOf, SendError, StoreError } from './errors.js'
-import { checkedMetadata, checkedTags, refuseLoss, type UnsupportedPolicy } from './mail-options.js'
+import { messageOf, SendError, StoreError } from './errors.js'
+import { checkedMetadata, checkedTags, refuseLoss } from './mail-options.js'
 import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
 import { type Fields, fields, metadata, texts } from './payload.js'
-import type { SendRecorder } from './provider.js'
 import {
   mailHead,
   type MailHead,
@@ -21,20 +20,9 @@ import {
   type SendEnding,
   toSendError,
 } from './send-result.js'
+import { checkedTimeout, defaultTimeout, type TransportOptions } from './transport-options.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
 import { version } from './version.js'
-
-/** What the transports of all providers take. */
-export interface TransportOptions {
-  /** Another server that speaks the provider's API, such as a simulated one. */
-  baseUrl?: string
-  /** How long the provider may take to answer, in ms; default 30,000. */
-  timeout?: number
-  /** What is done about fields that the provider cannot carry; default `throw`. */
-  unsupported?: UnsupportedPolicy
-  /** Records every message, so that webhooks can be matched to it. */
-  correlator?: SendRecorder
-}
 
 /** A message on its way to a provider: resolved, and with the portable options. */
 export interface OutgoingMail extends ResolvedMail {
@@ -53,12 +41,6 @@ export interface ProviderClient<Request> {
   send(request: Request): Promise<SendAnswer>
 }
 
-/** How long a provider may take to answer unless the caller says otherwise, in ms. */
-export const defaultTimeout = 30_000
-
-// What Node's timers can wait for; they fire at once for anything longer.
-const longestTimeout = 2 ** 31 - 1 - 1000
-
 // The SDK's own timeout comes first, for it ends the connection; this is for SDKs that hang.
 const timeoutMargin = 1000
 
@@ -68,9 +50,7 @@ export function createProviderTransport<Request, Provider extends string>(
   client: ProviderClient<Request>,
   { timeout = defaultTimeout, unsupported = 'throw', correlator }: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
-  if (!(timeout > 0 && timeout <= longestTimeout)) {
-    throw new ConfigurationError(`${provider}: timeout must be a number of ms, and is ${timeout}`)
-  }
+  const limit = checkedTimeout(`${provider} transport`, timeout)
   async function prepare(mail: NodemailerMail, head: MailHead, trackingId: string) {
     const data = fields(mail.data)
     const options = { tags: checkedTags(data), metadata: checkedMetadata(data) }
@@ -89,12 +69,12 @@ export function createProviderTransport<Request, Provider extends string>(
     let recorded = false
     let ending: SendEnding<Provider>
     try {
-      const request = await inTime(timeout, contentTooSlow, () =>
+      const request = await inTime(limit, contentTooSlow, () =>
         prepare(mail, head, record.trackingId),
       )
       await correlator?.recordSending(record)
       recorded = true
-      const answer = await inTime(timeout + timeoutMargin, noAnswer, () => client.send(request))
+      const answer = await inTime(limit + timeoutMargin, noAnswer, () => client.send(request))
       ending = answered(provider, record, answer)
     } catch (thrown) {
       ending = failed(record, toSendError(thrown, recorded))

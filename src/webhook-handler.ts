@@ -1,4 +1,4 @@
-import { messageOf, StoreError, WebhookError } from './errors.js'
+import { KeySourceError, messageOf, StoreError, WebhookError } from './errors.js'
 import type { ParsedEvent } from './event.js'
 import type { Nonce, RefusalReason, Webhook, WebhookAnswers, WebhookReading } from './provider.js'
 
@@ -50,7 +50,7 @@ export function createWebhookHandler(
     const { body } = reading
     const read = await webhook
       .read({ header: (name) => request.header(name), body }, receivedAt)
-      .catch((error: unknown) => noKeys(error))
+      .catch(failedReading)
     if (read.kind === 'refused') return refuse(read.reason, read.detail)
     const outcome = await ingest(webhook, read.events, read.nonce, receivedAt)
     return outcome === 'replayed'
@@ -93,13 +93,15 @@ function refusal(answers: WebhookAnswers, reason: RefusalReason): HttpAnswer {
       return plain(400, 'Bad Request')
     case 'consumed':
     case 'no-keys':
+    case 'unexpected':
       // Our own fault, so it may come again.
       return plain(503, 'Service Unavailable', { 'retry-after': retryAfter })
   }
 }
 
-function noKeys(error: unknown): WebhookReading {
-  return { kind: 'refused', reason: 'no-keys', detail: `no key to verify it: ${messageOf(error)}` }
+function failedReading(error: unknown): WebhookReading {
+  const reason = error instanceof KeySourceError ? 'no-keys' : 'unexpected'
+  return { kind: 'refused', reason, detail: messageOf(error) }
 }
 
 /** A body that is read piece by piece and never beyond the limit, in bytes. */

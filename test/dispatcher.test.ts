@@ -234,7 +234,7 @@ test.each([0, 1, 2, 3, 4, 5])(
         if (pushed) return
         pushed = true
         void (async () => {
-          for (let turn = 0; turn < turns; turn += 1) await null
+          for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
           other.push([second])
         })()
       },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { connectionFailure, httpFailure, waitBefore } from '../src/http-failure.js'
+import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../src/http-failure.js'
 
 describe('an HTTP status', () => {
   test.each([
@@ -64,6 +64,24 @@ describe('a connection', () => {
       expect(error).toMatchObject({ category, retryable, outcome })
     },
   )
+})
+
+test.each<[string, unknown, object]>([
+  ['is in the error', { code: 'EPIPE', syscall: 'write' }, { code: 'EPIPE', syscall: 'write' }],
+  ['is in its cause', { cause: { code: 'ENOTFOUND' } }, { code: 'ENOTFOUND' }],
+  [
+    'is in the first of several',
+    { code: 'ETIMEDOUT', errors: [{ code: 'ETIMEDOUT', syscall: 'connect' }, { code: 'x' }] },
+    { code: 'ETIMEDOUT', syscall: 'connect' },
+  ],
+  [
+    'is deep',
+    { cause: { cause: { errors: [{ code: 'a', syscall: 'b' }] } } },
+    { code: 'a', syscall: 'b' },
+  ],
+  ['is nowhere', new Error('x'), {}],
+])('the cause of a failed connection %s', (_, error, cause) => {
+  expect(connectionCause(error)).toEqual(cause)
 })
 
 describe('the time to wait', () => {

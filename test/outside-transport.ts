@@ -1,9 +1,9 @@
 import type { ProviderInfo } from '../src/send-result.js'
+import type { TransportOptions } from '../src/transport-options.js'
 import {
   createProviderTransport,
   type OutgoingMail,
   type ProviderClient,
-  type TransportOptions,
 } from '../src/transport.js'
 import type { ProviderTransport } from '../src/transporter.js'
 

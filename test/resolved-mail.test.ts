@@ -70,6 +70,8 @@ describe.each(versions)('with %s', (version) => {
         { path: __filename },
         { path: 'data:image/gif;base64,R0lGODlh', cid: 'pixel' },
         { filename: 'e.png', content: 'x', cid: '<logo@example.com>' },
+        { filename: 'empty.txt', content: '' },
+        { filename: 'no-cid.png', content: 'x', cid: '' },
       ],
     })
     expect(mail.text).toBe('Dear Ann')
@@ -89,6 +91,8 @@ describe.each(versions)('with %s', (version) => {
     expect(read[4]?.[0]).toBe('resolved-mail.test.ts')
     expect(read[5]?.slice(2)).toEqual(['GIF89a', 'pixel'])
     expect(read[6]?.[3]).toBe('logo@example.com')
+    expect(read[7]?.[2]).toBe('')
+    expect(read[8]?.[3]).toBeUndefined()
   })
 
   test('headers come out as Nodemailer composes them', async () => {
@@ -117,6 +121,12 @@ describe.each(versions)('with %s', (version) => {
     for (const own of ['from', 'to', 'subject', 'message-id', 'date', 'mime-version']) {
       expect(headers).not.toHaveProperty(own)
     }
+  })
+
+  test('a Message-ID has its brackets', async () => {
+    expect((await resolve({ ...base, messageId: 'm-1@example.com' })).messageId).toBe(
+      '<m-1@example.com>',
+    )
   })
 
   test('line breaks make no header of their own', async () => {

@@ -34,5 +34,8 @@ test('a function is asked each time, and a key that stays is parsed once', async
   expect(kept).toBe(old)
   expect(added).toEqual({ text: 'new' })
   given = []
-  await expect(keys()).rejects.toThrow('key is missing')
+  await expect(keys()).rejects.toMatchObject({
+    name: 'KeySourceError',
+    message: expect.stringContaining('key is missing'),
+  })
 })

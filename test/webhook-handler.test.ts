@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { connect } from 'node:net'
+import { KeySourceError } from '../src/errors.js'
 import { createCorrelator, memoryStore, type Store } from '../src/index.js'
 import { type Endpoint, startEndpoint } from './endpoint.js'
 import { type OutsideEntry, outsideWebhook, postEntries, secret } from './outside-provider.js'
@@ -137,13 +138,22 @@ describe('when the store fails', () => {
   })
 })
 
-test('when its keys cannot be had, a webhook is answered 503', async () => {
-  const read = (): Promise<never> => Promise.reject(new Error('vault is sealed'))
+test.each([
+  ['its keys cannot be had', new KeySourceError('outsideWebhook: key', new Error('sealed'))],
+  ['reading it fails', new Error('outsideWebhook: key could not be had: sealed')],
+])('when %s, a webhook is answered 503', async (_, error) => {
+  const read = (): Promise<never> => Promise.reject(error)
   const other = createCorrelator({ store, webhooks: [outsideWebhook({ read })] })
-  const told = collectErrors(other)
+  const reasons: unknown[] = []
+  other.onError((reported) => reasons.push([Reflect.get(reported, 'reason'), reported.message]))
   const request = new Request('https://example.com/outside', { method: 'POST', body: '[]' })
   expect((await other.handler(request)).status).toBe(503)
-  expect(told).toEqual(['outside: webhook refused: no key to verify it: vault is sealed'])
+  expect(reasons).toEqual([
+    [
+      error instanceof KeySourceError ? 'no-keys' : 'unexpected',
+      'outside: webhook refused: outsideWebhook: key could not be had: sealed',
+    ],
+  ])
 })
 
 test('listeners are not waited for', async () => {

@@ -1,12 +1,14 @@
+import { isUtf8 } from 'node:buffer'
 import { invalid } from '../../mail-options.js'
-import { ownIdKey } from '../../matching.js'
+import { ownIdKey, rfcMessageId } from '../../matching.js'
 import { formatMailbox } from '../../message.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
 import type { OutgoingMail } from '../../transport.js'
 
-/** The form fields of `POST /v3/{domain}/messages`; a list repeats the field. */
+/** The form of `POST /v3/{domain}/messages`. */
 export interface MailgunRequest {
-  fields: Record<string, string | string[]>
+  /** The values of each field, which is repeated for every one: the SDK drops an empty lone text. */
+  fields: Record<string, string[]>
   attachments: MailgunFile[]
   inlines: MailgunFile[]
 }
@@ -17,6 +19,9 @@ export interface MailgunFile {
   content: Buffer
 }
 
+// The manual tells of 3 tags, and the newer help pages and mailgun-go of 10.
+const limits = { recipients: 1000, tags: 10 }
+
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
@@ -25,69 +30,123 @@ export function buildRequest(
   if (mail.from.length === 0) throw invalid('Mailgun needs a from address')
   if (mail.to.length === 0) throw invalid('Mailgun needs at least one recipient in to')
   if (!mail.subject) throw invalid('Mailgun needs a subject')
-  const { html, attachments, inlines } = withInlineNames(mail)
+  checkSenders(mail)
+  checkRecipients(mail)
+  const { html, inlines } = withInlines(mail)
   const { text = html === undefined ? ' ' : undefined } = mail
-  for (const [key, value] of Object.entries(mail.metadata)) {
-    // The SDK leaves empty fields out.
-    if (value === '') lost.push(`metadata.${key}, which is empty`)
-  }
   return {
     lost,
     request: {
       fields: {
         from: mail.from.map(formatMailbox),
         to: mail.to.map(formatMailbox),
-        ...(mail.cc.length > 0 && { cc: mail.cc.map(formatMailbox) }),
-        ...(mail.bcc.length > 0 && { bcc: mail.bcc.map(formatMailbox) }),
-        subject: mail.subject,
-        ...(text !== undefined && { text }),
-        ...(html !== undefined && { html }),
+        cc: mail.cc.map(formatMailbox),
+        bcc: mail.bcc.map(formatMailbox),
+        subject: [mail.subject],
+        ...(text !== undefined && { text: [text] }),
+        ...(html !== undefined && { html: [html] }),
         ...prefixed('h:', headersByName(mail.headers, lost)),
         ...(mail.replyTo.length > 0 && {
-          'h:Reply-To': mail.replyTo.map(formatMailbox).join(', '),
+          'h:Reply-To': [mail.replyTo.map(formatMailbox).join(', ')],
         }),
-        'h:Message-Id': mail.messageId,
-        ...(mail.tags.length > 0 && { 'o:tag': mail.tags }),
+        ...messageId(mail, lost),
+        'o:tag': checkedTags(mail.tags),
         ...prefixed('v:', mail.metadata),
-        [`v:${ownIdKey}`]: trackingId,
+        [`v:${ownIdKey}`]: [trackingId],
       },
-      attachments: attachments.map(file),
+      attachments: mail.attachments.filter(({ contentId }) => contentId === undefined).map(file),
       inlines,
     },
   }
 }
 
-function prefixed(prefix: string, values: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]))
+function checkSenders({ from }: OutgoingMail): void {
+  // Mailgun makes an invalid From of these, which is not delivered (django-anymail's Mailgun page).
+  if (from.some(({ address }) => /[\u0080-\uffff].*@/.test(address))) {
+    throw invalid('Mailgun takes no from address with other than ASCII before its @')
+  }
+}
+
+function checkRecipients({ to, cc, bcc }: OutgoingMail): void {
+  const count = to.length + cc.length + bcc.length
+  if (count > limits.recipients) {
+    throw invalid(`Mailgun takes ${limits.recipients} recipients at once, and these are ${count}`)
+  }
+}
+
+/** Mailgun puts an id of its own in the place of one that is not `left@right` (mailgun.js#394). */
+function messageId(mail: OutgoingMail, lost: string[]): Record<string, string[]> {
+  const id = rfcMessageId(mail.messageId)
+  if (id !== undefined && /^<[^<>@\s]+@[^<>@\s]+>$/.test(id)) return { 'h:Message-Id': [id] }
+  lost.push('a messageId that is not of the form <left@right>')
+  return {}
+}
+
+function checkedTags(tags: string[]): string[] {
+  if (tags.length > limits.tags) {
+    throw invalid(`Mailgun takes ${limits.tags} tags, and these are ${tags.length}`)
+  }
+  for (const tag of tags) {
+    if (!/^[ -~]{1,128}$/.test(tag)) {
+      throw invalid(`Mailgun takes tags of 1 to 128 ASCII characters: ${JSON.stringify(tag)}`)
+    }
+  }
+  return tags
+}
+
+function prefixed(prefix: string, values: Record<string, string>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, [value]]))
 }
 
 function file({ filename, contentType, content }: Attachment): MailgunFile {
-  return { filename, contentType, content }
+  // Without a charset readers of the mail may take it for ASCII.
+  const needsCharset = /^text\/(?!.*charset=)/i.test(contentType) && isUtf8(content)
+  return {
+    filename,
+    contentType: needsCharset ? `${contentType}; charset=utf-8` : contentType,
+    content,
+  }
 }
 
-// Gmail refuses a mail with an attachment that is named like a program, `logo@example.com` for one.
-const safeName = /^[\w-]+\.(?:png|jpe?g|gif|webp|svg|bmp)$/i
+// What can stand in a Content-ID and in a link to it as it is, and is no name that is made below.
+const safeName = /^(?!inline-\d)[\w.-]+$/
 
 /**
- * Mailgun takes the file name of an inline part for its Content-ID. An id that cannot be a file
- * name is given another, in the HTML too.
+ * Mailgun takes the file name of an inline part for its Content-ID, so it is this name that the
+ * HTML must ask for. The given id is no good name: Gmail refuses a mail with a file that is called
+ * like a program, as `logo@example.com` is (django-anymail#112).
  */
-function withInlineNames({ html, attachments }: OutgoingMail): {
+function withInlines({ html, attachments }: OutgoingMail): {
   html: string | undefined
-  attachments: Attachment[]
   inlines: MailgunFile[]
 } {
+  const names = new Map<string, string>()
   const inlines: MailgunFile[] = []
-  let rewritten = html
   for (const attachment of attachments) {
-    const { contentId, contentType, content } = attachment
+    const { contentId, filename } = attachment
     if (contentId === undefined) continue
-    const filename = safeName.test(contentId)
-      ? contentId
-      : `inline-${inlines.length + 1}.${/^image\/([a-z]+)/i.exec(contentType)?.[1] ?? 'bin'}`
-    rewritten = rewritten?.replaceAll(`cid:${contentId}`, `cid:${filename}`)
-    inlines.push({ filename, contentType, content })
+    const taken = inlines.some((inline) => inline.filename === filename)
+    const extension = /\.\w+$/.exec(filename)?.[0] ?? ''
+    const name =
+      safeName.test(filename) && !taken ? filename : `inline-${inlines.length + 1}${extension}`
+    if (!names.has(contentId)) names.set(contentId, name)
+    inlines.push({ ...file(attachment), filename: name })
   }
-  const others = attachments.filter(({ contentId }) => contentId === undefined)
-  return { html: rewritten, attachments: others, inlines }
+  return { html: html?.replace(cidLink, (link, id: string) => rewritten(link, id, names)), inlines }
+}
+
+const cidLink = /\bcid:([^\s"'<>()&,]+)/gi
+
+/** The link with the name in it, where it is one of ours; RFC 2392 has ids percent-encoded. */
+function rewritten(link: string, id: string, names: ReadonlyMap<string, string>): string {
+  const name = names.get(id) ?? names.get(decoded(id))
+  return name === undefined ? link : `cid:${name}`
+}
+
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id)
+  } catch {
+    return id
+  }
 }

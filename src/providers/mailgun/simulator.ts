@@ -60,12 +60,18 @@ async function answerSend(
   const fault = findFault(form)
   if (fault !== undefined) return { answer: errorAnswer(400, fault) }
   const stamp = now.toISOString().replace(/\D/g, '').slice(0, 14)
-  const given = text(form.get('h:Message-Id'))
-  const id = given ?? `<${stamp}.${randomBytes(8).toString('hex')}@${domain}>`
+  const id = givenMessageId(form) ?? `<${stamp}.${randomBytes(8).toString('hex')}@${domain}>`
   return {
     answer: jsonAnswer(200, { id, message: 'Queued. Thank you.' }),
     message: toMessage(form, id.replace(/^<|>$/g, '')),
   }
+}
+
+/** The Message-ID that the sender chose, where it can be one. */
+function givenMessageId(form: FormData): string | undefined {
+  const [, given] = [...form].find(([name]) => name.toLowerCase() === 'h:message-id') ?? []
+  const id = text(given)
+  return id !== undefined && /^<?[^<>@\s]+@[^<>@\s]+>?$/.test(id) ? id : undefined
 }
 
 function refuseCall(request: ApiRequest, apiKey: string, domain: string): ApiAnswer | undefined {
@@ -86,26 +92,48 @@ function refuseCall(request: ApiRequest, apiKey: string, domain: string): ApiAns
 
 function findFault(form: FormData): string | undefined {
   for (const name of ['from', 'to']) {
-    if (!form.has(name)) return `${name} parameter is missing`
+    if (mailboxes(form, name).length === 0) return `${name} parameter is missing`
   }
-  for (const name of ['from', 'to', 'cc', 'bcc']) {
-    const valid = form
-      .getAll(name)
-      .flatMap((value) => splitMailboxes(String(value)))
-      .every((mailbox) => /^[^@\s]+@[^@\s]+$/.test(addressOf(mailbox)))
-    if (!valid) return `${name} parameter is not a valid address. please check documentation`
+  for (const name of ['from', ...recipientFields]) {
+    const addresses = mailboxes(form, name).map(addressOf)
+    if (!addresses.every((address) => /^[^@\s]+@[^@\s]+$/.test(address))) {
+      return `${name} parameter is not a valid address. please check documentation`
+    }
   }
-  if (!form.has('subject')) return 'subject parameter is missing'
-  if (!['text', 'html', 'amp-html', 'template'].some((name) => form.has(name))) {
-    return "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
+  if (recipientFields.flatMap((name) => mailboxes(form, name)).length > 1000) {
+    return 'Too many recipients, max is 1000'
   }
-  const name = [...form.keys()].find((key) => key.startsWith('h:') && !/^[\x21-\x7e]+$/.test(key))
-  if (name !== undefined) return `Header name must be pure ASCII: ${name}`
-  const options = [...form].filter(([key]) => /^[ohvt]:/.test(key))
-  const size = options.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0)
+  return contentFault(form) ?? optionsFault(form)
+}
+
+function contentFault(form: FormData): string | undefined {
+  if (!form.has('subject') && !form.has('template')) return 'subject parameter is missing'
+  if (form.has('html') && form.has('template')) {
+    return "Only one parameters 'html' or 'template' is allowed"
+  }
+  return ['text', 'html', 'amp-html', 'template'].some((name) => form.has(name))
+    ? undefined
+    : "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
+}
+
+function optionsFault(form: FormData): string | undefined {
+  const options = [...form].filter(([name]) => /^[ohvt]:/.test(name))
+  const [foreign] = options.find(([name]) => /^h:.*[^!-~]/.test(name)) ?? []
+  if (foreign !== undefined) return `Header name must be pure ASCII: ${foreign.slice(2)}`
+  const size = options.reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(String(value)),
+    0,
+  )
   return size > 16 * 1024
     ? 'Send options (parameters starting with o:, h:, or v:) are limited to 16KB total'
     : undefined
+}
+
+const recipientFields = ['to', 'cc', 'bcc']
+
+/** The mailboxes of a field, which may be repeated and may be lists. */
+function mailboxes(form: FormData, name: string): string[] {
+  return form.getAll(name).flatMap((value) => splitMailboxes(String(value)))
 }
 
 /** Parts a list at its commas, but for those within quotes. */
@@ -130,12 +158,9 @@ function textAnswer(status: number, type: string, body: string): ApiAnswer {
 }
 
 function toMessage(form: FormData, id: string): SimulatedMessage {
-  const recipients = ['to', 'cc', 'bcc'].flatMap((name) =>
-    form
-      .getAll(name)
-      .flatMap((value) => splitMailboxes(String(value)))
-      .map((mailbox) => ({ address: addressOf(mailbox), id })),
-  )
+  const recipients = recipientFields
+    .flatMap((name) => mailboxes(form, name))
+    .map((mailbox) => ({ address: addressOf(mailbox), id }))
   const variables = [...form].filter(([name]) => name.startsWith('v:'))
   return {
     id,
@@ -148,16 +173,16 @@ function toMessage(form: FormData, id: string): SimulatedMessage {
   }
 }
 
-const names = {
-  accepted: 'accepted',
-  deferred: 'failed',
-  delivered: 'delivered',
-  bounced: 'failed',
-  rejected: 'failed',
-  opened: 'opened',
-  clicked: 'clicked',
-  complained: 'complained',
-  unsubscribed: 'unsubscribed',
+const kinds = {
+  accepted: { event: 'accepted', 'log-level': 'info' },
+  deferred: { event: 'failed', 'log-level': 'warn' },
+  delivered: { event: 'delivered', 'log-level': 'info' },
+  bounced: { event: 'failed', 'log-level': 'error' },
+  rejected: { event: 'failed', 'log-level': 'error' },
+  opened: { event: 'opened', 'log-level': 'info' },
+  clicked: { event: 'clicked', 'log-level': 'info' },
+  complained: { event: 'complained', 'log-level': 'warn' },
+  unsubscribed: { event: 'unsubscribed', 'log-level': 'info' },
 } as const
 
 /** The `event-data` of a webhook. */
@@ -167,25 +192,22 @@ function entry(
   now: Date,
   domain: string,
 ): Fields {
-  const { 'message-id': messageId, ...others } = {
+  const headers = {
     'message-id': message.messageId,
-    to: event.recipient,
-    from: `shop@${domain}`,
-    subject: message.subject,
+    ...(!isVisit(event) && {
+      to: event.recipient,
+      from: `shop@${domain}`,
+      subject: message.subject,
+    }),
   }
-  // Engagement events know the id of the message and no more of it.
-  const headers = isDelivery(event)
-    ? { ...others, 'message-id': messageId }
-    : { 'message-id': messageId }
   return {
-    event: names[event.type],
+    ...kinds[event.type],
     id: randomBytes(16).toString('base64url'),
     timestamp: (event.at ?? now).getTime() / 1000,
-    'log-level': 'info',
     domain: { name: domain },
     message: { headers },
     recipient: event.recipient,
-    'recipient-domain': event.recipient.split('@')[1],
+    ...(event.type !== 'complained' && { 'recipient-domain': event.recipient.split('@')[1] }),
     tags: message.tags,
     campaigns: [],
     'user-variables': event.withoutOwnId ? {} : message.metadata,
@@ -193,8 +215,9 @@ function entry(
   }
 }
 
-function isDelivery({ type }: SimulatedEvent): boolean {
-  return ['accepted', 'deferred', 'delivered', 'bounced', 'rejected'].includes(type)
+/** These know the id of the message and no more of it. */
+function isVisit({ type }: SimulatedEvent): boolean {
+  return type === 'opened' || type === 'clicked' || type === 'unsubscribed'
 }
 
 function details({ type, bounce = 'hard', url }: SimulatedEvent, domain: string): Fields {

@@ -2,15 +2,16 @@ import { ConfigurationError, messageOf, SendError } from '../../errors.js'
 import { connectionFailure, httpFailure } from '../../http-failure.js'
 import { invalid } from '../../mail-options.js'
 import { bareMessageId } from '../../matching.js'
-import { fields, text } from '../../payload.js'
+import { fields, text, wholeNumber } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo } from '../../send-result.js'
 import {
-  createProviderTransport,
+  checkedBaseUrl,
   defaultTimeout,
-  type ProviderClient,
+  requiredOption,
   type TransportOptions,
-} from '../../transport.js'
+} from '../../transport-options.js'
+import { createProviderTransport, type ProviderClient } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { buildRequest, type MailgunFile, type MailgunRequest } from './request.js'
 
@@ -34,25 +35,17 @@ export type MailgunInfo = ProviderInfo<'mailgun'>
 export function mailgunTransport(
   options: MailgunTransportOptions = {},
 ): ProviderTransport<MailgunInfo> {
-  const apiKey = options.apiKey ?? process.env['MAILGUN_API_KEY']
-  if (!apiKey) {
-    throw new ConfigurationError(
-      'mailgunTransport: no API key: pass { apiKey }, or set MAILGUN_API_KEY',
-    )
-  }
-  const domain = options.domain ?? process.env['MAILGUN_DOMAIN']
-  if (!domain) {
-    throw new ConfigurationError(
-      'mailgunTransport: no domain: pass { domain }, or set MAILGUN_DOMAIN',
-    )
-  }
+  const transport = 'mailgunTransport'
+  const key = requiredOption(transport, 'apiKey', options.apiKey, 'MAILGUN_API_KEY')
+  const domain = requiredOption(transport, 'domain', options.domain, 'MAILGUN_DOMAIN')
   // It becomes part of the path, where Mailgun decodes it before it splits.
-  if (!/^[a-z\d-]+(?:\.[a-z\d-]+)*$/i.test(domain)) {
+  if (!/^[\w-]+(?:\.[\w-]+)*$/.test(domain)) {
     throw new ConfigurationError(`mailgunTransport: ${JSON.stringify(domain)} is not a domain`)
   }
-  const url = options.baseUrl ?? process.env['MAILGUN_URL'] ?? 'https://api.mailgun.net'
+  const base = options.baseUrl ?? (process.env['MAILGUN_URL'] || 'https://api.mailgun.net')
+  const url = checkedBaseUrl(transport, base)
   const { timeout = defaultTimeout } = options
-  const client = mailgunClient({ username: 'api', key: apiKey, url, timeout }, domain)
+  const client = mailgunClient({ username: 'api', key, url, timeout }, domain)
   return createProviderTransport('mailgun', client, options)
 }
 
@@ -84,19 +77,12 @@ function mailgunClient(options: ClientOptions, domain: string): ProviderClient<M
     async send(request) {
       const Mailgun = await loadSdk()
       messages ??= new Mailgun(FormData).client(options).messages
-      const answer = fields(await create(messages, domain, request))
-      const id = text(answer['id'])
-      if (id === undefined) {
-        throw new SendError('Mailgun answered without an id: is this the address of its API?', {
-          category: 'server',
-          retryable: false,
-          outcome: 'unknown',
-        })
-      }
-      const providerMessageId = bareMessageId(id)
+      const { id, message, status } = fields(await create(messages, domain, request))
+      const providerMessageId = typeof id === 'string' ? bareMessageId(id) : undefined
+      if (providerMessageId === undefined) throw withoutId(text(message), wholeNumber(status))
       return {
-        response: text(answer['message']) ?? 'Queued',
-        ...(providerMessageId !== undefined && { providerMessageId }),
+        response: text(message) ?? 'Queued',
+        providerMessageId,
         // One answer speaks for all; Mailgun tells of refused recipients by events.
         recipient: () => ({ status: 'accepted', providerStatus: 'queued' }),
       }
@@ -126,27 +112,62 @@ function toFile({ filename, contentType, content }: MailgunFile): File {
   return new File([content], filename, { type: contentType })
 }
 
-/** An error of the SDK as ours; network failures bear its status 400 and their code as message. */
+// What Mailgun answers, with a 200, where it knows no such path.
+const unknownPath = /Magnificent API/i
+
+/** A success that bears no id: it is not the Messages API that answered. */
+function withoutId(answer = '', statusCode = 200): SendError {
+  if (unknownPath.test(answer)) return noSuchPath()
+  return new SendError('Mailgun answered without an id: is this the address of its API?', {
+    category: 'server',
+    retryable: false,
+    outcome: 'unknown',
+    statusCode,
+  })
+}
+
+function noSuchPath(): SendError {
+  return new SendError('Mailgun knows no such path: baseUrl is its address alone, without /v3', {
+    category: 'configuration',
+    retryable: false,
+    outcome: 'not-sent',
+    statusCode: 200,
+  })
+}
+
+/** An error of the SDK as ours. */
 function toSendError(error: unknown): SendError {
   const { status, type, details } = fields(error)
-  const message = messageOf(error)
+  const reason = messageOf(error)
+  const body = text(details)
+  // Whatever else it throws it throws before the call.
   if (type !== 'MailgunAPIError' || typeof status !== 'number') {
-    return invalid(`mailgun.js: ${message}`)
+    return invalid(`mailgun.js: ${reason}`)
   }
-  if (message === 'ERR_FR_MAX_BODY_LENGTH_EXCEEDED') {
+  if (unknownPath.test(body ?? '')) return noSuchPath()
+  if (status < 300) return connectionFailure('Mailgun', 'an answer that broke off')
+  const code = connectionCode(status, reason)
+  if (code === 'ERR_FR_MAX_BODY_LENGTH_EXCEEDED') {
     return invalid('the message is over the 52 MB that Mailgun takes')
   }
-  if (/^(?:E[A-Z_]+|ERR_[A-Z_]+)$/.test(message)) return connectionFailure('Mailgun', message)
-  const detail = text(details) ?? message
+  if (code !== undefined) return connectionFailure('Mailgun', code)
   return httpFailure('Mailgun', {
     status,
-    detail,
-    retryAfter: tryAgainAfter(detail, Date.now()),
-    // What an unknown path is answered with, and what the SDK makes of it.
-    category: /Magnificent API|Incorrect url/i.test(`${detail} ${message}`)
-      ? 'configuration'
-      : undefined,
+    detail: body === undefined || wordless.test(body) ? reason : body,
+    retryAfter: tryAgainAfter(body ?? '', Date.now()),
   })
+}
+
+// A gateway's page, or what stands in the place of an empty body, says no more than the status.
+const wordless = /^(?:\s*<|Request failed with status code)/
+
+/**
+ * Why there was no answer: the SDK tells it as a status 400, with the code of the failure where an
+ * answer has its reason phrase. For an answer without one it is ERR_BAD_REQUEST.
+ */
+function connectionCode(status: number, reason: string): string | undefined {
+  if (status !== 400 || reason === 'ERR_BAD_REQUEST') return undefined
+  return /^[A-Z][A-Z\d_]*$/.test(reason) ? reason : reason === '' ? 'an error' : undefined
 }
 
 /** `try again after 120 seconds`, or after a date: the SDK drops the headers that say it better. */

@@ -21,6 +21,7 @@ import { type MailgunSignature, verifySignature } from './signature.js'
 export interface MailgunEvent {
   event?: string
   id?: string
+  /** Unix time in seconds, with microseconds. */
   timestamp?: number
   'log-level'?: string
   severity?: string | null
@@ -33,10 +34,12 @@ export interface MailgunEvent {
     attachments?: { filename?: string; 'content-type'?: string; size?: number }[]
     recipients?: string[]
     size?: number
+    'scheduled-for'?: string | number
   } | null
   envelope?: { sender?: string; targets?: string; transport?: string; 'sending-ip'?: string } | null
   flags?: Record<string, boolean | null> | null
   'delivery-status'?: {
+    /** The SMTP reply code; 498, 499 and those from 600 on are Mailgun's own. */
     code?: number | string
     message?: string | null
     description?: string | null
@@ -45,19 +48,41 @@ export interface MailgunEvent {
     'bounce-code'?: string
     'bounce-type'?: string
     'mx-host'?: string
+    'mx-host-ip'?: string
     'session-seconds'?: number
+    'first-delivery-attempt-seconds'?: number
     'retry-seconds'?: number
+    'last-code'?: number
+    'last-message'?: string
     tls?: boolean
+    utf8?: boolean
+    'certificate-verified'?: boolean
   } | null
   reject?: { reason?: string; description?: string } | null
-  storage?: { key?: string; url?: string | string[]; region?: string } | null
+  storage?: { key?: string; url?: string | string[]; region?: string; env?: string } | null
   ip?: string | null
-  geolocation?: { country?: string; region?: string; city?: string } | null
-  'client-info'?: { 'user-agent'?: string; bot?: string; 'device-type'?: string } | null
+  geolocation?: { country?: string; region?: string; city?: string; timezone?: string } | null
+  'client-info'?: {
+    'client-name'?: string
+    'client-os'?: string
+    'client-type'?: string
+    'device-type'?: string
+    'user-agent'?: string
+    /** Empty for a person; `apple`, `gmail` or `generic` for their proxies and other bots. */
+    bot?: string
+  } | null
   url?: string | null
+  /** In place of variables that are too large stands a sentence that says so. */
   'user-variables'?: Record<string, unknown> | string | null
   tags?: string[] | null
-  'mailing-list'?: { address?: string; 'list-id'?: string } | null
+  campaigns?: { id?: string; name?: string }[] | null
+  'mailing-list'?: { address?: string; 'list-id'?: string; sid?: string } | null
+  batch?: { id?: string } | null
+  template?: { name?: string; version?: string } | null
+  'primary-dkim'?: string | null
+  method?: string | null
+  'originating-ip'?: string | null
+  'api-key-id'?: string | null
   account?: { id?: string } | null
   domain?: { name?: string } | null
   [field: string]: unknown
@@ -82,7 +107,7 @@ export interface MailgunWebhookOptions {
  * @throws ConfigurationError when the key is missing.
  */
 export function mailgunWebhook({ signingKey, name = 'mailgun' }: MailgunWebhookOptions): Webhook {
-  const keys = signingKeys('mailgunWebhook: signingKey', signingKey, (text) => text.trim())
+  const keys = signingKeys('mailgunWebhook: signingKey', signingKey, (key) => key.trim())
   return {
     provider: 'mailgun',
     name,
@@ -130,8 +155,21 @@ function readWebhook(request: WebhookRequest, keys: string[], name: string): Web
     kind: 'events',
     events: readEach([entry], readEvent),
     // The signature does not cover the event. A retry brings the same token with the same event;
-    // the same token with another event is a forgery.
-    nonce: { token: `${name}:${signed.token}`, content: contentDigest(entry) },
+    // the same token with another event is a forgery. Nothing parts timestamp and token in what is
+    // signed, so they count as one: a digit could be moved from one to the other.
+    nonce: {
+      token: `${name}:${signed.timestamp}${signed.token}`,
+      content: digestOf(entry, request.body),
+    },
+  }
+}
+
+/** Of the event, or of the bytes where it is nested too deeply to be written as JSON again. */
+function digestOf(entry: Fields, body: Buffer): string {
+  try {
+    return contentDigest(entry)
+  } catch {
+    return contentDigest(body.toString('latin1'))
   }
 }
 
@@ -150,7 +188,8 @@ function readSignature(value: unknown): MailgunSignature | undefined {
   const token = text(block['token'])
   const signature = text(block['signature'])
   const parentSignature = text(block['parent-signature'])
-  if (timestamp === undefined || token === undefined || signature === undefined) return undefined
+  if (timestamp === undefined || !/^\d+$/.test(timestamp)) return undefined
+  if (token === undefined || signature === undefined) return undefined
   return { timestamp, token, signature, ...(parentSignature !== undefined && { parentSignature }) }
 }
 
@@ -221,9 +260,9 @@ function readFailure(raw: Fields): EventFact {
       ...(response !== undefined && { detail: response }),
     }
   }
-  // Retries are over, whatever the severity says (code 602, reason old).
+  // Retries are over, whatever the severity says.
   const expired = reason === 'old' || code === '602'
-  if (text(raw['severity'])?.toLowerCase() === 'temporary' && !expired) {
+  if (!expired && isTemporary(text(raw['severity']), status)) {
     return { type: 'deferred', ...smtpReply(raw) }
   }
   const codes = readCodes(status)
@@ -236,6 +275,14 @@ function readFailure(raw: Fields): EventFact {
     },
     ...(response !== undefined && { response }),
   }
+}
+
+/** By the codes where there is no severity that says it: mailgun-go knows others than these two. */
+function isTemporary(severity: string | undefined, status: Fields): boolean {
+  const word = severity?.toLowerCase()
+  if (word === 'temporary' || word === 'permanent') return word === 'temporary'
+  const { enhancedCode } = readCodes(status)
+  return (enhancedCode ?? text(status['code']))?.startsWith('4') ?? false
 }
 
 function bounceKind(
@@ -309,8 +356,9 @@ function readRecipient(raw: Fields, headers: Fields): string | undefined {
   const named = text(raw['recipient'])?.trim()
   if (named !== undefined) return named
   const listed = texts(fields(raw['message'])['recipients'])
-  if (listed.length === 1) return listed[0]
-  const to = text(headers['to'])
-  if (listed.length > 0 || to === undefined || to.includes(',')) return undefined
-  return /<([^<>]+)>/.exec(to)?.[1] ?? to.trim()
+  if (listed.length > 0) return listed.length === 1 ? listed[0] : undefined
+  // A comma in a name stands in quotes.
+  const to = text(headers['to'])?.replace(/"(?:\\.|[^"\\])*"/g, '')
+  if (to === undefined || to.includes(',')) return undefined
+  return text(/<([^<>]+)>/.exec(to)?.[1] ?? to)?.trim()
 }

@@ -1,17 +1,18 @@
 import { isNativeError } from 'node:util/types'
-import { ConfigurationError, SendError, type SendErrorCategory } from '../../errors.js'
-import { connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
+import { SendError, type SendErrorCategory } from '../../errors.js'
+import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
 import type { SendStatus } from '../../message.js'
 import { type Fields, fields, text, texts } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo, RecipientAnswer } from '../../send-result.js'
 import {
-  createProviderTransport,
+  checkedBaseUrl,
   defaultTimeout,
-  type ProviderClient,
+  requiredOption,
   type TransportOptions,
-} from '../../transport.js'
+} from '../../transport-options.js'
+import { createProviderTransport, type ProviderClient } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { buildRequest, type MandrillRequest } from './request.js'
 
@@ -31,19 +32,10 @@ export type MandrillInfo = ProviderInfo<'mandrill'>
 export function mandrillTransport(
   options: MandrillTransportOptions = {},
 ): ProviderTransport<MandrillInfo> {
-  const apiKey = options.apiKey ?? process.env['MANDRILL_API_KEY']
-  if (!apiKey) {
-    throw new ConfigurationError(
-      'mandrillTransport: no API key: pass { apiKey }, or set MANDRILL_API_KEY',
-    )
-  }
-  const { baseUrl = 'https://mandrillapp.com', timeout = defaultTimeout } = options
-  if (!/^https?:\/\//i.test(baseUrl) || !URL.canParse(baseUrl)) {
-    throw new ConfigurationError(
-      'mandrillTransport: baseUrl must be a URL, such as https://mandrillapp.com',
-    )
-  }
-  const root = baseUrl.replace(/\/+$/, '')
+  const transport = 'mandrillTransport'
+  const apiKey = requiredOption(transport, 'apiKey', options.apiKey, 'MANDRILL_API_KEY')
+  const root = checkedBaseUrl(transport, options.baseUrl ?? 'https://mandrillapp.com')
+  const timeout = options.timeout ?? defaultTimeout
   const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
   return createProviderTransport('mandrill', mandrillClient(apiKey, basePath, timeout), options)
 }
@@ -160,11 +152,12 @@ function categoryOf(name: string | undefined): SendErrorCategory | undefined {
  */
 function toSendError(answer: unknown): SendError {
   if (!isNativeError(answer)) return refusal(200, answer)
-  const { response, code, cause } = fields(answer)
+  const { response } = fields(answer)
   const { status, data, headers } = fields(response)
   // Without a status no answer came; with one of success it broke off.
   if (typeof status !== 'number' || status < 300) {
-    return connectionFailure('Mandrill', text(code) ?? 'an error', text(fields(cause)['syscall']))
+    const { code = 'an error', syscall } = connectionCause(answer)
+    return connectionFailure('Mandrill', code, syscall)
   }
   return refusal(status, data, fields(headers))
 }

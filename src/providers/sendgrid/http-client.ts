@@ -1,5 +1,5 @@
 import { SendError } from '../../errors.js'
-import { connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
+import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
 import { fields, text } from '../../payload.js'
 import { version } from '../../version.js'
 
@@ -24,13 +24,12 @@ export function createHttpClient(
   baseUrl: string,
   timeout: number,
 ): SendgridHttpClient {
-  const root = baseUrl.replace(/\/+$/, '')
   return {
     async request({ url, body }) {
       let response: Response
       let answer: string
       try {
-        response = await fetch(root + url, {
+        response = await fetch(baseUrl + url, {
           method: 'POST',
           headers: {
             authorization: `Bearer ${apiKey}`,
@@ -57,8 +56,8 @@ export function createHttpClient(
 /** fetch says `fetch failed`, and its cause says why. */
 function toConnectionFailure(error: unknown): SendError {
   const { name, cause } = fields(error)
-  const { code, syscall } = fields(cause)
-  return connectionFailure('SendGrid', text(code) ?? text(name) ?? 'an error', text(syscall))
+  const { code = text(name) ?? 'an error', syscall } = connectionCause(cause)
+  return connectionFailure('SendGrid', code, syscall)
 }
 
 function toHttpFailure(response: Response, answer: string): SendError {

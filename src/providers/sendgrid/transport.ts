@@ -3,11 +3,12 @@ import { invalid } from '../../mail-options.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo } from '../../send-result.js'
 import {
-  createProviderTransport,
+  checkedBaseUrl,
   defaultTimeout,
-  type ProviderClient,
+  requiredOption,
   type TransportOptions,
-} from '../../transport.js'
+} from '../../transport-options.js'
+import { createProviderTransport, type ProviderClient } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { createHttpClient, type SendgridHttpClient, type SendgridResponse } from './http-client.js'
 import { buildRequest, type SendgridRequest } from './request.js'
@@ -28,25 +29,16 @@ export type SendgridInfo = ProviderInfo<'sendgrid'>
 export function sendgridTransport(
   options: SendgridTransportOptions = {},
 ): ProviderTransport<SendgridInfo> {
-  const apiKey = (options.apiKey ?? process.env['SENDGRID_API_KEY'])?.trim()
-  if (!apiKey) {
-    throw new ConfigurationError(
-      'sendgridTransport: no API key: pass { apiKey }, or set SENDGRID_API_KEY',
-    )
-  }
+  const transport = 'sendgridTransport'
+  const apiKey = requiredOption(transport, 'apiKey', options.apiKey, 'SENDGRID_API_KEY')
   // fetch takes no such header, which would look like a broken connection with every send.
   if (!/^[!-~]+$/.test(apiKey)) {
     throw new ConfigurationError(
-      'sendgridTransport: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII',
+      `${transport}: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII`,
     )
   }
-  const { baseUrl = 'https://api.sendgrid.com', timeout = defaultTimeout } = options
-  if (!/^https?:\/\//i.test(baseUrl) || !URL.canParse(baseUrl)) {
-    throw new ConfigurationError(
-      `sendgridTransport: baseUrl is not an http or https URL: ${JSON.stringify(baseUrl)}`,
-    )
-  }
-  const http = createHttpClient(apiKey, baseUrl, timeout)
+  const baseUrl = checkedBaseUrl(transport, options.baseUrl ?? 'https://api.sendgrid.com')
+  const http = createHttpClient(apiKey, baseUrl, options.timeout ?? defaultTimeout)
   return createProviderTransport('sendgrid', sendgridClient(http), options)
 }
 

@@ -137,7 +137,9 @@ describe('the call', () => {
   test.each(['', 'mandrillapp.com', 'ftp://mandrillapp.com', 'https://', 'http://a b'])(
     'cannot go to %j, so there is no start',
     (baseUrl) => {
-      expect(() => mandrillTransport({ apiKey, baseUrl })).toThrow(/baseUrl must be a URL/)
+      expect(() => mandrillTransport({ apiKey, baseUrl })).toThrow(
+        /baseUrl is not an http or https URL/,
+      )
     },
   )
 

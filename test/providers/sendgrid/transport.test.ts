@@ -319,8 +319,8 @@ describe('an API key', () => {
   })
 
   test.each([
-    ['is empty', '', /no API key/],
-    ['is blank', ' ', /no API key/],
+    ['is empty', '', /apiKey is missing/],
+    ['is blank', ' ', /apiKey is missing/],
     ['is two lines', 'SG.a\nSG.b', /apiKey is not one/],
     ['is shortened with an ellipsis', 'SG.abc…', /apiKey is not one/],
   ])('that %s is refused at the start', (_, given, message) => {
