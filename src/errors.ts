@@ -1,5 +1,3 @@
-import type { RefusalReason } from './provider.js'
-
 /** What kind of trouble a send met; decide by this rather than by the text. */
 export type SendErrorCategory =
   | 'auth'
@@ -82,6 +80,28 @@ export class KeySourceError extends Error {
     super(`${option} could not be had: ${messageOf(cause)}`, { cause })
   }
 }
+
+/**
+ * Why a request was refused, for the log and never for the caller.
+ * `unsigned`: a signature is missing or has no proper form. `bad-signature`: it fits none of the
+ * keys. `stale`: it is too old or from the future. `replayed`: it was used before with other
+ * content. `malformed`: it is signed, but not what the provider sends. `unsupported`: a format
+ * that is not read. `too-large`: over `maxBodyBytes`. `incomplete`: the connection broke before the
+ * body was whole. `consumed`: the host had read the body before. `no-keys`: the keys to verify with
+ * could not be had. `unexpected`: reading it failed, which is no fault of the caller.
+ */
+export type RefusalReason =
+  | 'unsigned'
+  | 'bad-signature'
+  | 'stale'
+  | 'replayed'
+  | 'malformed'
+  | 'unsupported'
+  | 'too-large'
+  | 'incomplete'
+  | 'consumed'
+  | 'no-keys'
+  | 'unexpected'
 
 /** A webhook request was refused. The caller is not told why; `onError` listeners are. */
 export class WebhookError extends Error {

@@ -8,7 +8,7 @@ export {
   WaitError,
   WebhookError,
 } from './errors.js'
-export type { CorrelatorError, SendErrorCategory, SendErrorCode } from './errors.js'
+export type { CorrelatorError, RefusalReason, SendErrorCategory, SendErrorCode } from './errors.js'
 export type {
   Bounce,
   BounceKind,
@@ -39,7 +39,6 @@ export type {
 export type { NodeHandler } from './node-handler.js'
 export type {
   Nonce,
-  RefusalReason,
   SendRecorder,
   Webhook,
   WebhookAnswers,

@@ -1,4 +1,4 @@
-import type { CorrelatorError } from './errors.js'
+import type { CorrelatorError, RefusalReason } from './errors.js'
 import type { ParsedEvent } from './event.js'
 import type { MessageRecord, SendResult } from './message.js'
 
@@ -8,28 +8,6 @@ export interface WebhookRequest {
   header(name: string): string | undefined
   body: Buffer
 }
-
-/**
- * Why a request was refused, for the log and never for the caller.
- * `unsigned`: a signature is missing or has no proper form. `bad-signature`: it fits none of the
- * keys. `stale`: it is too old or from the future. `replayed`: it was used before with other
- * content. `malformed`: it is signed, but not what the provider sends. `unsupported`: a format
- * that is not read. `too-large`: over `maxBodyBytes`. `incomplete`: the connection broke before the
- * body was whole. `consumed`: the host had read the body before. `no-keys`: the keys to verify with
- * could not be had. `unexpected`: reading it failed, which is no fault of the caller.
- */
-export type RefusalReason =
-  | 'unsigned'
-  | 'bad-signature'
-  | 'stale'
-  | 'replayed'
-  | 'malformed'
-  | 'unsupported'
-  | 'too-large'
-  | 'incomplete'
-  | 'consumed'
-  | 'no-keys'
-  | 'unexpected'
 
 /** A one-time token that a signature covers in place of the body, bound to what came with it. */
 export interface Nonce {

@@ -1,6 +1,12 @@
-import { KeySourceError, messageOf, StoreError, WebhookError } from './errors.js'
+import {
+  KeySourceError,
+  messageOf,
+  type RefusalReason,
+  StoreError,
+  WebhookError,
+} from './errors.js'
 import type { ParsedEvent } from './event.js'
-import type { Nonce, RefusalReason, Webhook, WebhookAnswers, WebhookReading } from './provider.js'
+import type { Nonce, Webhook, WebhookAnswers, WebhookReading } from './provider.js'
 
 /** An HTTP request, whatever server it came through. */
 export interface HttpRequest {
