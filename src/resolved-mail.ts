@@ -11,7 +11,7 @@ export interface NodemailerMail {
   readonly message: {
     getAddresses(): object
     getEnvelope(): { from: string | false; to: string[] }
-    messageId(): string
+    messageId(): unknown
     getHeader(name: string): unknown
     buildHeaders(): string
   }
@@ -48,6 +48,17 @@ export interface ResolvedMail extends MailHead {
   headers: { name: string; value: string }[]
 }
 
+/** The head of a message that cannot be read. */
+export const emptyHead: MailHead = {
+  envelope: { from: false, to: [] },
+  messageId: '',
+  from: [],
+  replyTo: [],
+  to: [],
+  cc: [],
+  bcc: [],
+}
+
 export function mailHead(mail: NodemailerMail): MailHead {
   const { message } = mail
   const addresses = fields(message.getAddresses())
@@ -62,7 +73,7 @@ export function mailHead(mail: NodemailerMail): MailHead {
     })
   return {
     envelope: { from, to: [...to] },
-    messageId: rfcMessageId(message.messageId()) ?? '',
+    messageId: rfcMessageId(text(message.messageId()) ?? '') ?? '',
     from: mailboxes(addresses['from']),
     replyTo: mailboxes(addresses['reply-to']),
     to: unique('to'),

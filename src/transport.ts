@@ -3,8 +3,9 @@ import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
 import { checkedMetadata, checkedTags, refuseLoss } from './mail-options.js'
 import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
-import { type Fields, fields, metadata, texts } from './payload.js'
+import { fields } from './payload.js'
 import {
+  emptyHead,
   mailHead,
   type MailHead,
   type NodemailerMail,
@@ -51,28 +52,32 @@ export function createProviderTransport<Request, Provider extends string>(
   { timeout = defaultTimeout, unsupported = 'throw', correlator }: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
   const limit = checkedTimeout(`${provider} transport`, timeout)
-  async function prepare(mail: NodemailerMail, head: MailHead, trackingId: string) {
-    const data = fields(mail.data)
-    const options = { tags: checkedTags(data), metadata: checkedMetadata(data) }
-    refuseLoss(provider, uncarriedFields(data, head, provider), unsupported)
+  async function prepare(mail: NodemailerMail, draft: Draft, trackingId: string) {
+    const { head, tags, metadata, flaw } = draft
+    if (flaw !== undefined) throw flaw
+    refuseLoss(provider, uncarriedFields(fields(mail.data), head, provider), unsupported)
     const resolved = await resolveMail(mail, head)
-    const { request, lost } = client.buildRequest({ ...resolved, ...options }, trackingId)
+    const { request, lost } = client.buildRequest({ ...resolved, tags, metadata }, trackingId)
     refuseLoss(provider, lost, unsupported)
     return request
   }
 
+  /** A store that hangs keeps no send waiting for ever. */
+  const recording = (work: Promise<void> | undefined): Promise<void> =>
+    inTime(limit, storeTooSlow, async () => work)
+
   async function deliver(
     mail: NodemailerMail,
   ): Promise<SendEnding<Provider> & { message: SentMessage }> {
-    const head = mailHead(mail)
-    const record = newRecord(provider, head, fields(mail.data))
+    const draft = readDraft(mail)
+    const record = newRecord(provider, draft)
     let recorded = false
     let ending: SendEnding<Provider>
     try {
       const request = await inTime(limit, contentTooSlow, () =>
-        prepare(mail, head, record.trackingId),
+        prepare(mail, draft, record.trackingId),
       )
-      await correlator?.recordSending(record)
+      await recording(correlator?.recordSending(record))
       recorded = true
       const answer = await inTime(limit + timeoutMargin, noAnswer, () => client.send(request))
       ending = answered(provider, record, answer)
@@ -81,8 +86,11 @@ export function createProviderTransport<Request, Provider extends string>(
     }
     const final = withResult(record, ending.result)
     try {
-      if (recorded) await correlator?.recordResult(record, ending.result)
-      else await correlator?.recordSending(final)
+      await recording(
+        recorded
+          ? correlator?.recordResult(record, ending.result)
+          : correlator?.recordSending(final),
+      )
     } catch (cause) {
       // The send is over, and no failure of ours may change what the caller is told of it.
       correlator?.reportError(
@@ -101,37 +109,66 @@ export function createProviderTransport<Request, Provider extends string>(
       mail: NodemailerMail,
       callback: (error: Error | null, info?: ProviderInfo<Provider>) => void,
     ): void {
-      void deliver(mail).then(({ message, info, error }) => {
-        // Outside the promise chain, each by itself: neither a listener nor the callback can keep
-        // the other from running, or be taken for a failed send when it throws.
-        setImmediate(() => {
-          tellListeners(mail.mailer, 'sent', message)
-          tellListeners(mail.mailer, 'emailSent', message)
-          tellListeners(emitter, 'emailSent', message)
+      const answer = (error: Error | null, info?: ProviderInfo<Provider>): void => {
+        setImmediate(() => callback(error, info))
+      }
+      deliver(mail)
+        .then(({ message, info, error }) => {
+          // Outside the promise chain, each by itself: neither a listener nor the callback can keep
+          // the other from running, or be taken for a failed send when it throws.
+          setImmediate(() => {
+            tellListeners(mail.mailer, 'sent', message)
+            tellListeners(mail.mailer, 'emailSent', message)
+            tellListeners(emitter, 'emailSent', message)
+          })
+          if (info) answer(null, info)
+          else answer(error ?? null)
         })
-        setImmediate(() => (info ? callback(null, info) : callback(error ?? null)))
-      })
+        // Only a recorder that throws when it is told of an error gets here; the caller still waits.
+        .catch((fault: unknown) => answer(toSendError(fault, true)))
     },
   })
 }
 
+/** What is known of a message before its content is read. */
+interface Draft {
+  head: MailHead
+  tags: string[]
+  metadata: Record<string, string>
+  /** Why it cannot be sent, whatever its content. */
+  flaw?: unknown
+}
+
+/** Never throws: listeners are told of a message that cannot be read, too. */
+function readDraft(mail: NodemailerMail): Draft {
+  const draft: Draft = { head: emptyHead, tags: [], metadata: {} }
+  try {
+    draft.head = mailHead(mail)
+    draft.tags = checkedTags(fields(mail.data))
+    draft.metadata = checkedMetadata(fields(mail.data))
+  } catch (flaw) {
+    draft.flaw = flaw ?? 'the message cannot be read'
+  }
+  return draft
+}
+
 /** A message as it is known before the provider is called. */
-function newRecord(provider: string, head: MailHead, data: Fields): MessageRecord {
+function newRecord(provider: string, { head, tags, metadata }: Draft): MessageRecord {
   const { envelope, messageId, from, to, cc, bcc, subject } = head
   const [sender] = from
   const unanswered = { status: 'unknown', providerStatus: '' } as const
   return {
     trackingId: uuidv7(),
     provider,
-    messageId,
+    ...(messageId && { messageId }),
     envelope,
     ...(sender && { from: sender }),
     to,
     cc,
     bcc,
     ...(subject !== undefined && { subject }),
-    tags: texts(data['tags']),
-    metadata: metadata(data['metadata'], ''),
+    tags,
+    metadata,
     sentAt: new Date(),
     recipients: [
       ...to.map(({ address }) => ({ address, kind: 'to' as const, ...unanswered })),
@@ -149,6 +186,9 @@ const contentTooSlow = (): SendError =>
     outcome: 'not-sent',
   })
 
+const storeTooSlow = (): StoreError =>
+  new StoreError('recording a send', new Error('it did not answer in time'))
+
 const noAnswer = (): SendError =>
   new SendError('the provider did not answer in time: it may have taken the message', {
     category: 'timeout',
@@ -156,7 +196,7 @@ const noAnswer = (): SendError =>
     outcome: 'unknown',
   })
 
-async function inTime<T>(limit: number, late: () => SendError, work: () => Promise<T>): Promise<T> {
+async function inTime<T>(limit: number, late: () => Error, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const expiry = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(late()), limit)

@@ -25,6 +25,9 @@ const mail: MailOptions = {
   metadata: { order: '42' },
 }
 
+const circle: { self?: object } = {}
+circle.self = circle
+
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => undefined,
@@ -175,6 +178,8 @@ describe('sendMail rejects', () => {
     ['tags that are no strings', { tags: [5] }, 'tags must be'],
     ['metadata that is no object', { metadata: 'x' }, 'metadata must be'],
     ['metadata that is nested', { metadata: { a: { b: 1 } } }, 'metadata.a must be'],
+    ['metadata that JSON does not know', { metadata: { a: 1n } }, 'metadata.a must be'],
+    ['metadata that holds itself', { metadata: { a: circle } }, 'metadata.a must be'],
     ['metadata under our own name', { metadata: { mailtrail_id: 'x' } }, 'metadata.mailtrail_id'],
     [
       'metadata that would change what objects are',
@@ -351,6 +356,21 @@ describe('the event of a send', () => {
     })
   })
 
+  test('is told once for a send that cannot even be read', async () => {
+    const { seen, transporter } = watched()
+    const unreadable: object = {
+      messageId: {
+        toString: () => {
+          throw new Error('no')
+        },
+      },
+      metadata: { a: 1n },
+    }
+    const error = await rejection(transporter.sendMail({ ...mail, ...unreadable }))
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
+    expect(seen.map(({ failFlag }) => failFlag)).toEqual([true, true, true])
+  })
+
   test('does nothing to the send when its listeners throw or reject', async () => {
     const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const { seen, transporter } = watched()
@@ -466,5 +486,36 @@ describe('with a correlator', () => {
     )
     expect((await transporter.sendMail(mail)).accepted).toHaveLength(4)
     expect(errors).toEqual([expect.stringContaining('disk is full')])
+  })
+
+  test('nothing is sent that is not recorded in time, and nobody waits for ever', async () => {
+    const never = (): Promise<never> => new Promise(() => {})
+    const client = outsideClient()
+    const correlator = createCorrelator({ store: { ...memoryStore(), addMessage: never } })
+    const transport = outsideTransport(client, { correlator, timeout: 20 })
+    const error = await rejection(nodemailer.createTransport(transport).sendMail(mail))
+    expect(error).toMatchObject({ outcome: 'not-sent', retryable: true })
+    expect(String(error)).toContain('did not answer in time')
+    expect(client.sent).toEqual([])
+  })
+
+  test('a message that went out is no failure though its result was not recorded in time', async () => {
+    const never = (): Promise<never> => new Promise(() => {})
+    const correlator = createCorrelator({ store: { ...memoryStore(), addResult: never } })
+    const errors = collectErrors(correlator)
+    const transport = outsideTransport(outsideClient(), { correlator, timeout: 20 })
+    const info = await nodemailer.createTransport(transport).sendMail(mail)
+    expect(info.accepted).toHaveLength(4)
+    expect(errors).toEqual([expect.stringContaining('in time')])
+  })
+
+  test('a caller is answered though the recorder cannot even be told of an error', async () => {
+    const fails = (): never => {
+      throw new Error('the recorder is broken')
+    }
+    const correlator = { recordSending: fails, recordResult: fails, reportError: fails }
+    const transport = outsideTransport(outsideClient(), { correlator })
+    const error = await rejection(nodemailer.createTransport(transport).sendMail(mail))
+    expect(String(error)).toContain('the recorder is broken')
   })
 })
