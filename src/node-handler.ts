@@ -28,6 +28,8 @@ export function nodeHandler(
       readBody: (limit) => bodyOf(request, limit),
     })
     void answering.then((answer) => {
+      // A host with a timeout of its own may have answered meanwhile, and nobody can twice.
+      if (response.headersSent) return
       if (answer) write(request, response, answer)
       else if (next) next()
       else write(request, response, notFound)

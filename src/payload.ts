@@ -85,7 +85,8 @@ export function readEach(
   read: (entry: Fields) => ParsedEvent,
 ): ParsedEvent[] {
   return entries.map((entry) => {
-    if (nestsDeeper(entry, deepestNesting)) return unreadable(null, 'it is nested too deeply')
+    if (nestsDeeper(entry, deepestNesting))
+      return unreadable(asText(entry), 'it is nested too deeply')
     if (!isFields(entry)) return unreadable(entry, 'it is not an object')
     try {
       return read(entry)
@@ -97,6 +98,15 @@ export function readEach(
 
 function unreadable(raw: unknown, error: string): ParsedEvent {
   return { type: 'unknown', error, providerEvent: '', tags: [], metadata: {}, raw }
+}
+
+/** What is nested without end is kept as text, as far as it can be written at all. */
+function asText(value: unknown): string | null {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return null
+  }
 }
 
 function nestsDeeper(value: unknown, levels: number): boolean {

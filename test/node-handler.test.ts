@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { IncomingMessage, RequestListener } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createCorrelator, memoryStore, type Store } from '../src/index.js'
 import { startEndpoint } from './endpoint.js'
 import { outsideWebhook, postEntries } from './outside-provider.js'
@@ -77,4 +78,32 @@ describe('below another path', () => {
     }, '/elsewhere')
     expect([response.status, await response.text()]).toEqual([299, 'next'])
   })
+})
+
+test('a host that lost patience and answered by itself is left alone', async () => {
+  const pending: (() => void)[] = []
+  const slow: Store = {
+    ...store,
+    ingest: async (...batch) => {
+      await new Promise<void>((resolve) => pending.push(resolve))
+      return store.ingest(...batch)
+    },
+  }
+  const patient = createCorrelator({ store: slow, webhooks: [outsideWebhook()] })
+  const told: string[] = []
+  patient.onAny(({ type }) => told.push(type))
+  const unhandled: unknown[] = []
+  const note = (reason: unknown): void => void unhandled.push(reason)
+  process.on('unhandledRejection', note)
+  const response = await postThrough((request, answer) => {
+    patient.nodeHandler(request, answer)
+    setTimeout(() => answer.writeHead(504).end('too late'), 30)
+  })
+  for (const finish of pending) finish()
+  await delay(30)
+  process.off('unhandledRejection', note)
+  expect(response.status).toBe(504)
+  expect(unhandled).toEqual([])
+  expect(told).toEqual(['delivered'])
+  await patient.close()
 })

@@ -145,7 +145,7 @@ describe('a batch is read entry by entry', () => {
   }
 
   test('and what cannot be read harms nothing else', () => {
-    const deep: unknown = JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`)
+    const deep: unknown = JSON.parse(`${'['.repeat(1000)}${']'.repeat(1000)}`)
     const events = readEach(
       [{ event: 'a' }, null, 'x', { bad: true }, { deep }, { event: 'b' }],
       read,
@@ -157,6 +157,15 @@ describe('a batch is read entry by entry', () => {
       ['unknown', 'it is bad'],
       ['unknown', 'it is nested too deeply'],
       ['delivered', false],
+    ])
+    expect(events[4]?.raw).toBe(JSON.stringify({ deep }))
+  })
+
+  test('and what is nested beyond what can be written is told without it', () => {
+    const levels = 1_000_000
+    const endless: unknown = JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`)
+    expect(readEach([{ endless }], read)).toMatchObject([
+      { type: 'unknown', error: 'it is nested too deeply', raw: null },
     ])
   })
 })
