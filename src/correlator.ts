@@ -1,6 +1,7 @@
-import { createDispatcher, leaseDuration } from './dispatcher.js'
+import { checkedOptions, type CorrelatorOptions } from './correlator-options.js'
+import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
-import { ConfigurationError, type CorrelatorError, StoreError } from './errors.js'
+import { type CorrelatorError, StoreError } from './errors.js'
 import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
 import { createListeners, type EventListener } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
@@ -8,24 +9,10 @@ import type { RecipientStatus, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { Nonce, SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
-import type { Delivery, Schedule, Store } from './store.js'
+import type { Delivery, Schedule } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
 import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
-
-const defaultForeignAfter = 5 * 60_000
-
-export interface CorrelatorOptions {
-  /** Where messages and events are kept: `sqliteStore(path)`, `memoryStore()` or another. */
-  store: Store
-  /** The providers' webhooks: `sendgridWebhook({ publicKey })` and so on. */
-  webhooks?: readonly Webhook[]
-  /**
-   * How long an event waits for its message before it is told as foreign, in ms; default five
-   * minutes. With 0 it is told at once.
-   */
-  foreignAfter?: number
-}
 
 /** Which messages are looked for: those that fit everything given. */
 export interface MessageQuery {
@@ -55,13 +42,16 @@ export interface Correlator extends SendRecorder {
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
    * listeners, a failing store. Without such a listener the first of each kind is a process warning.
    */
-  onError(listener: (error: CorrelatorError) => void): () => void
+  onError(listener: (error: CorrelatorError) => unknown): () => void
 
   /** The webhook endpoint for servers that speak fetch. */
   readonly handler: (request: Request) => Promise<Response>
   /** The webhook endpoint for `node:http`, Express, Connect and the like. */
   readonly nodeHandler: NodeHandler
-  /** Resolves when every stored event was told, those that wait for their message included. */
+  /**
+   * Resolves when every stored event was told, those that wait for their message included; at once
+   * in a process where nobody listens, for what is stored then is left to others.
+   */
   drain(): Promise<void>
 
   /** A message and what became of it; undefined when it was never recorded. */
@@ -88,14 +78,11 @@ export interface Correlator extends SendRecorder {
 }
 
 /**
- * @throws ConfigurationError when the store is missing, or two webhooks have one name
+ * @throws ConfigurationError when the store is missing, an option is wrong, or two webhooks have
+ * one name
  */
-export function createCorrelator({
-  store,
-  webhooks = [],
-  foreignAfter = defaultForeignAfter,
-}: CorrelatorOptions): Correlator {
-  checkOptions(store, webhooks, foreignAfter)
+export function createCorrelator(options: CorrelatorOptions): Correlator {
+  const { store, webhooks, foreignAfter } = checkedOptions(options)
   const listeners = createListeners()
   const errors = createErrorReporter()
   const dispatcher = createDispatcher(store, listeners, errors.report)
@@ -103,11 +90,11 @@ export function createCorrelator({
 
   const schedule = (): Schedule => {
     const now = Date.now()
-    return { leaseUntil: now + leaseDuration, foreignAt: now + foreignAfter }
+    return { leaseUntil: dispatcher.leaseUntil(now), foreignAt: now + foreignAfter }
   }
 
   /** Does something with the store; what fails there is a `StoreError`. */
-  async function write<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  async function inStore<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
@@ -128,7 +115,7 @@ export function createCorrelator({
   ): Promise<'stored' | 'replayed'> {
     const events = parsed.map((event) => toIncoming(webhook.provider, event, receivedAt))
     const times = schedule()
-    const result = await write('storing a webhook', () =>
+    const result = await inStore('storing a webhook', () =>
       store.ingest({ events, ...(nonce && { nonce }) }, times),
     )
     if (result.kind === 'replayed') return 'replayed'
@@ -142,7 +129,7 @@ export function createCorrelator({
   const recorder: SendRecorder = {
     async recordSending(record) {
       tell(
-        await write('recording a message', () =>
+        await inStore('recording a message', () =>
           store.addMessage(record, messageKeys(record), schedule()),
         ),
       )
@@ -151,7 +138,7 @@ export function createCorrelator({
     async recordResult(record, result) {
       const keys = messageKeys({ ...record, ...result })
       tell(
-        await write('recording the result of a send', () =>
+        await inStore('recording the result of a send', () =>
           store.addResult(record.trackingId, result, keys, schedule()),
         ),
       )
@@ -181,7 +168,7 @@ export function createCorrelator({
     drain: () => dispatcher.drain(),
 
     async message(trackingId) {
-      const stored = await store.message(trackingId)
+      const stored = await inStore('reading a message', () => store.message(trackingId))
       // The core knows no provider's payload, so its events are untyped in that respect.
       return stored && { ...toFoundMessage(stored), events: stored.events as MailEvent[] }
     },
@@ -192,7 +179,12 @@ export function createCorrelator({
         ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
         ...(status !== undefined && { status }),
       }
-      const found = await store.find(query, limit + 1, cursor)
+      if (!Number.isSafeInteger(limit) || limit < 1) {
+        throw new TypeError(`find: limit must be a whole number from 1, and is ${limit}`)
+      }
+      const found = await inStore('looking for messages', () =>
+        store.find(query, limit + 1, cursor),
+      )
       const messages = found.slice(0, limit).map(toFoundMessage)
       const end = found.length > limit ? messages.at(-1)?.trackingId : undefined
       return { messages, ...(end !== undefined && { cursor: end }) }
@@ -213,30 +205,5 @@ export function createCorrelator({
       await dispatcher.close()
       await store.close()
     },
-  }
-}
-
-function checkOptions(store: unknown, webhooks: readonly Webhook[], foreignAfter: number): void {
-  if (typeof store !== 'object' || store === null) {
-    throw new ConfigurationError(
-      "createCorrelator: store is missing: say where events are kept, with sqliteStore('mailtrail.db') or memoryStore()",
-    )
-  }
-  if (!(foreignAfter >= 0)) {
-    throw new ConfigurationError('createCorrelator: foreignAfter must be a number of ms, 0 or more')
-  }
-  const names = new Set<string>()
-  for (const { name } of webhooks) {
-    if (!/^[\w.-]+$/.test(name)) {
-      throw new ConfigurationError(
-        `createCorrelator: the webhook name ${JSON.stringify(name)} cannot end a path`,
-      )
-    }
-    if (names.has(name)) {
-      throw new ConfigurationError(
-        `createCorrelator: two webhooks are named ${JSON.stringify(name)}: give the second one a name of its own, with its option name`,
-      )
-    }
-    names.add(name)
   }
 }

@@ -1,16 +1,19 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { ListenerError, messageOf, StoreError } from './errors.js'
-import type { AnyListener, Listeners } from './listeners.js'
+import type { Listeners, TakenListener } from './listeners.js'
 import type { Delivery, Settlement, Store } from './store.js'
 
 /** How long events are ours to tell before another process may take them, in ms. */
-export const leaseDuration = 30_000
+const leaseDuration = 30_000
 
 // Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
 const defaultRetries = { firstWait: 1000, attempts: 10 }
 
 /** How many messages' events are told at the same time. */
 const concurrency = 64
+
+/** How long listeners may keep the event loop before others get their turn, in ms. */
+const longestTurn = 5
 
 /** How many events are taken from the store at once. */
 const claimLimit = 1000
@@ -29,11 +32,13 @@ const shortWait = 5
 const settleRetry = 1000
 
 export interface Dispatcher {
+  /** When events that are written now may be told by others: at once, if nobody listens here. */
+  leaseUntil(now: number): number
   /** Tells events that were written and leased to us. */
   push(deliveries: Delivery[]): void
   /** Looks for due events at this time, in ms since 1970. */
   wakeAt(time: number): void
-  /** Resolves when every stored event was told. */
+  /** Resolves when every stored event was told; at once where nobody listens. */
   drain(): Promise<void>
   /** Resolves when what is being told has been, and is written. */
   close(): Promise<void>
@@ -41,7 +46,7 @@ export interface Dispatcher {
 
 interface Job extends Delivery {
   /** Those that have not taken the event yet; undefined before the first attempt. */
-  remaining?: AnyListener[]
+  remaining?: TakenListener[]
 }
 
 /**
@@ -59,6 +64,7 @@ export function createDispatcher(
   // Until its end is written an event may be found due once more, and would be told twice.
   const known = new Set<string>()
   let running = 0
+  let starting: Promise<void> | undefined
   const settlements: Settlement[] = []
   let settling: Promise<void> | undefined
   let wakeTimer: NodeJS.Timeout | undefined
@@ -66,6 +72,8 @@ export function createDispatcher(
   let closing = false
 
   function push(deliveries: Delivery[]): void {
+    // Told to nobody they would be lost for the listeners of other processes, or of a later one.
+    if (!listeners.any()) return
     for (const delivery of deliveries) {
       if (known.has(delivery.event.id)) continue
       known.add(delivery.event.id)
@@ -77,51 +85,60 @@ export function createDispatcher(
         ready.push(lane)
       }
     }
-    runReady()
+    startReady()
   }
 
-  function runReady(): void {
-    while (running < concurrency && !closing) {
+  function startReady(): void {
+    starting ??= start().finally(() => {
+      starting = undefined
+    })
+  }
+
+  /** Begins in a turn of its own: the answer to a webhook comes before any listener. */
+  async function start(): Promise<void> {
+    let turnEnd = -Infinity
+    while (running < concurrency && ready.length > 0 && !closing) {
+      if (performance.now() >= turnEnd) {
+        await nextTurn()
+        turnEnd = performance.now() + longestTurn
+        continue
+      }
       const lane = ready.shift()
       if (lane === undefined) break
       running += 1
-      void runLane(lane).finally(() => {
+      void tellNext(lane).finally(() => {
         running -= 1
-        runReady()
+        startReady()
       })
     }
   }
 
-  async function runLane(lane: string): Promise<void> {
+  /** Tells the first event of a lane, and lines the lane up again for the next one. */
+  async function tellNext(lane: string): Promise<void> {
     const jobs = lanes.get(lane) ?? []
-    for (let job = jobs[0]; job && !closing; job = jobs[0]) {
-      const error = await tell(job)
-      if (error && !error.final) {
-        retryLater(lane, job, error)
-        return
-      }
-      jobs.shift()
-      settle(
-        error
-          ? {
-              eventId: job.event.id,
-              kind: 'given-up',
-              attempts: job.attempts,
-              error: error.message,
-            }
-          : { eventId: job.event.id, kind: 'told' },
-      )
+    const [job] = jobs
+    if (!job) return
+    const error = await tell(job)
+    if (error && !error.final) {
+      retryLater(lane, job, error)
+      return
     }
+    jobs.shift()
+    const { id: eventId } = job.event
+    settle(
+      error
+        ? { eventId, kind: 'given-up', attempts: job.attempts, error: error.message }
+        : { eventId, kind: 'told' },
+    )
     if (jobs.length === 0) lanes.delete(lane)
+    else ready.push(lane)
   }
 
   async function tell(job: Job): Promise<ListenerError | undefined> {
     const { event, message } = job
-    const asked = job.remaining ?? listeners.take(event.type)
+    const asked = (job.remaining ?? listeners.take(event.type)).filter(({ ended }) => !ended)
     if (asked.length === 0) return undefined
-    const results = await Promise.allSettled(
-      asked.map(async (listener) => listener(event, message)),
-    )
+    const results = await Promise.allSettled(asked.map(async ({ call }) => call(event, message)))
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason] : [],
     )
@@ -149,7 +166,7 @@ export function createDispatcher(
     })
     setTimeout(() => {
       ready.push(lane)
-      runReady()
+      startReady()
     }, wait).unref()
   }
 
@@ -187,6 +204,7 @@ export function createDispatcher(
 
   async function lookForDue(): Promise<void> {
     wakeTime = Infinity
+    if (!listeners.any()) return
     try {
       const now = Date.now()
       const due = await store.claimDue(now, now + leaseDuration, claimLimit)
@@ -200,12 +218,15 @@ export function createDispatcher(
   }
 
   return {
+    leaseUntil: (now) => (listeners.any() ? now + leaseDuration : now),
     push,
     wakeAt,
 
     async drain() {
       for (;;) {
+        if (closing) throw new Error('the correlator is closed: nothing is told any more')
         await settling
+        if (!listeners.any() && lanes.size === 0) return
         const next = await store.nextDue()
         if (next === undefined) return
         const wait = lanes.size > 0 ? shortWait : next - Date.now()

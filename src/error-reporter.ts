@@ -1,30 +1,36 @@
-import type { CorrelatorError } from './errors.js'
+import { type CorrelatorError, messageOf } from './errors.js'
+import { checkListener } from './listeners.js'
 
 export interface ErrorReporter {
   report(error: CorrelatorError): void
-  on(listener: (error: CorrelatorError) => void): () => void
+  on(listener: (error: CorrelatorError) => unknown): () => void
 }
 
 /** Tells errors to whoever listens, and warns the first time of each kind when nobody does. */
 export function createErrorReporter(): ErrorReporter {
-  const listeners = new Set<(error: CorrelatorError) => void>()
+  const listeners = new Set<(error: CorrelatorError) => unknown>()
   const warned = new Set<string>()
   return {
     report(error) {
       if (listeners.size === 0) warnOnce(error, warned)
       for (const listener of listeners) {
         try {
-          listener(error)
+          Promise.resolve(listener(error)).catch(warnOfListener)
         } catch (failure) {
-          process.emitWarning(`an onError listener threw: ${String(failure)}`, 'MailtrailWarning')
+          warnOfListener(failure)
         }
       }
     },
     on(listener) {
+      checkListener(listener)
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
   }
+}
+
+function warnOfListener(failure: unknown): void {
+  process.emitWarning(`an onError listener failed: ${messageOf(failure)}`, 'MailtrailWarning')
 }
 
 function warnOnce(error: CorrelatorError, warned: Set<string>): void {

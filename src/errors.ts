@@ -162,6 +162,11 @@ export class WaitError extends Error {
 /** What `onError` listeners are told of. */
 export type CorrelatorError = WebhookError | ListenerError | StoreError
 
+/** What an error says, whatever was thrown. It never throws itself. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'something was thrown that cannot be written'
+  }
 }

@@ -9,13 +9,15 @@ export interface HttpFailure {
   retryAfter?: number | undefined
   /** Where the provider's own words say more than the status. */
   category?: SendErrorCategory | undefined
+  /** Where they say that it took nothing, whatever the status. */
+  notTaken?: boolean
 }
 
 /** An answer that says the message was not taken, or leaves it open. */
 export function httpFailure(provider: string, failure: HttpFailure): SendError {
-  const { status, detail, retryAfter, category = categoryOf(status) } = failure
+  const { status, detail, retryAfter, category = categoryOf(status), notTaken } = failure
   // A gateway may give up after the message was taken behind it; 503 is said before.
-  const unknown = category === 'server' && status !== 503
+  const unknown = category === 'server' && status !== 503 && !notTaken
   return new SendError(
     `${provider} answered ${status}${detail ? `: ${withoutAddresses(detail)}` : ''}`,
     {
@@ -111,9 +113,11 @@ export function waitBefore(
 ): number | undefined {
   const after = header('retry-after')
   if (after !== null) {
-    const milliseconds = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - now
+    const milliseconds = /^\d+(?:\.\d+)?$/.test(after)
+      ? Number(after) * 1000
+      : Date.parse(after) - now
     return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds)
   }
-  const reset = Number(header('x-ratelimit-reset') ?? NaN)
+  const reset = Number(header('x-ratelimit-reset') || NaN)
   return Number.isNaN(reset) ? undefined : Math.max(0, reset * 1000 - now)
 }

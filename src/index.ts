@@ -1,5 +1,6 @@
 export { createCorrelator } from './correlator.js'
-export type { Correlator, CorrelatorOptions, MessageQuery, Paging } from './correlator.js'
+export type { Correlator, MessageQuery, Paging } from './correlator.js'
+export type { CorrelatorOptions } from './correlator-options.js'
 export {
   ConfigurationError,
   ListenerError,

@@ -18,11 +18,18 @@ export type CorrelatorEvents = {
 /** A listener as it is kept: for which types it asked is known where it was registered. */
 export type AnyListener = (event: AnyEvent, message: SentMessage | undefined) => unknown
 
-interface Registration {
+interface Registration extends TakenListener {
   listener: unknown
-  call: AnyListener
   types: ReadonlySet<EventType> | 'any'
   once: boolean
+  ended: boolean
+}
+
+/** A listener that is to be told of an event. */
+export interface TakenListener {
+  readonly call: AnyListener
+  /** It was taken away by its owner, and wants to hear no more. */
+  readonly ended: boolean
 }
 
 export interface Listeners {
@@ -32,25 +39,68 @@ export interface Listeners {
     once?: boolean,
   ): () => void
   remove(type: EventType, listener: unknown): void
+  /** Whether anybody listens to anything. */
+  any(): boolean
   /** Those to be told of an event now; listeners for one time are not found again. */
-  take(type: EventType): AnyListener[]
+  take(type: EventType): TakenListener[]
+}
+
+const eventTypes: Record<EventType, true> = {
+  accepted: true,
+  deferred: true,
+  delivered: true,
+  bounced: true,
+  rejected: true,
+  failed: true,
+  opened: true,
+  clicked: true,
+  complained: true,
+  unsubscribed: true,
+  subscribed: true,
+  suppression: true,
+  unknown: true,
+}
+
+/** @throws TypeError when it is no function, which would only show with the first event */
+export function checkListener(listener: unknown): void {
+  if (typeof listener === 'function') return
+  throw new TypeError(`a listener must be a function, and this is ${typeof listener}`)
+}
+
+/** A misspelled type would never be heard of. */
+function checkedTypes(types: readonly EventType[]): readonly EventType[] {
+  for (const type of types) {
+    if (!Object.hasOwn(eventTypes, type)) {
+      const known = Object.keys(eventTypes).join(', ')
+      throw new TypeError(`no event is of type ${JSON.stringify(type)}: there are ${known}`)
+    }
+  }
+  return types
 }
 
 /** Who listens to what. */
 export function createListeners(): Listeners {
   const registrations = new Set<Registration>()
+
+  function end(registration: Registration): void {
+    registration.ended = true
+    registrations.delete(registration)
+  }
+
   return {
     add(types, listener, once = false) {
-      const wanted = typeof types === 'string' ? (types === 'any' ? types : [types]) : types
+      checkListener(listener)
+      const wanted = types === 'any' ? types : checkedTypes([types].flat())
       const registration: Registration = {
         listener,
         // The types it asked for decide what it is called with, and no type can follow that.
         call: listener as AnyListener,
         types: wanted === 'any' ? wanted : new Set(wanted),
         once,
+        ended: false,
       }
       registrations.add(registration)
-      return () => void registrations.delete(registration)
+      return () => end(registration)
     },
 
     remove(type, listener) {
@@ -59,16 +109,18 @@ export function createListeners(): Listeners {
         const rest = new Set(registration.types)
         rest.delete(type)
         registration.types = rest
-        if (rest.size === 0) registrations.delete(registration)
+        if (rest.size === 0) end(registration)
       }
     },
 
+    any: () => registrations.size > 0,
+
     take(type) {
-      const found: AnyListener[] = []
+      const found: TakenListener[] = []
       for (const registration of registrations) {
         if (registration.types !== 'any' && !registration.types.has(type)) continue
         if (registration.once) registrations.delete(registration)
-        found.push(registration.call)
+        found.push(registration)
       }
       return found
     },

@@ -14,11 +14,16 @@ export const ownIdKey = 'mailtrail_id'
  */
 export function canonicalAddress(address: string): string {
   const bare = /<([^<>]*)>\s*$/.exec(address)?.[1] ?? address
-  const lower = bare.trim().toLowerCase()
+  const lower = storable(bare.trim().toLowerCase())
   const at = lower.lastIndexOf('@')
   if (at < 0 || !/[\u0080-\uffff]/.test(lower)) return lower
   const domain = lower.slice(at + 1)
   return `${lower.slice(0, at)}@${domainToASCII(domain) || domain}`
+}
+
+/** Text as every store gives it back: some end it at a NUL, and none keeps half a character. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD')
 }
 
 /** A Message-ID without its brackets; letter case matters in it. Undefined when nothing is left. */
@@ -45,7 +50,7 @@ export function ownId(value: unknown): string | undefined {
  * takes no part, for it may change between two deliveries of one fact (sendgrid-nodejs#1435).
  */
 export function eventId(provider: string, event: ParsedEvent): string {
-  return timedId(event.occurredAt?.getTime() ?? 0, [
+  return timedId(timeOf(event) ?? 0, [
     provider,
     event.providerMessageId ?? event.messageId ?? event.ownId ?? '',
     event.recipient === undefined ? '' : canonicalAddress(event.recipient),
@@ -60,14 +65,15 @@ export function eventId(provider: string, event: ParsedEvent): string {
 // growing at one end, and a redelivery whose time was rounded otherwise still meets the first.
 const providerKeyBucket = 1024_000
 
-/** The provider's event id as a key; Mailgun's are unique within a day and an event name only. */
+/** The provider's event id as a key; Mailgun's are unique within a day, a domain and an event name. */
 export function providerKey(provider: string, event: ParsedEvent): string | undefined {
   if (event.providerEventId === undefined) return undefined
-  const at = event.occurredAt?.getTime() ?? 0
+  const at = timeOf(event) ?? 0
   return timedId(at - (at % providerKeyBucket), [
     provider,
     event.providerEvent,
     event.providerEventId,
+    event.providerMessageId ?? event.messageId ?? '',
   ])
 }
 
@@ -79,13 +85,15 @@ export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
     keys.push({ via: 'provider-id', key: byProviderId(provider, event.providerMessageId) })
   }
   const messageId = event.messageId === undefined ? undefined : bareMessageId(event.messageId)
-  if (messageId !== undefined) keys.push({ via: 'message-id', key: byMessageId(messageId) })
+  if (messageId !== undefined)
+    keys.push({ via: 'message-id', key: byMessageId(provider, messageId) })
   return keys
 }
 
 /** An event as it goes to the store: identified, and not yet matched. */
 export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Date): IncomingEvent {
   const { ownId: _ownId, discriminator: _discriminator, ...facts } = parsed
+  const at = timeOf(parsed)
   const key = providerKey(provider, parsed)
   const keys = matchKeys(provider, parsed)
   return {
@@ -93,7 +101,7 @@ export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Da
       id: eventId(provider, parsed),
       provider,
       ...facts,
-      occurredAt: parsed.occurredAt ?? receivedAt,
+      occurredAt: at === undefined ? receivedAt : new Date(at),
       receivedAt,
       // Without any id there is nothing to wait for.
       correlation: { status: keys.length > 0 ? 'pending' : 'foreign' },
@@ -125,7 +133,7 @@ export function messageKeys(
     add(byProviderId(message.provider, message.providerMessageId))
   }
   const messageId = message.messageId === undefined ? undefined : bareMessageId(message.messageId)
-  if (messageId !== undefined) add(byMessageId(messageId))
+  if (messageId !== undefined) add(byMessageId(message.provider, messageId))
   return [...keys.values()]
 }
 
@@ -162,8 +170,10 @@ export function contentDigest(value: unknown): string {
 }
 
 const byOwnId = (id: string): string => `own-id:${id}`
-const byProviderId = (provider: string, id: string): string => `provider-id:${provider}:${id}`
-const byMessageId = (id: string): string => `message-id:${id}`
+const byProviderId = (provider: string, id: string): string =>
+  storable(`provider-id:${provider}:${id}`)
+const byMessageId = (provider: string, id: string): string =>
+  storable(`message-id:${provider}:${id}`)
 
 /** What tells two facts of the same type, recipient and time apart. */
 function distinguishing(event: ParsedEvent): string[] {
@@ -174,7 +184,7 @@ function distinguishing(event: ParsedEvent): string[] {
       return [event.ip ?? '', event.userAgent ?? '']
     case 'deferred':
     case 'delivered':
-      return [String(event.attempt ?? ''), event.response ?? '']
+      return [String(event.attempt ?? '')]
     case 'unsubscribed':
     case 'subscribed':
       return [event.scope.kind, event.scope.id ?? '']
@@ -191,13 +201,22 @@ function distinguishing(event: ParsedEvent): string[] {
   }
 }
 
+/** The largest time that a UUID has room for, in ms since 1970. */
+const latestTime = 2 ** 48 - 1
+
+/** When it happened, in ms since 1970; undefined where that is not said, or is no time at all. */
+function timeOf({ occurredAt }: ParsedEvent): number | undefined {
+  const at = occurredAt?.getTime()
+  return at !== undefined && at >= 0 && at <= latestTime ? at : undefined
+}
+
 /**
  * A UUID (version 8, RFC 9562) of a time and a hash: the same for the same input, and growing with
  * time, so that a store's index grows at one end.
  */
 function timedId(milliseconds: number, parts: string[]): string {
   const bytes = sha256(JSON.stringify(parts)).subarray(0, 16)
-  bytes.writeUIntBE(Math.max(0, Math.floor(milliseconds)), 0, 6)
+  bytes.writeUIntBE(Math.floor(milliseconds), 0, 6)
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
   return stringify(bytes)

@@ -65,7 +65,10 @@ export function smtpCodes(answer: string | undefined): {
   smtpCode?: number
   enhancedCode?: string
 } {
-  const found = /(?:^|[^\d.])([245]\d\d)(?:[ -]|$)/.exec(answer ?? '')
+  // Where both stand together it is no number of the text around them.
+  const found =
+    /(?:^|[^\d.])([245]\d\d)[ -][245]\.\d/.exec(answer ?? '') ??
+    /(?:^|[^\d.])([245]\d\d)(?:[ -]|$)/.exec(answer ?? '')
   const enhanced = /(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])/.exec(answer ?? '')
   return {
     ...(found?.[1] !== undefined && { smtpCode: Number(found[1]) }),

@@ -27,7 +27,7 @@ export interface WebhookAnswers {
   stored: number
   /** Forged, replayed or stale: it must not come again. */
   forged: number
-  /** Signed, but not what the provider sends. */
+  /** Not what the provider sends, or in a form that is not read. */
   malformed: number
 }
 
@@ -40,7 +40,7 @@ export interface Webhook {
   /** The largest body that is read, in bytes. */
   readonly maxBodyBytes: number
   readonly answers: WebhookAnswers
-  /** Verifies, then parses. It rejects only when its keys cannot be had. */
+  /** Verifies, then parses. When it rejects, the request is answered 503 and comes again. */
   read(request: WebhookRequest, receivedAt: Date): Promise<WebhookReading>
 }
 

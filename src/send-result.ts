@@ -22,6 +22,8 @@ export interface SendAnswer {
   /** The answer in a line, such as `202 Accepted`. */
   response: string
   providerMessageId?: string
+  /** The RFC 5322 Message-ID, where the answer says it; otherwise it is the one that was sent. */
+  messageId?: string
   /** How it took a recipient. */
   recipient(address: string): RecipientAnswer
 }
@@ -47,6 +49,7 @@ export function answered<Provider extends string>(
   const having = (wanted: SendStatus): SentRecipient[] =>
     recipients.filter(({ status }) => status === wanted)
   const providerMessageId = answer.providerMessageId ?? having('accepted')[0]?.providerMessageId
+  const messageId = answer.messageId ?? record.messageId
   const ids = { ...(providerMessageId !== undefined && { providerMessageId }) }
   if (having('accepted').length === 0) {
     const error = nobodyAccepted(recipients)
@@ -54,10 +57,10 @@ export function answered<Provider extends string>(
     return { error, result: { outcome, recipients, ...ids, error: toSentError(error) } }
   }
   return {
-    result: { outcome: 'sent', recipients, ...ids },
+    result: { outcome: 'sent', recipients, ...ids, ...(messageId !== undefined && { messageId }) },
     info: {
       envelope: record.envelope,
-      messageId: record.messageId ?? '',
+      messageId: messageId ?? '',
       accepted: having('accepted').map(({ address }) => address),
       rejected: having('rejected').map(({ address }) => address),
       pending: having('unknown').map(({ address }) => address),

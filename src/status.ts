@@ -98,6 +98,7 @@ export function messageStatus(
   outcome: SendOutcome,
   recipients: readonly RecipientStatus[],
 ): MessageStatus {
+  if (recipients.length === 0 && outcome === 'failed') return 'failed'
   const worst = rollUpOrder.find((status) => recipients.includes(status)) ?? 'pending'
   return outcome === 'unknown' && recipients.every((status) => status === 'pending')
     ? 'unknown'

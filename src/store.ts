@@ -76,7 +76,8 @@ export type Settlement =
 
 /**
  * What is known of one recipient, folded from the provider's answer and from events, each taken
- * once. Every field only ever grows, so their order does not matter. Times are in ms since 1970.
+ * once. Their order does not matter: every field is a count, an earliest or a furthest. Times are in
+ * ms since 1970.
  */
 export interface RecipientState {
   /** The furthest step short of a final delivery or bounce. */

@@ -36,7 +36,7 @@ export interface TrackedMessage extends FoundMessage {
 
 /** What is stored of a message in the words that callers get. */
 export function toFoundMessage({ record, states }: StoredMessage): FoundMessage {
-  const { recipients, ...message } = toSentMessage(record)
+  const { recipients, error, failFlag, ...message } = toSentMessage(record)
   const tracked = recipients.map(({ address, kind, providerMessageId }): TrackedRecipient => {
     const state = states.get(canonicalAddress(address)) ?? initialState
     return {
@@ -48,8 +48,12 @@ export function toFoundMessage({ record, states }: StoredMessage): FoundMessage 
     }
   })
   const statuses = tracked.map(({ status }) => status)
+  // A send call that was cut off, and the events say that the provider had taken the message.
+  const settled = record.outcome === 'unknown' && statuses.some((status) => status !== 'pending')
   return {
     ...message,
+    failFlag: failFlag && !settled,
+    ...(error && !settled && { error }),
     status: messageStatus(record.outcome, statuses),
     recipients: tracked,
   }

@@ -31,8 +31,8 @@ export function requiredOption(
   given: string | undefined,
   variable: string,
 ): string {
-  const value = (given ?? process.env[variable])?.trim()
-  if (value) return value
+  const value: unknown = given ?? process.env[variable]
+  if (typeof value === 'string' && value.trim() !== '') return value.trim()
   throw new ConfigurationError(
     `${transport}: ${option} is missing: pass { ${option} }, or set ${variable}`,
   )
@@ -50,10 +50,28 @@ export function checkedBaseUrl(transport: string, baseUrl: string): string {
   )
 }
 
-/** @throws ConfigurationError when no timer can wait for it */
-export function checkedTimeout(transport: string, timeout: number): number {
-  if (timeout > 0 && timeout <= longestTimeout) return timeout
-  throw new ConfigurationError(
-    `${transport}: timeout must be a number of ms above 0, and is ${timeout}`,
-  )
+type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'unsupported'>> &
+  Pick<TransportOptions, 'correlator'>
+
+/**
+ * The options that every transport has, with their defaults.
+ *
+ * @throws ConfigurationError for what no timer can wait for, and for values that mean nothing
+ */
+export function checkedOptions(transport: string, options: TransportOptions): CheckedOptions {
+  const { timeout = defaultTimeout, unsupported = 'throw', correlator } = options
+  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
+    throw new ConfigurationError(
+      `${transport}: timeout must be a number of ms above 0, and is ${String(timeout)}`,
+    )
+  }
+  if (!['throw', 'warn', 'ignore'].includes(unsupported)) {
+    throw new ConfigurationError(
+      `${transport}: unsupported must be 'throw', 'warn' or 'ignore', and is ${JSON.stringify(unsupported)}`,
+    )
+  }
+  if (correlator !== undefined && typeof correlator?.recordSending !== 'function') {
+    throw new ConfigurationError(`${transport}: correlator must be what createCorrelator() gave`)
+  }
+  return { timeout, unsupported, ...(correlator && { correlator }) }
 }

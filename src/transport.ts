@@ -21,7 +21,7 @@ import {
   type SendEnding,
   toSendError,
 } from './send-result.js'
-import { checkedTimeout, defaultTimeout, type TransportOptions } from './transport-options.js'
+import { checkedOptions, type TransportOptions } from './transport-options.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
 import { version } from './version.js'
 
@@ -49,9 +49,9 @@ const timeoutMargin = 1000
 export function createProviderTransport<Request, Provider extends string>(
   provider: Provider,
   client: ProviderClient<Request>,
-  { timeout = defaultTimeout, unsupported = 'throw', correlator }: TransportOptions,
+  options: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
-  const limit = checkedTimeout(`${provider} transport`, timeout)
+  const { timeout, unsupported, correlator } = checkedOptions(`${provider} transport`, options)
   async function prepare(mail: NodemailerMail, draft: Draft, trackingId: string) {
     const { head, tags, metadata, flaw } = draft
     if (flaw !== undefined) throw flaw
@@ -64,7 +64,7 @@ export function createProviderTransport<Request, Provider extends string>(
 
   /** A store that hangs keeps no send waiting for ever. */
   const recording = (work: Promise<void> | undefined): Promise<void> =>
-    inTime(limit, storeTooSlow, async () => work)
+    inTime(timeout, storeTooSlow, async () => work)
 
   async function deliver(
     mail: NodemailerMail,
@@ -74,12 +74,12 @@ export function createProviderTransport<Request, Provider extends string>(
     let recorded = false
     let ending: SendEnding<Provider>
     try {
-      const request = await inTime(limit, contentTooSlow, () =>
+      const request = await inTime(timeout, contentTooSlow, () =>
         prepare(mail, draft, record.trackingId),
       )
       await recording(correlator?.recordSending(record))
       recorded = true
-      const answer = await inTime(limit + timeoutMargin, noAnswer, () => client.send(request))
+      const answer = await inTime(timeout + timeoutMargin, noAnswer, () => client.send(request))
       ending = answered(provider, record, answer)
     } catch (thrown) {
       ending = failed(record, toSendError(thrown, recorded))

@@ -1,7 +1,7 @@
 import { WaitError } from './errors.js'
 import type { AnyEvent, EventType } from './event.js'
 import { canonicalAddress } from './matching.js'
-import { recipientStatus } from './status.js'
+import { messageStatus, recipientStatus } from './status.js'
 import type { Store } from './store.js'
 
 // Events of this process are noticed at once; other processes' at the next look, in ms.
@@ -35,6 +35,9 @@ export function createWaiting(store: Store): Waiting {
     },
 
     async waitFor(trackingId, type, { recipient, timeout, signal }) {
+      if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
+        throw new TypeError(`waitFor: timeout must be a number of ms, and is ${String(timeout)}`)
+      }
       const address = recipient === undefined ? undefined : canonicalAddress(recipient)
       const deadline = timeout === undefined ? Infinity : Date.now() + timeout
       for (;;) {
@@ -114,7 +117,10 @@ function look(
   if (address !== undefined && states.length === 0) {
     throw new WaitError('ERULEDOUT', `the given address is not a recipient of ${trackingId}`)
   }
-  const statuses = states.map(([, state]) => recipientStatus(state))
+  const statuses =
+    states.length > 0
+      ? states.map(([, state]) => recipientStatus(state))
+      : [messageStatus(stored.record.outcome, [])]
   const failed = statuses.every((status) => ['bounced', 'rejected', 'failed'].includes(status))
   if (failed && ruledOutByFailure.has(type)) {
     const reason = [...new Set(statuses)].join(' and ')

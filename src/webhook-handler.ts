@@ -65,7 +65,7 @@ export function createWebhookHandler(
   }
 
   return async (request) => {
-    const path = request.path.replace(/\/+$/, '')
+    const path = withoutSlashes(request.path)
     const webhook = webhooks.find(({ name }) => path.endsWith(`/${name}`))
     if (!webhook) return undefined
     // Mandrill tries a new URL with HEAD, unsigned; people try it with a browser.
@@ -81,6 +81,13 @@ export function createWebhookHandler(
   }
 }
 
+/** By hand, for a regular expression would go through a path of slashes once for each of them. */
+function withoutSlashes(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end -= 1
+  return path.slice(0, end)
+}
+
 function refusal(answers: WebhookAnswers, reason: RefusalReason): HttpAnswer {
   switch (reason) {
     case 'unsigned':
@@ -89,9 +96,8 @@ function refusal(answers: WebhookAnswers, reason: RefusalReason): HttpAnswer {
     case 'replayed':
       return plain(answers.forged, 'Refused')
     case 'malformed':
-      return plain(answers.malformed, 'Bad Request')
     case 'unsupported':
-      return plain(415, 'Unsupported Media Type')
+      return plain(answers.malformed, 'Bad Request')
     case 'too-large':
       // The rest of the body is not read, so the connection cannot be used again.
       return plain(413, 'Content Too Large', { connection: 'close' })
@@ -149,7 +155,9 @@ export function fetchHandler(
         path: new URL(request.url).pathname,
         header: (name) => request.headers.get(name) ?? undefined,
         readBody: async (limit) =>
-          request.bodyUsed ? consumed : readBody(request.body ?? emptyBody(), limit),
+          request.bodyUsed || request.body?.locked
+            ? consumed
+            : readBody(request.body ?? emptyBody(), limit),
       })) ?? plain(404, 'Not Found')
     const body = request.method === 'HEAD' ? null : answer.body
     return new Response(body, { status: answer.status, headers: answer.headers })

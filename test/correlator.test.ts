@@ -387,8 +387,9 @@ test('a store that cannot be opened is told at the start', async () => {
 test('after closing, nothing more is told', async () => {
   await record()
   await correlator.close()
-  await post([delivered])
+  expect(await post([delivered])).toBe(503)
   await delay(20)
   expect(told).toEqual([])
-  expect(await store.nextDue()).toBeDefined()
+  await expect(correlator.drain()).rejects.toThrow('closed')
+  await expect(correlator.find()).rejects.toMatchObject({ code: 'ESTORE' })
 })

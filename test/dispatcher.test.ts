@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createDispatcher, type Dispatcher, leaseDuration } from '../src/dispatcher.js'
+import { createDispatcher, type Dispatcher } from '../src/dispatcher.js'
 import type { ListenerError, StoreError } from '../src/errors.js'
 import { createListeners, type Listeners } from '../src/listeners.js'
 import { messageKeys } from '../src/matching.js'
@@ -26,7 +26,7 @@ afterEach(() => dispatcher.close())
 /** Writes events of one message, as a webhook does, and gives them to be told. */
 async function written(
   types: ('accepted' | 'delivered' | 'opened')[],
-  leaseUntil = Date.now() + leaseDuration,
+  leaseUntil = dispatcher.leaseUntil(Date.now()),
 ): Promise<Delivery[]> {
   const record = recordOf('ann@example.com')
   const schedule = { leaseUntil, foreignAt: leaseUntil }
@@ -90,10 +90,34 @@ describe('events are told', () => {
     expect(count).toBe(1)
   })
 
-  test('though nobody listens, so that they are not told to who comes later', async () => {
+  test('to nobody where nobody listens: they are left to other processes, and to who comes later', async () => {
     dispatcher.push(await written(['delivered']))
+    dispatcher.wakeAt(Date.now())
     await dispatcher.drain()
-    expect(await store.nextDue()).toBeUndefined()
+    expect(await store.nextDue()).toBeLessThanOrEqual(Date.now())
+    const told: string[] = []
+    listeners.add('any', ({ type }) => told.push(type))
+    dispatcher.wakeAt(Date.now())
+    await dispatcher.drain()
+    expect(told).toEqual(['delivered'])
+  })
+
+  test('after whoever pushed them has gone on, and with turns for others in between', async () => {
+    const order: string[] = []
+    listeners.add('any', () => {
+      order.push('told')
+      const end = performance.now() + 10
+      while (performance.now() < end);
+    })
+    const batches = [await written(['delivered']), await written(['delivered'])]
+    batches.push(await written(['accepted', 'delivered']))
+    dispatcher.push(batches.flat())
+    order.push('pushed')
+    const turns = setInterval(() => order.push('turn'), 1)
+    await dispatcher.drain()
+    clearInterval(turns)
+    expect(order[0]).toBe('pushed')
+    expect(order.join(' ')).not.toContain('told told')
   })
 })
 
@@ -192,6 +216,33 @@ describe('a listener that fails', () => {
     expect(told).toEqual(['delivered'])
   })
 
+  test('with what cannot even be written is told again too', async () => {
+    let calls = 0
+    listeners.add('any', () => {
+      calls += 1
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      return calls === 1 ? Promise.reject(Object.create(null)) : undefined
+    })
+    dispatcher.push(await written(['delivered']))
+    await dispatcher.drain()
+    expect(calls).toBe(2)
+    expect(errors).toHaveLength(1)
+  })
+
+  test('is not told again once it was taken away', async () => {
+    let calls = 0
+    const stop = listeners.add('any', () => {
+      calls += 1
+      stop()
+      throw new Error('no more of this')
+    })
+    listeners.add('any', () => {})
+    dispatcher.push(await written(['delivered']))
+    await dispatcher.drain()
+    expect(calls).toBe(1)
+    expect(await store.nextDue()).toBeUndefined()
+  })
+
   test('for one time is still told that one event', async () => {
     let calls = 0
     listeners.add(
@@ -210,14 +261,25 @@ describe('a listener that fails', () => {
 
 test('closing waits for the listener that is running, and tells no further', async () => {
   const told: string[] = []
+  let began = (): void => {}
+  const running = new Promise<void>((resolve) => {
+    began = resolve
+  })
   listeners.add('any', async ({ type }) => {
+    began()
     await delay(20)
     told.push(type)
   })
   dispatcher.push(await written(['accepted', 'delivered']))
+  await running
   await dispatcher.close()
   expect(told).toEqual(['accepted'])
   expect(await store.nextDue()).toBeDefined()
+})
+
+test('draining after closing is refused, for it would never end', async () => {
+  await dispatcher.close()
+  await expect(dispatcher.drain()).rejects.toThrow('closed')
 })
 
 test.each([0, 1, 2, 3, 4, 5])(
@@ -227,6 +289,7 @@ test.each([0, 1, 2, 3, 4, 5])(
     const [second] = await written(['delivered'])
     if (!first || !second) throw new Error('there are two')
     let pushed = false
+    listeners.add('any', () => {})
     const own: Store = {
       ...store,
       async settle(settlements) {

@@ -203,7 +203,7 @@ describe('the ways to find a message', () => {
     expect(matchKeys('sendgrid', event)).toEqual([
       { via: 'own-id', key: `own-id:${trackingId}` },
       { via: 'provider-id', key: 'provider-id:sendgrid:provider-1' },
-      { via: 'message-id', key: 'message-id:m-1@example.com' },
+      { via: 'message-id', key: 'message-id:sendgrid:m-1@example.com' },
     ])
   })
 
@@ -229,7 +229,7 @@ describe('the ways to find a message', () => {
       { key: `own-id:${trackingId}` },
       { key: 'provider-id:postmark:id-0', address: 'ann@example.com' },
       { key: 'provider-id:postmark:id-1', address: 'bob@example.com' },
-      { key: 'message-id:m-1@example.com' },
+      { key: 'message-id:postmark:m-1@example.com' },
     ])
   })
 })

@@ -151,7 +151,7 @@ describe('sendMail rejects', () => {
       { category: 'validation', outcome: 'not-sent', message: 'not sent: no way' },
     ],
   ])('%s', async (_, overrides, expected) => {
-    const transport = outsideTransport(outsideClient(overrides), { timeout: 10 })
+    const transport = outsideTransport(outsideClient(overrides), { timeout: 100 })
     const error = await rejection(nodemailer.createTransport(transport).sendMail(mail))
     expect(error).toBeInstanceOf(SendError)
     expect(error).toMatchObject(expected)

@@ -19,6 +19,8 @@ interface Message {
 }
 
 interface StoredEvent {
+  /** Which one it was to come. */
+  position: number
   event: AnyEvent
   address: string | undefined
   matchKeys: MatchKey[]
@@ -69,7 +71,7 @@ export function memoryStore(): Store {
 
   /** Makes a message known by these ids, and gives it the events that waited for one of them. */
   function join(message: Message, keys: MessageKey[], { leaseUntil }: Schedule): Delivery[] {
-    const deliveries: Delivery[] = []
+    const joined: StoredEvent[] = []
     for (const { key, address } of keys) {
       messageKeys.set(key, { message, address })
       for (const stored of waiting.get(key) ?? []) {
@@ -80,16 +82,17 @@ export function memoryStore(): Store {
         // A foreign one was told already, or is being told.
         if (pending) {
           setDue(stored, leaseUntil)
-          deliveries.push(toDelivery(stored))
+          joined.push(stored)
         }
       }
       waiting.delete(key)
     }
-    return deliveries
+    return joined.toSorted((a, b) => a.position - b.position).map(toDelivery)
   }
 
   function add({ event, providerKey, address, matchKeys }: IncomingEvent): StoredEvent {
-    const stored: StoredEvent = { event, address, matchKeys, attempts: 0 }
+    const position = events.size
+    const stored: StoredEvent = { position, event, address, matchKeys, attempts: 0 }
     events.set(event.id, stored)
     if (providerKey !== undefined) providerKeys.add(providerKey)
     for (const { via, key } of matchKeys) {
@@ -103,6 +106,13 @@ export function memoryStore(): Store {
     return stored
   }
 
+  let closed = false
+
+  /** As with a file: what has been closed takes nothing more. */
+  function checkOpen(): void {
+    if (closed) throw new Error('the memory store is closed')
+  }
+
   const isKnown = ({ event, providerKey }: IncomingEvent): boolean =>
     events.has(event.id) || (providerKey !== undefined && providerKeys.has(providerKey))
 
@@ -110,6 +120,7 @@ export function memoryStore(): Store {
     async open() {},
 
     async addMessage(record, keys, schedule) {
+      checkOpen()
       const message: Message = { record, states: new Map(), events: [] }
       for (const { address, status } of record.recipients) {
         message.states.set(canonicalAddress(address), withSendStatus(initialState, status))
@@ -119,6 +130,7 @@ export function memoryStore(): Store {
     },
 
     async addResult(trackingId, result, keys, schedule) {
+      checkOpen()
       const message = messages.get(trackingId)
       if (!message) return []
       message.record = withResult(message.record, result)
@@ -131,6 +143,7 @@ export function memoryStore(): Store {
     },
 
     async ingest(batch, { leaseUntil, foreignAt }) {
+      checkOpen()
       const { nonce } = batch
       if (nonce) {
         const content = nonces.get(nonce.token) ?? nonce.content
@@ -154,6 +167,7 @@ export function memoryStore(): Store {
     },
 
     async claimDue(now, leaseUntil, limit) {
+      checkOpen()
       const due = [...untold].filter(({ dueAt }) => dueAt !== undefined && dueAt <= now)
       return due.slice(0, limit).map((stored) => {
         setDue(stored, leaseUntil)
@@ -165,15 +179,18 @@ export function memoryStore(): Store {
     },
 
     async settle(settlements) {
+      checkOpen()
       for (const settlement of settlements) {
         const stored = events.get(settlement.eventId)
-        if (!stored) continue
+        // Whoever came first has settled it: a listener that failed elsewhere changes nothing.
+        if (stored?.dueAt === undefined) continue
         setDue(stored, settlement.kind === 'again' ? settlement.at : undefined)
         if (settlement.kind !== 'told') stored.attempts = settlement.attempts
       }
     },
 
     async nextDue() {
+      checkOpen()
       return [...untold].reduce<number | undefined>(
         (first, { dueAt = Infinity }) => Math.min(first ?? Infinity, dueAt),
         undefined,
@@ -181,6 +198,7 @@ export function memoryStore(): Store {
     },
 
     async message(trackingId) {
+      checkOpen()
       const message = messages.get(trackingId)
       if (!message) return undefined
       const timeline = message.events.map(({ event }) => event)
@@ -189,14 +207,16 @@ export function memoryStore(): Store {
     },
 
     async find({ provider, address, status }, limit, before) {
+      checkOpen()
       const fits = ({ record, states }: Message): boolean =>
         (before === undefined || record.trackingId < before) &&
         (provider === undefined || record.provider === provider) &&
-        [...states].some(
-          ([key, state]) =>
-            (address === undefined || key === address) &&
-            (status === undefined || recipientStatus(state) === status),
-        )
+        ((address === undefined && status === undefined) ||
+          [...states].some(
+            ([key, state]) =>
+              (address === undefined || key === address) &&
+              (status === undefined || recipientStatus(state) === status),
+          ))
       const found = [...messages.values()].filter(fits)
       found.sort((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
       return found
@@ -204,6 +224,8 @@ export function memoryStore(): Store {
         .map(({ record, states }) => ({ record, states: new Map(states) }))
     },
 
-    async close() {},
+    async close() {
+      closed = true
+    },
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError, messageOf } from '../errors.js'
 
 type Value = string | number | null
@@ -29,11 +30,25 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   try {
     const database = new DatabaseSync(path)
     database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
-    database.exec('PRAGMA journal_mode = WAL')
+    await switchToWal(database)
     database.exec('PRAGMA synchronous = FULL')
     return database
   } catch (cause) {
     throw new ConfigurationError(`sqliteStore cannot open ${path}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** SQLite does not wait for its lock here, though several processes may open a new file at once. */
+async function switchToWal(database: SqliteDatabase): Promise<void> {
+  const deadline = Date.now() + busyTimeout
+  for (;;) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await delay(10)
+    }
   }
 }
 

@@ -82,10 +82,11 @@ export function prepareStatements(database: SqliteDatabase) {
     findMessages: prepare<{ tracking_id: string; record: string }>(
       database,
       `SELECT tracking_id, record FROM messages
-       WHERE tracking_id < ?1 AND (?2 IS NULL OR provider = ?2) AND EXISTS (
-         SELECT 1 FROM recipients
-         WHERE recipients.tracking_id = messages.tracking_id
-           AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR status = ?4))
+       WHERE tracking_id < ?1 AND (?2 IS NULL OR provider = ?2)
+         AND (?3 IS NULL AND ?4 IS NULL OR EXISTS (
+           SELECT 1 FROM recipients
+           WHERE recipients.tracking_id = messages.tracking_id
+             AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR status = ?4)))
        ORDER BY tracking_id DESC LIMIT ?5`,
     ),
     putRecipient: prepare(
@@ -118,9 +119,10 @@ export function prepareStatements(database: SqliteDatabase) {
       'UPDATE events SET tracking_id = ?, address = ?, due_at = ?, event = ? WHERE position = ?',
     ),
     leaseEvent: prepare(database, 'UPDATE events SET due_at = ?, event = ? WHERE position = ?'),
+    // Whoever came first has settled it: a listener that failed elsewhere changes nothing.
     settleEvent: prepare(
       database,
-      'UPDATE events SET due_at = ?, attempts = ?, error = ? WHERE id = ?',
+      'UPDATE events SET due_at = ?, attempts = ?, error = ? WHERE id = ? AND due_at IS NOT NULL',
     ),
     eventsOf: prepare<EventRow>(
       database,

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors.js'
 import type { AnyEvent, MatchedVia } from '../event.js'
 import { canonicalAddress, matched } from '../matching.js'
 import { type MessageRecord, toSentMessage, withResult } from '../message.js'
@@ -26,8 +27,12 @@ type Tables = ReturnType<typeof prepareStatements>
  * disk when it is acknowledged (WAL, `synchronous=FULL`).
  *
  * @param path the file, which is created when it is missing
+ * @throws ConfigurationError when there is no path: SQLite would take a file that nobody finds again
  */
 export function sqliteStore(path: string): Store {
+  if (typeof path !== 'string' || path === '') {
+    throw new ConfigurationError("sqliteStore: path is missing: sqliteStore('mailtrail.db')")
+  }
   let opening: Promise<{ database: SqliteDatabase; tables: Tables }> | undefined
   let closed = false
 
@@ -211,7 +216,7 @@ function join(
   keys: MessageKey[],
   { leaseUntil }: Schedule,
 ): Delivery[] {
-  const deliveries: Delivery[] = []
+  const joined: (Delivery & { position: number })[] = []
   for (const { key, address = null } of keys) {
     tables.putKey.run(key, record.trackingId, address)
     for (const row of tables.waiting.all(key)) {
@@ -228,7 +233,8 @@ function join(
       )
       fold(tables, tied.event, record.trackingId, tied.address)
       if (pending) {
-        deliveries.push({
+        joined.push({
+          position: row.position,
           event: tied.event,
           message: toSentMessage(record),
           attempts: row.attempts,
@@ -237,7 +243,7 @@ function join(
     }
     tables.removeWaiting.run(key)
   }
-  return deliveries
+  return joined.toSorted((a, b) => a.position - b.position)
 }
 
 /** Takes an event into the state of its recipient, if that is one of the message's. */

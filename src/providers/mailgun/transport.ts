@@ -83,6 +83,8 @@ function mailgunClient(options: ClientOptions, domain: string): ProviderClient<M
       return {
         response: text(message) ?? 'Queued',
         providerMessageId,
+        // Its id is the Message-ID: the one that was given, or the one it made in its place.
+        messageId: `<${providerMessageId}>`,
         // One answer speaks for all; Mailgun tells of refused recipients by events.
         recipient: () => ({ status: 'accepted', providerStatus: 'queued' }),
       }
@@ -109,7 +111,9 @@ async function create(
 
 /** The SDK keeps the content type of a File, and loses that of its own attachment objects. */
 function toFile({ filename, contentType, content }: MailgunFile): File {
-  return new File([content], filename, { type: contentType })
+  // A File has no type at all rather than one with other than ASCII, as a file name's parameter.
+  const type = /^[ -~]*$/.test(contentType) ? contentType : (contentType.split(';')[0] ?? '')
+  return new File([content], filename, { type })
 }
 
 // What Mailgun answers, with a 200, where it knows no such path.
@@ -166,7 +170,7 @@ const wordless = /^(?:\s*<|Request failed with status code)/
  * answer has its reason phrase. For an answer without one it is ERR_BAD_REQUEST.
  */
 function connectionCode(status: number, reason: string): string | undefined {
-  if (status !== 400 || reason === 'ERR_BAD_REQUEST') return undefined
+  if (status !== 400 || /^(?:ERR_)?BAD_REQUEST$/.test(reason)) return undefined
   return /^[A-Z][A-Z\d_]*$/.test(reason) ? reason : reason === '' ? 'an error' : undefined
 }
 

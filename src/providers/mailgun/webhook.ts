@@ -203,6 +203,8 @@ export function readEvent(raw: Fields): ParsedEvent {
   const providerEventId = text(raw['id'])
   const variables = raw['user-variables']
   const own = ownId(fields(variables)[ownIdKey])
+  const ours = isOutgoing(fields(raw['flags']))
+  const identified = ours && (bareId !== undefined || own !== undefined) && occurredAt !== undefined
   return {
     ...readFact(raw),
     providerEvent: text(raw['event']) ?? '',
@@ -211,11 +213,22 @@ export function readEvent(raw: Fields): ParsedEvent {
     raw,
     ...(recipient !== undefined && { recipient }),
     ...(occurredAt && { occurredAt }),
-    ...(bareId !== undefined && { providerMessageId: bareId }),
-    ...(messageId !== undefined && { messageId }),
     ...(providerEventId !== undefined && { providerEventId }),
-    ...(own !== undefined && { ownId: own }),
+    ...(!identified && { discriminator: contentDigest(raw) }),
+    ...(ours && {
+      ...(bareId !== undefined && { providerMessageId: bareId }),
+      ...(messageId !== undefined && { messageId }),
+      ...(own !== undefined && { ownId: own }),
+    }),
   }
+}
+
+/**
+ * False for mail that Mailgun received and routed on: it is told at the same URL, under the ids of
+ * the message that came in, which may be one of ours.
+ */
+function isOutgoing(flags: Fields): boolean {
+  return flag(flags['is-routed']) !== true && flag(flags['is-authenticated']) !== false
 }
 
 const facts = new Map<string, (raw: Fields) => EventFact>([
@@ -262,7 +275,7 @@ function readFailure(raw: Fields): EventFact {
   }
   // Retries are over, whatever the severity says.
   const expired = reason === 'old' || code === '602'
-  if (!expired && isTemporary(text(raw['severity']), status)) {
+  if (!expired && isTemporary(text(raw['severity']), reason, status)) {
     return { type: 'deferred', ...smtpReply(raw) }
   }
   const codes = readCodes(status)
@@ -277,10 +290,11 @@ function readFailure(raw: Fields): EventFact {
   }
 }
 
-/** By the codes where there is no severity that says it: mailgun-go knows others than these two. */
-function isTemporary(severity: string | undefined, status: Fields): boolean {
+/** By reason and codes where no severity says it: mailgun-go knows others than these two. */
+function isTemporary(severity: string | undefined, reason: string, status: Fields): boolean {
   const word = severity?.toLowerCase()
   if (word === 'temporary' || word === 'permanent') return word === 'temporary'
+  if (reason === 'greylisted') return true
   const { enhancedCode } = readCodes(status)
   return (enhancedCode ?? text(status['code']))?.startsWith('4') ?? false
 }
@@ -320,7 +334,10 @@ function readCodes(status: Fields): { smtpCode?: number; enhancedCode?: string }
   // 498 and 499 (no MX, no connection) and everything from 600 are Mailgun's own.
   const smtpCode = code !== undefined && code >= 200 && code < 600 && code !== 498 && code !== 499
   const named = text(status['enhanced-code']) ?? text(status['bounce-code'])
-  const { enhancedCode } = smtpCodes(named ?? text(status['message']))
+  // Older events have the enhanced code in place of the other.
+  const { enhancedCode = smtpCodes(text(status['code'])).enhancedCode } = smtpCodes(
+    named ?? text(status['message']),
+  )
   return {
     ...(smtpCode && { smtpCode: code }),
     ...(enhancedCode !== undefined && { enhancedCode }),
@@ -359,6 +376,7 @@ function readRecipient(raw: Fields, headers: Fields): string | undefined {
   if (listed.length > 0) return listed.length === 1 ? listed[0] : undefined
   // A comma in a name stands in quotes.
   const to = text(headers['to'])?.replace(/"(?:\\.|[^"\\])*"/g, '')
-  if (to === undefined || to.includes(',')) return undefined
+  // Several, or a group, which may be empty.
+  if (to === undefined || /[,:;]/.test(to)) return undefined
   return text(/<([^<>]+)>/.exec(to)?.[1] ?? to)?.trim()
 }

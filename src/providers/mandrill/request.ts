@@ -82,7 +82,7 @@ export function buildRequest(
 
 /** Only images can be shown inside a message; Mandrill takes the name for the Content-ID. */
 function isImage({ contentId, contentType }: Attachment): boolean {
-  return contentId !== undefined && contentType.startsWith('image/')
+  return contentId !== undefined && /^image\//i.test(contentType)
 }
 
 function file({ contentType, content }: Attachment, name: string): MandrillFile {
@@ -91,6 +91,7 @@ function file({ contentType, content }: Attachment, name: string): MandrillFile 
 
 function checkedTags(tags: string[]): string[] {
   for (const tag of tags) {
+    if (tag === '') throw invalid('Mandrill takes no empty tag')
     if (tag.startsWith('_')) throw invalid(`Mandrill takes no tag that begins with _: ${tag}`)
     if (tag.length > 50) throw invalid(`Mandrill takes tags of up to 50 characters: ${tag}`)
   }

@@ -138,6 +138,7 @@ const categories = new Map<string, SendErrorCategory>([
   ['ValidationError', 'validation'],
   ['PaymentRequired', 'rejected'],
   ['RequestLimitExceeded', 'rate-limit'],
+  ['ServiceUnavailable', 'server'],
 ])
 
 function categoryOf(name: string | undefined): SendErrorCategory | undefined {
@@ -169,6 +170,8 @@ function refusal(status: number, answer: unknown, headers: Fields = {}): SendErr
     status,
     detail: said.length > 0 ? said.join(': ') : 'not in the words of its API',
     category: categoryOf(text(name)),
+    // For years it came with status 500, as everything did.
+    notTaken: name === 'ServiceUnavailable',
     retryAfter: waitBefore((header) => text(headers[header]) ?? null, Date.now()),
   })
 }

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../errors.js'
 import type { EventFact, ParsedEvent, RejectReason } from '../../event.js'
-import { ownId, ownIdKey } from '../../matching.js'
+import { contentDigest, ownId, ownIdKey } from '../../matching.js'
 import {
   type Fields,
   fields,
@@ -98,7 +98,7 @@ export function mandrillWebhook({ key, url, name = 'mandrill' }: MandrillWebhook
   const keys = signingKeys('mandrillWebhook: key', key, (given) => given.trim())
   if (typeof url !== 'string' || !/^https?:\/\//.test(url)) {
     throw new ConfigurationError(
-      'mandrillWebhook: url is missing: give the URL exactly as it was entered in Mandrill, for it is part of what is signed',
+      `mandrillWebhook: url is ${url ? 'no http or https URL' : 'missing'}: give the URL exactly as it was entered in Mandrill, for it is part of what is signed`,
     )
   }
   return {
@@ -179,6 +179,10 @@ function readMessageEvent(raw: Fields): ParsedEvent {
   // Old opens and clicks have the account's number in front.
   const providerMessageId = (text(raw['_id']) ?? text(message['_id']))?.trim().replace(/^\d+\./, '')
   const own = ownId(fields(message['metadata'])[ownIdKey])
+  const identified =
+    (providerMessageId !== undefined || own !== undefined) && occurredAt !== undefined
+  // Not of the message, which is told as it is now: another webhook may tell it later.
+  const discriminator = identified ? text(raw['diag']) : contentDigest(raw)
   return {
     ...readFact(raw, message),
     providerEvent: text(raw['event']) ?? '',
@@ -189,13 +193,17 @@ function readMessageEvent(raw: Fields): ParsedEvent {
     ...(occurredAt && { occurredAt }),
     ...(providerMessageId !== undefined && { providerMessageId }),
     ...(own !== undefined && { ownId: own }),
+    ...(discriminator !== undefined && { discriminator }),
   }
 }
 
 const facts = new Map<string, (raw: Fields, message: Fields) => EventFact>([
   ['send', () => ({ type: 'accepted' })],
-  ['deferral', (raw, message) => ({ type: 'deferred', ...smtpReply(raw, message) })],
-  ['delivered', (raw, message) => ({ type: 'delivered', ...smtpReply(raw, message) })],
+  ['deferral', (raw, message) => ({ type: 'deferred', ...smtpReply(raw, message, ['deferred']) })],
+  [
+    'delivered',
+    (raw, message) => ({ type: 'delivered', ...smtpReply(raw, message, ['sent', 'delivered']) }),
+  ],
   ['hard_bounce', (_raw, message) => readBounce('hard', message)],
   ['soft_bounce', (_raw, message) => readBounce('soft', message)],
   ['reject', readReject],
@@ -212,11 +220,19 @@ function readFact(raw: Fields, message: Fields): EventFact {
   return read === undefined ? { type: 'unknown' } : read(raw, message)
 }
 
-function smtpReply(raw: Fields, message: Fields): { response?: string; smtpCode?: number } {
-  const events = smtpEvents(message)
-  // The message is told as it is now: other attempts may have come since.
-  const event = events.find(({ ts }) => ts === raw['ts']) ?? events.at(-1)
-  const response = text(raw['diag']) ?? text(event?.['diag'])
+function smtpReply(
+  raw: Fields,
+  message: Fields,
+  kinds: readonly string[],
+): { response?: string; smtpCode?: number } {
+  // The message is told as it is now: other attempts stand beside this one, and later ones.
+  const at = time(raw['ts'])?.getTime() ?? Infinity
+  const timeOf = (event: Fields): number => time(event['ts'])?.getTime() ?? -Infinity
+  const attempts = smtpEvents(message)
+  const attempt =
+    attempts.find((event) => timeOf(event) === at) ??
+    attempts.findLast((event) => kinds.includes(String(event['type'])) && timeOf(event) <= at)
+  const response = text(raw['diag']) ?? text(attempt?.['diag'])
   const { smtpCode } = smtpCodes(response)
   return {
     ...(response !== undefined && { response }),

@@ -46,7 +46,7 @@ export function createHttpClient(
         throw toConnectionFailure(error)
       }
       if (!response.ok) throw toHttpFailure(response, answer)
-      if (isPage(response)) throw notTheApi(response.status)
+      if (!isAcceptance(response, answer)) throw notTheApi(response.status)
       const headers = Object.fromEntries(response.headers)
       return [{ statusCode: response.status, body: answer, headers }, answer]
     },
@@ -71,13 +71,17 @@ function toHttpFailure(response: Response, answer: string): SendError {
   })
 }
 
-/** The API takes a message without a word; a page comes from something else that listens there. */
-function isPage({ headers }: Response): boolean {
-  return !headers.has('x-message-id') && /^text\/html\b/i.test(headers.get('content-type') ?? '')
+/**
+ * The API takes a message with a 202, and with a 200 in sandbox mode, both without a word. Anything
+ * else comes from something else that listens there.
+ */
+function isAcceptance({ status, headers }: Response, answer: string): boolean {
+  if (headers.has('x-message-id')) return true
+  return (status === 202 || status === 200) && answer.trim() === ''
 }
 
 function notTheApi(statusCode: number): SendError {
-  return new SendError('SendGrid answered with a page: is this the address of its API?', {
+  return new SendError('SendGrid answered otherwise than its API does: is this its address?', {
     category: 'server',
     retryable: false,
     outcome: 'unknown',

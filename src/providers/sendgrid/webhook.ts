@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { BounceKind, EventFact, ParsedEvent, RejectReason } from '../../event.js'
-import { ownId, ownIdKey, rfcMessageId } from '../../matching.js'
+import { contentDigest, ownId, ownIdKey, rfcMessageId } from '../../matching.js'
 import {
   type Fields,
   fields,
@@ -131,7 +131,9 @@ export function readEvent(raw: Fields): ParsedEvent {
   // Documented as an object in places, seen flattened: both are read.
   const args = { ...fields(raw['custom_args']), ...fields(raw['unique_args']), ...raw }
   const own = ownId(args[ownIdKey])
-  const position = linkPosition(fields(raw['url_offset']))
+  const nameless = providerMessageId === undefined && messageId === undefined && own === undefined
+  const discriminator =
+    nameless || !occurredAt ? contentOf(raw) : linkPosition(fields(raw['url_offset']))
   return {
     ...readFact(raw),
     providerEvent: text(raw['event']) ?? '',
@@ -147,7 +149,7 @@ export function readEvent(raw: Fields): ParsedEvent {
     ...(messageId !== undefined && { messageId }),
     ...(providerEventId !== undefined && { providerEventId }),
     ...(own !== undefined && { ownId: own }),
-    ...(position !== undefined && { discriminator: position }),
+    ...(discriminator !== undefined && { discriminator }),
   }
 }
 
@@ -192,7 +194,7 @@ function readBounce(raw: Fields): EventFact {
   return {
     type: 'bounced',
     bounce: {
-      kind: bounceKinds.get(text(raw['type'])?.toLowerCase() ?? '') ?? kindOf(codes.enhancedCode),
+      kind: bounceKinds.get(text(raw['type'])?.toLowerCase() ?? '') ?? kindOf(codes),
       // A bounce that came back after acceptance bears none of the message's ids (docs#5177).
       asynchronous:
         messageIdOf(raw['sg_message_id']) === undefined && text(raw['smtp-id']) === undefined,
@@ -209,10 +211,11 @@ const bounceKinds = new Map<string, BounceKind>([
   ['expired', 'soft'],
 ])
 
-/** The test button's bounce has no type, so there the code decides. */
-function kindOf(enhancedCode: string | undefined): BounceKind {
-  if (enhancedCode?.startsWith('5.')) return 'hard'
-  return enhancedCode?.startsWith('4.') ? 'soft' : 'unknown'
+/** The test button's bounce has no type, so there the codes decide. */
+function kindOf({ smtpCode, enhancedCode }: ReturnType<typeof smtpCodes>): BounceKind {
+  const [first] = enhancedCode ?? String(smtpCode ?? '')
+  if (first === '5') return 'hard'
+  return first === '4' ? 'soft' : 'unknown'
 }
 
 // By how the reason begins, in lower case; the first that fits.
@@ -245,6 +248,14 @@ function readVisit(raw: Fields): { ip?: string; userAgent?: string; machine?: bo
     ...(userAgent !== undefined && { userAgent }),
     ...(machine !== undefined && { machine }),
   }
+}
+
+/**
+ * What tells an entry apart that bears no id of a message, or no time: everything in it but the
+ * event's id, which may be another one when it comes again (sendgrid-nodejs#1435).
+ */
+function contentOf({ sg_event_id: _eventId, ...content }: Fields): string {
+  return contentDigest(content)
 }
 
 /** Where in the message a clicked link stands: two links of one message may be clicked at once. */

@@ -188,7 +188,7 @@ describe('a message that was sent', () => {
     await house.settle()
     const { messages } = await house.correlator.find()
     expect(messages.map(({ status, failFlag }) => [status, failFlag])).toEqual([
-      ['delivered', true],
+      ['delivered', false],
     ])
   })
 })

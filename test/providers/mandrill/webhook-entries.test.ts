@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { eventId } from '../../../src/matching.js'
 import { entry, type Entry, id, readEntry } from './webhook-requests.js'
 
 const own = '0197a3c0-5b1e-7c3d-8f2a-9b6c4d1e0f35'
@@ -155,12 +156,17 @@ describe('the answer of the receiving server', () => {
   const after = { ts: 1767229000, diag: '451 4.3.2 Not yet' }
 
   test.each<[string, Entry, Entry, Entry]>([
-    ['at the top', { diag: '250 OK' }, {}, { response: '250 OK', smtpCode: 250 }],
+    [
+      'at the top',
+      { diag: '250 OK' },
+      {},
+      { response: '250 OK', smtpCode: 250, discriminator: '250 OK' },
+    ],
     [
       'at the top rather than below',
       { diag: '250 OK' },
       { smtp_events: [now] },
-      { response: '250 OK', smtpCode: 250 },
+      { response: '250 OK', smtpCode: 250, discriminator: '250 OK' },
     ],
     [
       'of its own time, though the message knows later ones',
@@ -169,12 +175,18 @@ describe('the answer of the receiving server', () => {
       { response: '250 2.0.0 OK', smtpCode: 250 },
     ],
     [
-      'of the last attempt, when none is of its time',
-      {},
-      { smtp_events: [before, after] },
-      { response: '451 4.3.2 Not yet', smtpCode: 451 },
+      'of its own time, though that came as text',
+      { ts: '1767225601' },
+      { smtp_events: [before, now, after] },
+      { response: '250 2.0.0 OK', smtpCode: 250 },
     ],
-    ['without a code', { diag: 'timed out' }, {}, { response: 'timed out' }],
+    ['of no attempt of another time and kind', {}, { smtp_events: [before, after] }, {}],
+    [
+      'without a code',
+      { diag: 'timed out' },
+      {},
+      { response: 'timed out', discriminator: 'timed out' },
+    ],
     ['nowhere', {}, {}, {}],
     ['in no list', {}, { smtp_events: 'none' }, {}],
     ['in a list of nothing', {}, { smtp_events: [null, 5, []] }, {}],
@@ -195,6 +207,45 @@ describe('the answer of the receiving server', () => {
       expect(event).toEqual({ type, providerEvent: name, occurredAt, ...occurrence, ...expected })
     }
   })
+
+  test.each([
+    ['delivered', '250 2.0.0 OK'],
+    ['deferral', '421 4.7.0 Try later'],
+  ])(
+    'of %s is that of the last such attempt before it, when none is of its time',
+    async (name, response) => {
+      const attempts = [
+        { ...before, type: 'deferred' },
+        { ...now, type: 'sent' },
+        { ...after, type: 'deferred' },
+      ]
+      const event = await readEntry(
+        entry({ event: name, ts: now.ts + 1 }, { smtp_events: attempts }),
+      )
+      expect(event).toMatchObject({ response })
+    },
+  )
+})
+
+test('a fact that another webhook tells later, with a newer message, is the same fact', async () => {
+  const attempt = { ts: 1767225601, type: 'deferred', diag: '451 4.3.2 Not yet' }
+  const ids = await Promise.all(
+    [[attempt], [{ ts: 1767225000, type: 'deferred', diag: 'x' }], []].map(async (attempts) => {
+      const event = await readEntry(entry({ event: 'deferral' }, { smtp_events: attempts }))
+      return eventId('mandrill', event)
+    }),
+  )
+  expect(new Set(ids).size).toBe(1)
+})
+
+test('facts that name no message are told apart by all they say', async () => {
+  const [first, second] = await Promise.all(
+    ['550 5.1.1 a', '550 5.1.1 b'].map((diag) =>
+      readEntry({ event: 'hard_bounce', ts: 1767225601, msg: { email: 'a@example.org', diag } }),
+    ),
+  )
+  if (!first || !second) throw new Error('there are two')
+  expect(eventId('mandrill', first)).not.toBe(eventId('mandrill', second))
 })
 
 describe('a bounce', () => {

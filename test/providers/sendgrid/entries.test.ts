@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ParsedEvent } from '../../../src/index.js'
+import { eventId } from '../../../src/matching.js'
 import { sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
 import { newKeys, signedHeaders, webhookRequest } from './signing.js'
 
@@ -22,6 +23,8 @@ async function readOne(entry: object): Promise<ParsedEvent> {
   for (const event of events) return event
   throw new Error('it was lost')
 }
+
+const identified = { timestamp: 1_760_000_000, sg_message_id: 'Zk3vQm0pT6-xYc1hR_8LdA' }
 
 describe('the name of an event', () => {
   test.each([
@@ -292,7 +295,7 @@ describe('what an event tells more', () => {
     ['a click without its link', { event: 'click' }, { url: '' }],
     [
       'a click where its link stands',
-      { event: 'click', url_offset: { index: 3, type: 'text' } },
+      { ...identified, event: 'click', url_offset: { index: 3, type: 'text' } },
       { discriminator: 'text 3' },
     ],
     [
@@ -312,8 +315,8 @@ describe('what an event tells more', () => {
     ['machine', { event: 'open', sg_machine_open: 'maybe' }, 'machine'],
     ['IP address', { event: 'open', ip: null }, 'ip'],
     ['user agent', { event: 'open', useragent: {} }, 'userAgent'],
-    ['position', { event: 'click', url_offset: 3 }, 'discriminator'],
-    ['position', { event: 'click', url_offset: { type: 'html' } }, 'discriminator'],
+    ['position', { ...identified, event: 'click', url_offset: 3 }, 'discriminator'],
+    ['position', { ...identified, event: 'click', url_offset: { type: 'html' } }, 'discriminator'],
     ['recipient', { event: 'open', email: null }, 'recipient'],
     ['recipient', { event: 'open', email: ' ' }, 'recipient'],
     ['event id', { event: 'open', sg_event_id: '' }, 'providerEventId'],
@@ -333,4 +336,31 @@ test('one bad entry harms none of the others', async () => {
     if (index % 2 === 0) expect(event.type).toBe('unknown')
     else expect(event).toMatchObject({ type: 'delivered', recipient: 'ann@example.com' })
   }
+})
+
+describe('a fact that names no message', () => {
+  const bounce = {
+    event: 'bounce',
+    email: 'ann@example.com',
+    timestamp: 1_760_000_000,
+    sg_event_id: 'e-1',
+    reason: '550 5.1.1 unknown',
+  }
+  const idOf = async (entry: object): Promise<string> => eventId('sendgrid', await readOne(entry))
+
+  test('is another fact when it says anything else', async () => {
+    expect(await idOf({ ...bounce, reason: '550 5.7.1 blocked' })).not.toBe(await idOf(bounce))
+  })
+
+  test('is the same fact when it comes again under another event id', async () => {
+    expect(await idOf({ ...bounce, sg_event_id: 'e-2' })).toBe(await idOf(bounce))
+  })
+
+  test.each([undefined, null, 'soon'])(
+    'nor a time, %j, is told apart as well',
+    async (timestamp) => {
+      const opened = { ...identified, event: 'open', email: 'ann@example.com', timestamp }
+      expect(await idOf({ ...opened, n: 1 })).not.toBe(await idOf({ ...opened, n: 2 }))
+    },
+  )
 })

@@ -76,7 +76,9 @@ const answer = (
       : said.body,
 })
 
-const html = (status: number, title: string): ApiFailure => ({
+type ApiAnswer = Extract<ApiFailure, { kind: 'answer' }>
+
+const html = (status: number, title: string): ApiAnswer => ({
   kind: 'answer',
   status,
   headers: { 'content-type': 'text/html' },
@@ -254,12 +256,27 @@ describe('an answer', () => {
     expect(sendgrid.provider.requests.map(({ method }) => method)).toEqual(['POST'])
   })
 
-  test('of 200 with a page is not from the API', async () => {
+  test.each<[string, ApiAnswer]>([
+    ['a page', html(200, 'Welcome')],
+    ['words', { kind: 'answer', status: 200, body: 'OK' }],
+    ['an object', { kind: 'answer', status: 202, body: '{"ok":true}' }],
+    ['another success', { kind: 'answer', status: 204 }],
+    ['another success and words', { kind: 'answer', status: 201, body: '{}' }],
+  ])('of %s is not from the API, so the outcome is unknown', async (_, answer) => {
     const sendgrid = await start()
-    sendgrid.provider.failNext(html(200, 'Welcome'))
+    sendgrid.provider.failNext(answer)
     const error = await failure(sendgrid)
-    expect(error).toMatchObject({ category: 'server', statusCode: 200, outcome: 'unknown' })
-    expect(error.message).toBe('SendGrid answered with a page: is this the address of its API?')
+    const { status: statusCode } = answer
+    expect(error).toMatchObject({ category: 'server', statusCode, outcome: 'unknown' })
+    expect(error.message).toBe(
+      'SendGrid answered otherwise than its API does: is this its address?',
+    )
+  })
+
+  test.each([200, 202])('of %i without a word or an id is an acceptance', async (status) => {
+    const sendgrid = await start()
+    sendgrid.provider.failNext({ kind: 'answer', status })
+    await expect(sendgrid.transporter.sendMail(mail)).resolves.toHaveProperty('accepted')
   })
 })
 
