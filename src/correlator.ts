@@ -37,7 +37,8 @@ export interface Correlator extends SendRecorder {
   onAny(listener: (event: MailEvent, message: SentMessage | undefined) => unknown): () => void
   /** Listens for the next event of a type, and no further. */
   once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
-  off<T extends EventType>(type: T, listener: EventListener<T>): void
+  /** Takes a listener away again, for one type or several. */
+  off<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): void
   /**
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
    * listeners, a failing store. Without such a listener the first of each kind is a process warning.
@@ -161,7 +162,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     on: (types, listener) => listening(listeners.add(types, listener)),
     onAny: (listener) => listening(listeners.add('any', listener)),
     once: (types, listener) => listening(listeners.add(types, listener, true)),
-    off: (type, listener) => listeners.remove(type, listener),
+    off: (types, listener) => listeners.remove(types, listener),
     onError: errors.on,
     handler: fetchHandler(handle),
     nodeHandler: nodeHandler(handle),

@@ -11,9 +11,11 @@ export {
 } from './errors.js'
 export type { CorrelatorError, RefusalReason, SendErrorCategory, SendErrorCode } from './errors.js'
 export type {
+  AnyEvent,
   Bounce,
   BounceKind,
   Correlation,
+  EventFact,
   EventOf,
   EventType,
   MailEvent,
@@ -29,9 +31,12 @@ export type {
   Engagement,
   EngagementKind,
   Envelope,
+  MessageRecord,
   MessageStatus,
   RecipientKind,
   RecipientStatus,
+  SendOutcome,
+  SendResult,
   SendStatus,
   SentError,
   SentMessage,
@@ -48,7 +53,21 @@ export type {
 } from './provider.js'
 export type { RecordedMessage } from './recorded-message.js'
 export type { ProviderInfo } from './send-result.js'
-export type { Store } from './store.js'
+export type { KeySource } from './signing-keys.js'
+export type {
+  Delivery,
+  IncomingBatch,
+  IncomingEvent,
+  IngestResult,
+  MatchKey,
+  MessageKey,
+  RecipientState,
+  Schedule,
+  Settlement,
+  Store,
+  StoredMessage,
+  StoreQuery,
+} from './store.js'
 export { memoryStore } from './stores/memory.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'
 export type { TransportOptions } from './transport-options.js'

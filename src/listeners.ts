@@ -38,7 +38,7 @@ export interface Listeners {
     listener: EventListener<T>,
     once?: boolean,
   ): () => void
-  remove(type: EventType, listener: unknown): void
+  remove(types: EventType | readonly EventType[], listener: unknown): void
   /** Whether anybody listens to anything. */
   any(): boolean
   /** Those to be told of an event now; listeners for one time are not found again. */
@@ -103,13 +103,14 @@ export function createListeners(): Listeners {
       return () => end(registration)
     },
 
-    remove(type, listener) {
+    remove(types, listener) {
+      const unwanted = checkedTypes([types].flat())
       for (const registration of registrations) {
         if (registration.listener !== listener || registration.types === 'any') continue
-        const rest = new Set(registration.types)
-        rest.delete(type)
-        registration.types = rest
-        if (rest.size === 0) end(registration)
+        registration.types = new Set(
+          [...registration.types].filter((type) => !unwanted.includes(type)),
+        )
+        if (registration.types.size === 0) end(registration)
       }
     },
 

@@ -31,7 +31,9 @@ export function checkedTags(data: Fields): string[] {
 /** The option `metadata`, which must be strings; numbers and flags are taken as such. */
 export function checkedMetadata(data: Fields): Record<string, string> {
   const given = data['metadata'] ?? {}
-  if (!isFields(given)) throw invalid('metadata must be an object of strings')
+  if (!isFields(given) || given instanceof Map) {
+    throw invalid('metadata must be an object of strings')
+  }
   for (const [key, value] of Object.entries(given)) {
     if (!['string', 'boolean'].includes(typeof value) && text(value) === undefined) {
       throw invalid(`metadata.${key} must be a string`)

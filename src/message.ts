@@ -7,7 +7,7 @@ export interface Address {
 /** A mailbox as a header has it; without the quotes a comma in a name would make two of it. */
 export function formatMailbox({ name, address }: Address): string {
   if (name === '') return address
-  return `"${name.replace(/["\\]/g, '\\$&').replace(/\s*[\r\n]+\s*/g, ' ')}" <${address}>`
+  return `"${name.replace(/["\\]/g, '\\$&')}" <${address}>`
 }
 
 /** Who the message goes from and to, as SMTP would see it: bare addresses. */

@@ -9,31 +9,30 @@ import {
 
 /**
  * A handler for `node:http` and everything built on it. Without `next`, other paths are answered
- * 404; with it, as in Express, they are handed on.
+ * 404; with it, as in Express, they are handed on. It resolves when that is done, which hosts such as
+ * Koa wait for.
  */
 export type NodeHandler = (
   request: IncomingMessage,
   response: ServerResponse,
   next?: (error?: unknown) => void,
-) => void
+) => Promise<void>
 
 export function nodeHandler(
   handle: (request: HttpRequest) => Promise<HttpAnswer | undefined>,
 ): NodeHandler {
-  return (request, response, next) => {
-    const answering = handle({
+  return async (request, response, next) => {
+    const answer = await handle({
       method: request.method ?? 'GET',
       path: pathOf(request),
       header: (name) => headerOf(request, name),
       readBody: (limit) => bodyOf(request, limit),
     })
-    void answering.then((answer) => {
-      // A host with a timeout of its own may have answered meanwhile, and nobody can twice.
-      if (response.headersSent) return
-      if (answer) write(request, response, answer)
-      else if (next) next()
-      else write(request, response, notFound)
-    })
+    // A host with a timeout of its own may have answered meanwhile, and nobody can twice.
+    if (response.headersSent) return
+    if (answer) write(request, response, answer)
+    else if (next) next()
+    else write(request, response, notFound)
   }
 }
 

@@ -15,8 +15,13 @@ export interface RecordedMessage {
   sentAt?: Date
 }
 
-/** It as a store keeps it, under an id of ours. */
+/**
+ * It as a store keeps it, under an id of ours.
+ *
+ * @throws TypeError when what events are matched by is missing
+ */
 export function toRecord(message: RecordedMessage): MessageRecord {
+  checkMessage(message)
   const recipients = message.recipients.map((recipient) =>
     typeof recipient === 'string' ? { address: recipient, kind: 'to' as const } : recipient,
   )
@@ -46,4 +51,14 @@ export function toRecord(message: RecordedMessage): MessageRecord {
     ...(messageId !== undefined && { messageId }),
     providerMessageId: bareMessageId(message.providerMessageId) ?? message.providerMessageId,
   }
+}
+
+function checkMessage({ provider, providerMessageId, recipients, sentAt }: RecordedMessage): void {
+  const wrong = [
+    typeof provider !== 'string' && 'provider must be a string',
+    typeof providerMessageId !== 'string' && 'providerMessageId must be a string',
+    !Array.isArray(recipients) && 'recipients must be a list',
+    sentAt !== undefined && !(sentAt instanceof Date) && 'sentAt must be a Date',
+  ].find(Boolean)
+  if (wrong) throw new TypeError(`record: ${wrong}`)
 }

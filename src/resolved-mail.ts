@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { isUint8Array } from 'node:util/types'
+import { invalid } from './mail-options.js'
 import { canonicalAddress, rfcMessageId } from './matching.js'
 import type { Address, Envelope, RecipientKind } from './message.js'
 import { type Fields, fields, isFields, text } from './payload.js'
@@ -29,6 +30,7 @@ export interface Attachment {
 /** Who and what a message speaks of: what is known before its content is read. */
 export interface MailHead {
   envelope: Envelope
+  /** With its `<>`; empty when it was given as something else. */
   messageId: string
   from: Address[]
   replyTo: Address[]
@@ -73,7 +75,7 @@ export function mailHead(mail: NodemailerMail): MailHead {
     })
   return {
     envelope: { from, to: [...to] },
-    messageId: rfcMessageId(text(message.messageId()) ?? '') ?? '',
+    messageId: checkedMessageId(message.messageId()),
     from: mailboxes(addresses['from']),
     replyTo: mailboxes(addresses['reply-to']),
     to: unique('to'),
@@ -83,8 +85,15 @@ export function mailHead(mail: NodemailerMail): MailHead {
   }
 }
 
+/** It may come as a number, or in the form of a header that is written as it is. */
+function checkedMessageId(given: unknown): string {
+  const id = rfcMessageId(text(isFields(given) ? given['value'] : given) ?? '') ?? ''
+  return /^<[^<>\s]+>$/.test(id) ? id : ''
+}
+
 /** Reads the content, from files, URLs and streams too. The caller's objects stay as they are. */
 export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise<ResolvedMail> {
+  checkContent(fields(mail.data))
   // Nodemailer resolves content in place, so it gets copies to do it in.
   mail.data = copyContent({ ...mail.data })
   const content = fields(
@@ -92,14 +101,43 @@ export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise
       mail.normalize((error, data) => (error ? reject(error) : resolve(data)))
     }),
   )
-  const { text: plain, html, attachments } = content
+  const { attachments } = content
+  const plain = contentText(content['text'])
+  const html = contentText(content['html'])
   return {
     ...head,
-    ...(typeof plain === 'string' && plain !== '' && { text: plain }),
-    ...(typeof html === 'string' && html !== '' && { html }),
+    ...(plain !== '' && { text: plain }),
+    ...(html !== '' && { html }),
     attachments: Array.isArray(attachments) ? attachments.map(toAttachment) : [],
     headers: otherHeaders(mail.message.buildHeaders()),
   }
+}
+
+/** Nodemailer would make nothing at all of other content, and the message would go out without it. */
+function checkContent({ text: plain, html, attachments }: Fields): void {
+  const named: [string, unknown][] = [
+    ['text', plain],
+    ['html', html],
+    ...(Array.isArray(attachments) ? attachments : []).map(
+      (attachment, index): [string, unknown] => [
+        `attachments[${index}].content`,
+        fields(attachment)['content'],
+      ],
+    ),
+  ]
+  const wrong = named.find(([, content]) => !isContent(content))
+  if (wrong) {
+    throw invalid(
+      `${wrong[0]} must be a string, a Buffer, a stream of Node, or an object with path, href or content`,
+    )
+  }
+}
+
+function isContent(value: unknown): boolean {
+  if (value === undefined || value === null || value === false) return true
+  if (typeof value === 'string' || isUint8Array(value)) return true
+  const { path, href, content, pipe } = fields(value)
+  return typeof pipe === 'function' || Boolean(path ?? href) || content !== undefined
 }
 
 /** What no provider's fields can say yet, by the name that the caller gave it. */
@@ -108,7 +146,10 @@ export function uncarriedFields(data: Fields, head: MailHead, provider: string):
     const value = data[name]
     return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
   })
-  if (data['envelope'] && !envelopeFollowsHeaders(head)) present.push('envelope')
+  const { dsn, size } = fields(data['envelope'])
+  if (data['envelope'] && (dsn || size || !envelopeFollowsHeaders(head))) present.push('envelope')
+  // Nodemailer finds nothing in these.
+  if (data['headers'] instanceof Map || data['headers'] instanceof Headers) present.push('headers')
   for (const name of headerNames(data['headers'])) {
     if (providerWrites.test(name)) present.push(`the header ${name}`)
   }
@@ -125,6 +166,7 @@ export function uncarriedFields(data: Fields, head: MailHead, provider: string):
 }
 
 const unmappedFields = [
+  'dsn',
   'raw',
   'alternatives',
   'amp',
@@ -175,13 +217,18 @@ function mailboxes(value: unknown): Address[] {
   const entries = Array.isArray(value) ? value : []
   return entries.map(fields).flatMap(({ name, address }) => {
     if (typeof address !== 'string' || address === '') return []
-    return [{ name: typeof name === 'string' ? name : '', address }]
+    return [{ name: oneLine(text(name) ?? ''), address }]
   })
 }
 
 function headerText(value: unknown): string | undefined {
   const content = isFields(value) ? value['value'] : value
-  return typeof content === 'string' ? content.replace(/\s*[\r\n]+\s*/g, ' ').trim() : undefined
+  return typeof content === 'string' ? oneLine(content) : undefined
+}
+
+/** What follows a line break would be a header of its own. */
+function oneLine(value: string): string {
+  return value.replace(/\s*[\r\n]+\s*/g, ' ').trim()
 }
 
 function copyContent(data: Fields): Fields {
@@ -201,6 +248,11 @@ function copyContent(data: Fields): Fields {
       }),
     ),
   }
+}
+
+function contentText(value: unknown): string {
+  if (isUint8Array(value)) return Buffer.from(value).toString()
+  return typeof value === 'string' ? value : ''
 }
 
 function toAttachment(value: unknown): Attachment {

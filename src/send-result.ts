@@ -58,8 +58,9 @@ export function answered<Provider extends string>(
   }
   return {
     result: { outcome: 'sent', recipients, ...ids, ...(messageId !== undefined && { messageId }) },
+    // With nothing in it that listeners have too: what they change must not change what it says.
     info: {
-      envelope: record.envelope,
+      envelope: { from: record.envelope.from, to: [...record.envelope.to] },
       messageId: messageId ?? '',
       accepted: having('accepted').map(({ address }) => address),
       rejected: having('rejected').map(({ address }) => address),
@@ -68,7 +69,7 @@ export function answered<Provider extends string>(
       trackingId: record.trackingId,
       provider,
       ...ids,
-      recipients,
+      recipients: recipients.map((recipient) => ({ ...recipient })),
     },
   }
 }

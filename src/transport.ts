@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
-import { checkedMetadata, checkedTags, refuseLoss } from './mail-options.js'
+import { checkedMetadata, checkedTags, invalid, refuseLoss } from './mail-options.js'
 import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
 import { fields } from './payload.js'
 import {
@@ -62,34 +62,37 @@ export function createProviderTransport<Request, Provider extends string>(
     return request
   }
 
-  /** A store that hangs keeps no send waiting for ever. */
-  const recording = (work: Promise<void> | undefined): Promise<void> =>
-    inTime(timeout, storeTooSlow, async () => work)
-
   async function deliver(
     mail: NodemailerMail,
   ): Promise<SendEnding<Provider> & { message: SentMessage }> {
     const draft = readDraft(mail)
     const record = newRecord(provider, draft)
-    let recorded = false
+    let recording: Promise<void> | undefined
+    let called = false
     let ending: SendEnding<Provider>
     try {
       const request = await inTime(timeout, contentTooSlow, () =>
         prepare(mail, draft, record.trackingId),
       )
-      await recording(correlator?.recordSending(record))
-      recorded = true
+      recording = correlator?.recordSending(record)
+      await inTime(timeout, storeTooSlow, async () => recording)
+      called = true
       const answer = await inTime(timeout + timeoutMargin, noAnswer, () => client.send(request))
       ending = answered(provider, record, answer)
     } catch (thrown) {
-      ending = failed(record, toSendError(thrown, recorded))
+      ending = failed(record, toSendError(thrown, called))
     }
-    const final = withResult(record, ending.result)
+    const { result } = ending
+    const final = withResult(record, result)
     try {
-      await recording(
-        recorded
-          ? correlator?.recordResult(record, ending.result)
-          : correlator?.recordSending(final),
+      // After the first writing, though that be late: it would undo this one.
+      await inTime(timeout, storeTooSlow, async () =>
+        recording === undefined
+          ? correlator?.recordSending(final)
+          : recording.then(
+              () => correlator?.recordResult(record, result),
+              () => correlator?.recordSending(final),
+            ),
       )
     } catch (cause) {
       // The send is over, and no failure of ours may change what the caller is told of it.
@@ -144,6 +147,9 @@ function readDraft(mail: NodemailerMail): Draft {
   const draft: Draft = { head: emptyHead, tags: [], metadata: {} }
   try {
     draft.head = mailHead(mail)
+    if (draft.head.messageId === '') {
+      throw invalid('messageId must be one word, with < and > around it or not')
+    }
     draft.tags = checkedTags(fields(mail.data))
     draft.metadata = checkedMetadata(fields(mail.data))
   } catch (flaw) {

@@ -44,6 +44,12 @@ describe('creating a correlator', () => {
     ['without a store', {}, 'store is missing'],
     ['with a negative grace', { foreignAfter: -1 }, 'foreignAfter'],
     ['with a grace that is no number', { foreignAfter: Number.NaN }, 'foreignAfter'],
+    ['with a grace without end', { foreignAfter: Infinity }, 'foreignAfter'],
+    ['with a grace as text', { foreignAfter: '5' }, 'foreignAfter'],
+    ['with something else as a store', { store: {} }, 'store is missing'],
+    ['with one webhook and no list', { webhooks: outsideWebhook() }, 'webhooks must be a list'],
+    ['with a webhook that was not made', { webhooks: [outsideWebhook] }, 'no webhook'],
+    ['with a webhook that is not there', { webhooks: [undefined] }, 'no webhook'],
     [
       'with two webhooks of one name',
       { webhooks: [outsideWebhook(), outsideWebhook()] },
@@ -59,6 +65,18 @@ describe('creating a correlator', () => {
     const create = () => createCorrelator(all as Parameters<typeof createCorrelator>[0])
     expect(create).toThrow(ConfigurationError)
     expect(create).toThrow(message)
+  })
+
+  test('without anything is refused at once', () => {
+    const create: () => unknown = createCorrelator as () => unknown
+    expect(create).toThrow(ConfigurationError)
+  })
+
+  test('takes a grace of part of a millisecond', async () => {
+    const exact = createCorrelator({ store, webhooks: [outsideWebhook()], foreignAfter: 0.4 })
+    expect(await post([delivered], exact)).toBe(202)
+    expect(Number.isInteger(await store.nextDue())).toBe(true)
+    await exact.close()
   })
 
   test('takes a second account of a provider under its own name', () => {
@@ -112,6 +130,22 @@ describe('a message', () => {
   test('that was never recorded is undefined', async () => {
     expect(await correlator.message('01890a5d-ac96-774b-bcce-b302099a8057')).toBeUndefined()
   })
+
+  test.each<[string, object]>([
+    ['a provider', { provider: undefined }],
+    ["the provider's id", { providerMessageId: undefined }],
+    ['recipients', { recipients: 'ann@example.com' }],
+    ['a date of sending', { sentAt: '2026-01-01' }],
+  ])('is not recorded without %s', async (_, wrong) => {
+    await expect(record(wrong)).rejects.toThrow(`record: ${Object.keys(wrong)[0]} must be`)
+  })
+
+  test.each([0, 1.5, Number.NaN, Infinity, -1])(
+    'is not looked for with a limit of %d',
+    async (limit) => {
+      await expect(correlator.find({}, { limit })).rejects.toThrow('find: limit')
+    },
+  )
 
   test('is found by recipient in any letter case, page by page', async () => {
     const ids = [await record(), await record({ providerMessageId: 'm-2' })]
@@ -169,6 +203,51 @@ describe('listeners', () => {
     await post([{ ...delivered, at: at + 2 }])
     await correlator.drain()
     expect(calls).toHaveLength(4)
+  })
+
+  test('must be functions, for types that there are', () => {
+    const wrong = { on: correlator.on, onError: correlator.onError, off: correlator.off } as {
+      on(...given: unknown[]): unknown
+      onError(...given: unknown[]): unknown
+      off(...given: unknown[]): unknown
+    }
+    expect(() => wrong.on('opened')).toThrow('a listener must be a function')
+    expect(() => wrong.onError('x')).toThrow('a listener must be a function')
+    expect(() => wrong.on('bounce', () => {})).toThrow('no event is of type "bounce"')
+    expect(() => wrong.off(['opened', 'open'], () => {})).toThrow('no event is of type "open"')
+  })
+
+  test('leave for the types that they are taken away from, one or several', async () => {
+    await record()
+    const heard: string[] = []
+    const listener = ({ type }: { type: string }): number => heard.push(type)
+    correlator.on(['delivered', 'opened', 'complained'], listener)
+    correlator.off(['delivered', 'complained'], listener)
+    await post([delivered, { ...delivered, type: 'opened' }, { ...delivered, type: 'complained' }])
+    await correlator.drain()
+    expect(heard).toEqual(['opened'])
+  })
+
+  test('come after the answer to the webhook, however long they take', async () => {
+    await record()
+    let answered = false
+    const answeredBefore: boolean[] = []
+    correlator.onAny(() => answeredBefore.push(answered))
+    const status = await post([delivered, { ...delivered, type: 'opened' }])
+    answered = true
+    expect(status).toBe(202)
+    await correlator.drain()
+    expect(answeredBefore).toEqual([true, true])
+  })
+
+  test('of another process hear what a process without any has recorded first', async () => {
+    const sender = createCorrelator({ store })
+    await post([delivered])
+    await sender.record({ provider: 'outside', providerMessageId: 'm-1', recipients: ['a@b.c'] })
+    await sender.drain()
+    expect(told).toEqual([])
+    await correlator.drain()
+    expect(told.map(({ event }) => event.type)).toEqual(['delivered'])
   })
 
   test('get each fact once, however often and in whatever batches it comes', async () => {
@@ -311,6 +390,21 @@ describe('waiting for an event', () => {
     await expect(waiting).rejects.toMatchObject({ name: 'WaitError', code: 'ETIMEDOUT' })
   })
 
+  test.each([Number.NaN, -1])('is refused with a timeout of %d', async (timeout) => {
+    const waiting = correlator.waitFor(await record(), 'delivered', { timeout })
+    await expect(waiting).rejects.toThrow('waitFor: timeout')
+  })
+
+  test('ends with the event, long before the next look at the store', async () => {
+    const trackingId = await record()
+    const began = performance.now()
+    const waiting = correlator.waitFor(trackingId, 'delivered')
+    await delay(20)
+    await post([delivered])
+    await waiting
+    expect(performance.now() - began).toBeLessThan(500)
+  })
+
   test('fails for a message that is not there', async () => {
     const waiting = correlator.waitFor('01890a5d-ac96-774b-bcce-b302099a8057', 'delivered')
     await expect(waiting).rejects.toMatchObject({ code: 'ENOMESSAGE' })
@@ -375,6 +469,24 @@ test('what goes wrong is a process warning when nobody listens, once for each ki
   expect(warnings).toEqual([
     expect.stringContaining('outside: webhook refused: the secret is wrong'),
   ])
+})
+
+test('an onError listener that fails in any way harms nobody', async () => {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  correlator.onError(() => {
+    throw new Error('first')
+  })
+  correlator.onError(async () => {
+    throw new Error('second')
+  })
+  const errors = collectErrors(correlator)
+  const init = { method: 'POST', headers: { 'x-secret': 'guess' }, body: '[]' }
+  await correlator.handler(new Request('https://example.com/outside', init))
+  await delay(0)
+  const warnings = emitWarning.mock.calls.map(([warning]) => String(warning))
+  emitWarning.mockRestore()
+  expect(errors).toHaveLength(1)
+  expect(warnings).toEqual([expect.stringContaining('first'), expect.stringContaining('second')])
 })
 
 test('a store that cannot be opened is told at the start', async () => {

@@ -309,3 +309,24 @@ test.each([0, 1, 2, 3, 4, 5])(
     expect(await store.nextDue()).toBeUndefined()
   },
 )
+
+test('an ending that the store did not take is written again', async () => {
+  let refused = 0
+  const own: Store = {
+    ...store,
+    settle: async (settlements) => {
+      refused += 1
+      if (refused === 1) throw new Error('it is locked')
+      return store.settle(settlements)
+    },
+  }
+  const other = createDispatcher(own, listeners, (error) => errors.push(error), retries)
+  let calls = 0
+  listeners.add('any', () => (calls += 1))
+  other.push(await written(['delivered']))
+  await other.drain()
+  await other.close()
+  expect(calls).toBe(1)
+  expect(refused).toBe(2)
+  expect(errors).toMatchObject([{ name: 'StoreError' }])
+})

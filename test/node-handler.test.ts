@@ -107,3 +107,12 @@ test('a host that lost patience and answered by itself is left alone', async () 
   expect(told).toEqual(['delivered'])
   await patient.close()
 })
+
+test('a host that waits for it finds the answer given', async () => {
+  let ended: boolean | undefined
+  await postThrough(async (request, answer) => {
+    await correlator.nodeHandler(request, answer)
+    ended = answer.writableEnded
+  })
+  expect(ended).toBe(true)
+})

@@ -123,18 +123,23 @@ describe.each(versions)('with %s', (version) => {
     }
   })
 
-  test('a Message-ID has its brackets', async () => {
-    expect((await resolve({ ...base, messageId: 'm-1@example.com' })).messageId).toBe(
-      '<m-1@example.com>',
-    )
+  test.each<[string, unknown, string]>([
+    ['without them', 'm-1@example.com', '<m-1@example.com>'],
+    ['as a number', 42, '<42>'],
+    ['as a prepared header', { prepared: true, value: '<m-1@example.com>' }, '<m-1@example.com>'],
+  ])('a Message-ID that is given %s has its brackets', async (_, messageId, read) => {
+    const given: object = { messageId }
+    expect((await resolve({ ...base, ...given })).messageId).toBe(read)
   })
 
   test('line breaks make no header of their own', async () => {
     const mail = await resolve({
       ...base,
+      from: { name: 'Shop\r\nBcc: evil@example.com', address: 'shop@example.com' },
       subject: 'Hi\r\nBcc: evil@example.com',
       headers: { 'X-A': 'b\r\nX-Evil: yes' },
     })
+    expect(mail.from).toEqual([{ name: 'Shop Bcc: evil@example.com', address: 'shop@example.com' }])
     expect(mail.subject).toBe('Hi Bcc: evil@example.com')
     expect(mail.headers.map(({ name }) => name.toLowerCase())).not.toContain('x-evil')
     expect(mail.bcc).toEqual([])

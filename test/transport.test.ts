@@ -3,6 +3,7 @@ import nodemailer from 'nodemailer'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  ConfigurationError,
   createCorrelator,
   memoryStore,
   SendError,
@@ -177,6 +178,26 @@ describe('sendMail rejects', () => {
     ['tags that are no list', { tags: 'order' }, 'tags must be'],
     ['tags that are no strings', { tags: [5] }, 'tags must be'],
     ['metadata that is no object', { metadata: 'x' }, 'metadata must be'],
+    ['metadata in a Map', { metadata: new Map([['a', 'b']]) }, 'metadata must be'],
+    ['text that is a number', { text: 5 }, 'text must be'],
+    ['HTML in a list', { html: ['<b>'] }, 'html must be'],
+    ['bytes that are no Buffer', { html: new ArrayBuffer(3) }, 'html must be'],
+    [
+      'a stream of the web in an attachment',
+      { attachments: [{ content: 'x' }, { content: new Blob(['x']).stream() }] },
+      'attachments[1].content must be',
+    ],
+    [
+      'an attachment that is a Blob',
+      { attachments: [{ content: new Blob(['x']) }] },
+      'attachments[0].content must be',
+    ],
+    [
+      'a messageId of several lines',
+      { messageId: '<a@b>\r\nBcc: evil@example.com' },
+      'messageId must be',
+    ],
+    ['a messageId of nothing', { messageId: '<>' }, 'messageId must be'],
     ['metadata that is nested', { metadata: { a: { b: 1 } } }, 'metadata.a must be'],
     ['metadata that JSON does not know', { metadata: { a: 1n } }, 'metadata.a must be'],
     ['metadata that holds itself', { metadata: { a: circle } }, 'metadata.a must be'],
@@ -214,7 +235,22 @@ test.each([0, -1, Number.NaN, Infinity, 2 ** 31])(
   },
 )
 
+test.each<[string, object, string]>([
+  ['a timeout as text', { timeout: '5' }, 'timeout'],
+  ['a policy that there is not', { unsupported: 'Throw' }, 'unsupported'],
+  ['a store in place of a correlator', { correlator: memoryStore() }, 'correlator'],
+  ['nothing in place of a correlator', { correlator: null }, 'correlator'],
+])('a transport is not made with %s', (_, options, named) => {
+  const make = (): unknown => outsideTransport(outsideClient(), options)
+  expect(make).toThrow(ConfigurationError)
+  expect(make).toThrow(`outside transport: ${named}`)
+})
+
 describe('what cannot be carried', () => {
+  const everybody = {
+    from: 'shop@example.com',
+    to: ['ann@example.com', 'bob@example.com', 'carl@example.com', 'audit@example.com'],
+  }
   const ical = { ...mail, icalEvent: { content: 'BEGIN:VCALENDAR' } }
 
   test.each<[string, object]>([
@@ -238,6 +274,9 @@ describe('what cannot be carried', () => {
     ['the header Date', { headers: { Date: 'Thu, 01 Jan 1970 00:00:00 +0000' } }],
     ['the header content-type', { headers: [{ key: 'content-type', value: 'text/plain' }] }],
     ['templateId', { templateId: 'd-1' }],
+    ['dsn', { dsn: { notify: 'failure' } }],
+    ['envelope', { envelope: { ...everybody, dsn: { notify: 'failure' } } }],
+    ['headers', { headers: new Map([['X-A', 'b']]) }],
     ['outside', { outside: { anything: true } }],
   ])('is refused by name: %s', async (name, options) => {
     const client = outsideClient()
@@ -358,14 +397,7 @@ describe('the event of a send', () => {
 
   test('is told once for a send that cannot even be read', async () => {
     const { seen, transporter } = watched()
-    const unreadable: object = {
-      messageId: {
-        toString: () => {
-          throw new Error('no')
-        },
-      },
-      metadata: { a: 1n },
-    }
+    const unreadable: object = { metadata: circle, tags: 5n }
     const error = await rejection(transporter.sendMail({ ...mail, ...unreadable }))
     expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent' })
     expect(seen.map(({ failFlag }) => failFlag)).toEqual([true, true, true])
@@ -385,6 +417,17 @@ describe('the event of a send', () => {
       "a listener of 'sent' failed: rejected",
       "a listener of 'sent' failed: thrown",
     ])
+  })
+
+  test('shares nothing with what the caller gets, whatever its listeners do to it', async () => {
+    const { transporter } = watched()
+    transporter.on('sent', (message) => {
+      message.envelope.to.length = 0
+      for (const recipient of message.recipients) recipient.address = '***'
+    })
+    const info = await transporter.sendMail(mail)
+    expect(info.envelope.to).toHaveLength(4)
+    expect(info.recipients.map(({ address }) => address)).toEqual(info.envelope.to)
   })
 
   test('is told once to a listener for one time', async () => {
@@ -497,6 +540,23 @@ describe('with a correlator', () => {
     expect(error).toMatchObject({ outcome: 'not-sent', retryable: true })
     expect(String(error)).toContain('did not answer in time')
     expect(client.sent).toEqual([])
+  })
+
+  test('a message that is recorded too late is recorded as what became of it', async () => {
+    const store = memoryStore()
+    const slow: Store = {
+      ...store,
+      async addMessage(...message) {
+        await delay(60)
+        return store.addMessage(...message)
+      },
+    }
+    const correlator = createCorrelator({ store: slow })
+    const transport = outsideTransport(outsideClient(), { correlator, timeout: 40 })
+    await rejection(nodemailer.createTransport(transport).sendMail(mail))
+    await delay(60)
+    const { messages } = await correlator.find()
+    expect(messages).toMatchObject([{ status: 'failed', failFlag: true }])
   })
 
   test('a message that went out is no failure though its result was not recorded in time', async () => {

@@ -193,3 +193,26 @@ test('a body of unknown length is cut at the limit, and the caller is answered',
   expect(response.status).toBe(413)
   await nothingStored()
 })
+
+test('a fetch request whose body somebody else reads comes again', async () => {
+  const request = new Request('https://example.com/outside', {
+    method: 'POST',
+    headers: secret,
+    body: '[]',
+  })
+  request.body?.getReader()
+  expect((await correlator.handler(request)).status).toBe(503)
+  expect(errors).toEqual([expect.stringContaining('the body was read before')])
+})
+
+test('a path of slashes alone costs no more than its length', async () => {
+  const ask = async (length: number): Promise<number> => {
+    const path = `${'/'.repeat(length)}x`
+    const began = performance.now()
+    await correlator.handler(new Request(`https://example.com${path}`, { method: 'POST' }))
+    return performance.now() - began
+  }
+  await ask(1000)
+  // Gone through once for each slash it would be tens of seconds.
+  expect(await ask(200_000)).toBeLessThan(2000)
+})

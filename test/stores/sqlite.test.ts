@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { messageKeys } from '../../src/matching.js'
 import { openDatabase } from '../../src/stores/sqlite-driver.js'
+import type { Store } from '../../src/store.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
 import { batchOf, describeStore, recordOf } from './store-contract.js'
 
@@ -96,6 +99,29 @@ describe('the SQLite store', () => {
     await expect(store.open()).rejects.toThrow(`sqliteStore cannot open ${path}`)
     await expect(store.nextDue()).rejects.toThrow(path)
     await store.close()
+  })
+
+  test.each([[''], [undefined], [{ path: 'x' }]])('is not opened at %j', (path) => {
+    const open = sqliteStore as (path: unknown) => Store
+    expect(() => open(path)).toThrow('sqliteStore: path is missing')
+  })
+
+  test('is opened by several processes at once, though its file is new', async () => {
+    const file = newFile()
+    const worker = `
+      const { workerData } = require('node:worker_threads')
+      const { sqliteStore } = require(workerData.entry)
+      const store = sqliteStore(workerData.file)
+      store.open().then(() => store.close())
+    `
+    const workerData = { file, entry: join(process.cwd(), 'dist/cjs/stores/sqlite.js') }
+    const exits = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const [code] = await once(new Worker(worker, { eval: true, workerData }), 'exit')
+        return code
+      }),
+    )
+    expect(exits).toEqual([0, 0, 0, 0, 0, 0])
   })
 
   test('is over when it was closed', async () => {

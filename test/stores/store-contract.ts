@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { v7 as uuidv7 } from 'uuid'
 import type { EventFact, ParsedEvent } from '../../src/event.js'
-import { messageKeys, toIncoming } from '../../src/matching.js'
+import { canonicalAddress, messageKeys, toIncoming } from '../../src/matching.js'
 import type { MessageRecord, SendResult } from '../../src/message.js'
 import { recipientEngagement, recipientStatus } from '../../src/status.js'
 import type { Delivery, IncomingBatch, IngestResult, Schedule, Store } from '../../src/store.js'
@@ -199,13 +199,39 @@ export function describeStore(open: () => Promise<Store>): void {
       expect(deliveries[0]?.event.correlation).toEqual({ status: 'matched', via: 'provider-id' })
     })
 
-    test('is not matched by the same id of another provider', async () => {
+    test('is not matched by the same ids of another provider', async () => {
       const record = { ...recordOf('ann@example.com'), provider: 'sparkpost' }
       await add(record)
       await addResult(record, resultOf(record, 'p-1'))
-      const result = await ingest(batchOf({ type: 'delivered', providerMessageId: 'p-1' }))
+      const ids = { providerMessageId: 'p-1', messageId: record.messageId ?? '' }
+      const result = await ingest(batchOf({ type: 'delivered', ...ids }))
       expect(result).toMatchObject({ deliveries: [], waiting: 1 })
     })
+
+    test.each([
+      ['a NUL', 'n\0B', 'n\0A'],
+      ['a NUL, of which one ends there', 'n', 'n\0A'],
+    ])('is not matched by an id that differs after %s', async (_, asked, known) => {
+      const record = recordOf('ann@example.com')
+      await add(record)
+      await addResult(record, resultOf(record, known))
+      const result = await ingest(batchOf({ type: 'delivered', providerMessageId: asked }))
+      expect(result).toMatchObject({ deliveries: [], waiting: 1 })
+    })
+
+    test.each(['an\0n@example.com', 'an\ud800n@example.com'])(
+      'finds its recipient, whatever characters are in the address: %j',
+      async (address) => {
+        const record = recordOf(address)
+        await add(record)
+        const ownId = record.trackingId
+        const { deliveries } = await ingest(
+          batchOf({ type: 'delivered', ownId, recipient: address }),
+        )
+        expect(deliveries).toHaveLength(1)
+        expect(await statusOf(record, canonicalAddress(address))).toBe('delivered')
+      },
+    )
 
     test('changes the state of its recipient alone, whatever the letter case', async () => {
       const record = recordOf('Ann@example.com', 'bob@example.com')
@@ -344,6 +370,25 @@ export function describeStore(open: () => Promise<Store>): void {
       expect(await store.nextDue()).toBeUndefined()
     })
 
+    test('joins it once, though several of its ids come to be known', async () => {
+      const record = recordOf('ann@example.com')
+      const ids = { providerMessageId: 'p-1', messageId: record.messageId ?? '' }
+      await ingest(batchOf({ type: 'opened', ...ids, recipient: 'ann@example.com' }))
+      expect(await add(record)).toHaveLength(1)
+      expect(await addResult(record, resultOf(record, 'p-1'))).toEqual([])
+      const stored = await store.message(record.trackingId)
+      const state = stored?.states.get('ann@example.com')
+      expect(state && recipientEngagement(state).opened?.count).toBe(1)
+      expect(stored?.events).toHaveLength(1)
+    })
+
+    test('is told in the order they came, by whatever id they join', async () => {
+      const record = recordOf('ann@example.com')
+      await ingest(batchOf({ type: 'accepted', messageId: record.messageId ?? '' }))
+      await ingest(batchOf({ type: 'delivered', ownId: record.trackingId }))
+      expect((await add(record)).map(({ event }) => event.type)).toEqual(['accepted', 'delivered'])
+    })
+
     test('is told as foreign after the grace, and joins later without being told again', async () => {
       const record = recordOf('ann@example.com')
       await ingest(batchOf({ type: 'delivered', ownId: record.trackingId }))
@@ -413,6 +458,16 @@ export function describeStore(open: () => Promise<Store>): void {
       await store.settle([{ eventId: three_, kind: 'told' }])
       expect(await store.nextDue()).toBeUndefined()
     })
+
+    test('stay over, though another process has failed to tell them', async () => {
+      const record = recordOf('ann@example.com')
+      await add(record)
+      const ids = await three(record)
+      await store.settle(ids.map((eventId) => ({ eventId, kind: 'told' })))
+      const failed = { kind: 'again', at: start + 5000, attempts: 1, error: 'no' } as const
+      await store.settle(ids.map((eventId) => ({ eventId, ...failed })))
+      expect(await store.nextDue()).toBeUndefined()
+    })
   })
 
   describe('a token that is good for one content', () => {
@@ -441,6 +496,15 @@ export function describeStore(open: () => Promise<Store>): void {
       expect(page.map(({ record }) => record.trackingId)).toEqual(ids.slice(0, 2))
       const next = await store.find({}, 2, ids[1])
       expect(next.map(({ record }) => record.trackingId)).toEqual(ids.slice(2))
+    })
+
+    test('though they have no recipients', async () => {
+      const record = recordOf()
+      await add(record)
+      expect(await store.find({}, 10)).toMatchObject([
+        { record: { trackingId: record.trackingId } },
+      ])
+      expect(await store.find({ status: 'pending' }, 10)).toEqual([])
     })
 
     test('by provider, recipient and status together', async () => {

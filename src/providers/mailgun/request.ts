@@ -132,21 +132,42 @@ function withInlines({ html, attachments }: OutgoingMail): {
     if (!names.has(contentId)) names.set(contentId, name)
     inlines.push({ ...file(attachment), filename: name })
   }
-  return { html: html?.replace(cidLink, (link, id: string) => rewritten(link, id, names)), inlines }
+  return { html: html && withNewLinks(html, names), inlines }
 }
 
-const cidLink = /\bcid:([^\s"'<>()&,]+)/gi
-
-/** The link with the name in it, where it is one of ours; RFC 2392 has ids percent-encoded. */
-function rewritten(link: string, id: string, names: ReadonlyMap<string, string>): string {
-  const name = names.get(id) ?? names.get(decoded(id))
-  return name === undefined ? link : `cid:${name}`
+/** The HTML with the new names in its links; `cid:` in the text between them stays as it is. */
+function withNewLinks(html: string, names: ReadonlyMap<string, string>): string {
+  if (names.size === 0) return html
+  // The longest first, or the beginning of an id would be taken for another one.
+  const ids = [...names.keys()]
+    .flatMap((id) => [id, encodeURI(id.toWellFormed())])
+    .toSorted((a, b) => b.length - a.length)
+    .map(escaped)
+  const link = new RegExp(`(${opening})cid:(${[...ids, plainId].join('|')})(?=${closing})`, 'gi')
+  return html.replace(link, (whole, before: string, written: string) => {
+    const name = names.get(written) ?? names.get(decoded(written))
+    return name === undefined ? whole : `${before}cid:${name}`
+  })
 }
 
-function decoded(id: string): string {
+// What stands before and after a link in an attribute, a list of images or a style.
+const quote = `["']|&quot;|&apos;|&#(?:34|39|x22|x27);`
+const opening = `(?:${quote}|[=(,])\\s*`
+const closing = `\\s*(?:${quote}|[\\s>),]|$)`
+
+// An id that nothing of this stands in; others are found only as they were given.
+const plainId = `[^\\s"'<>(),&]+(?:&amp;[^\\s"'<>(),&]+)*`
+
+/** A Content-ID as HTML and RFC 2392 have it in a link: escaped, and percent-encoded. */
+function decoded(written: string): string {
+  const id = written.replaceAll('&amp;', '&')
   try {
     return decodeURIComponent(id)
   } catch {
     return id
   }
+}
+
+function escaped(literal: string): string {
+  return literal.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 }

@@ -107,8 +107,7 @@ function checkSize(parts: string[]): void {
 }
 
 function mailbox({ name, address }: Address): Mailbox {
-  const line = name.replace(/\s*[\r\n]+\s*/g, ' ')
-  return { email: address, ...(line !== '' && { name: line }) }
+  return { email: address, ...(name !== '' && { name }) }
 }
 
 function carriedHeaders({ headers }: OutgoingMail, lost: string[]): OutgoingMail['headers'] {
