@@ -1,9 +1,9 @@
-// npm run demo [-- FILE]
+// npm run demo [-- NEW-FILE]
 //
 // Sends mail through the three official SDKs to simulated providers on this machine, takes their
 // signed webhooks, prints what becomes of each message while it happens, and reads the end back
 // from the SQLite file. It exits with 1 when anything is not as it should be.
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import nodemailer from 'nodemailer'
@@ -16,6 +16,12 @@ import { startProvider } from 'mailtrail/testing'
 import { printMessages } from './timeline.mjs'
 
 const file = process.argv[2] ?? 'mailtrail-demo.db'
+if (process.argv[2] !== undefined && existsSync(file)) {
+  console.error(
+    `${file} is there already: the demo starts with a new file, and deletes none of yours`,
+  )
+  process.exit(1)
+}
 const startedAt = Date.now()
 /** @type {string[]} */
 const faults = []
@@ -152,7 +158,11 @@ const print = (...columns) => {
     `${seconds}s  ${provider.padEnd(8)}  ${what.padEnd(9)}  ${who.padEnd(18)}  ${rest.join('  ')}`,
   )
 }
-console.log(`Three simulated providers, one handler at ${webhooks}, one file: ${file}\n`)
+console.log(`Three simulated providers, one handler at ${webhooks}, one file: ${file}
+
+“sent” is told by Nodemailer's transporter, everything else by the correlator: the provider, the
+event, the recipient, the message that it was matched to, and the event's id.
+`)
 
 const told = new Set()
 correlator.onAny((event, message) => {
@@ -160,7 +170,7 @@ correlator.onAny((event, message) => {
   told.add(event.id)
   print(event.provider, event.type, event.recipient ?? '', `“${message?.subject ?? '?'}”`, event.id)
 })
-correlator.onError((error) => print('', 'refused', '', error.message.slice(0, 60)))
+correlator.onError((error) => print('', 'refused', '', error.message))
 
 const apiKeys = { sendgrid: 'SG.demo', mailgun: 'key-demo', mandrill: 'md-demo' }
 /** @param {{ correlator?: import('mailtrail').Correlator }} options */
@@ -226,15 +236,20 @@ function tick() {
 
 for (const provider of Object.values(providers)) await provider.settled()
 await correlator.drain()
-for (const [name, { posted }] of Object.entries(providers)) {
-  const refused = posted.filter(({ status }) => status !== 200)
+const posted = Object.values(providers).flatMap((provider) => provider.posted)
+for (const [name, provider] of Object.entries(providers)) {
+  const refused = provider.posted.filter(({ status }) => status !== 200)
   if (refused.length !== 1) faults.push(`${name}: ${refused.length} webhooks refused, not one`)
 }
+const different = new Set(posted.map(({ body }) => body.toString('latin1')))
+console.log(
+  `\n${posted.length} webhooks came. ${posted.length - different.size} came a second time, and nobody was told again; 3 were forged, and refused.`,
+)
 await correlator.close()
 for (const provider of Object.values(providers)) await provider.close()
 server.close()
 
-console.log(`\nRead back from ${file}:\n`)
+console.log(`\nRead back from ${file}, each message with its events by the time they happened:\n`)
 const { messages, timelines } = await printMessages(file)
 for (const provider of Object.keys(providers)) {
   for (const { subject, ends, events } of scenarios) {

@@ -2,6 +2,7 @@
 //
 // Prints every message of a SQLite file and what became of it. The program that wrote the file may
 // be running, or have been killed.
+import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { createCorrelator } from 'mailtrail'
 import { sqliteStore } from 'mailtrail/sqlite'
@@ -44,6 +45,10 @@ export async function printMessages(file) {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [, , file = 'mailtrail-demo.db'] = process.argv
+  if (!existsSync(file)) {
+    console.error(`there is no ${file}: npm run demo makes one`)
+    process.exit(1)
+  }
   const { messages, timelines } = await printMessages(file)
   const events = [...timelines.values()].flat()
   console.log(`\n${messages.length} messages, ${events.length} events in ${file}`)

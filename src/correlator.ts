@@ -191,9 +191,9 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       return { messages, ...(end !== undefined && { cursor: end }) }
     },
 
-    async waitFor<T extends EventType>(trackingId: string, type: T, options: WaitOptions = {}) {
+    async waitFor<T extends EventType>(trackingId: string, type: T, wait: WaitOptions = {}) {
       // It was found by its type, which no type can follow.
-      return (await waiting.waitFor(trackingId, type, options)) as EventOf<T>
+      return (await waiting.waitFor(trackingId, type, wait)) as EventOf<T>
     },
 
     async record(message) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createCorrelator } from '../src/index.js'
@@ -32,6 +32,19 @@ test('the demo shows what it should, and so does its second run', () => {
 test('the demo fails when it cannot write its file', () => {
   const { status } = run('demo.mjs', join(folder, 'missing', 'demo.db'))
   expect(status).not.toBe(0)
+})
+
+test('the demo deletes no file that it was given', () => {
+  const file = join(folder, 'kept.db')
+  writeFileSync(file, 'mine')
+  expect(run('demo.mjs', file).status).toBe(1)
+  expect(readFileSync(file, 'utf8')).toBe('mine')
+})
+
+test('a timeline of no file is refused, and makes none', () => {
+  const { stderr, status } = run('timeline.mjs', 'no.db')
+  expect([status, stderr]).toEqual([1, expect.stringContaining('there is no no.db')])
+  expect(existsSync(join(folder, 'no.db'))).toBe(false)
 })
 
 test.each([3, 12, 25])('killed after it has told %i events, its file has them', async (count) => {

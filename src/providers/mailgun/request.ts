@@ -20,7 +20,7 @@ export interface MailgunFile {
 }
 
 // The manual tells of 3 tags, and the newer help pages and mailgun-go of 10.
-const limits = { recipients: 1000, tags: 10 }
+const limits = { recipients: 1000, tags: 10, variablesBytes: 4096 }
 
 export function buildRequest(
   mail: OutgoingMail,
@@ -32,6 +32,11 @@ export function buildRequest(
   if (!mail.subject) throw invalid('Mailgun needs a subject')
   checkSenders(mail)
   checkRecipients(mail)
+  const variables = { ...mail.metadata, [ownIdKey]: trackingId }
+  // Mailgun takes more, but its events then say that there is too much, in place of all of it.
+  if (Buffer.byteLength(JSON.stringify(variables)) > limits.variablesBytes) {
+    lost.push(`metadata of over ${limits.variablesBytes} bytes as JSON, with our id, in its events`)
+  }
   const { html, inlines } = withInlines(mail)
   const { text = html === undefined ? ' ' : undefined } = mail
   return {
@@ -51,8 +56,7 @@ export function buildRequest(
         }),
         ...messageId(mail, lost),
         'o:tag': checkedTags(mail.tags),
-        ...prefixed('v:', mail.metadata),
-        [`v:${ownIdKey}`]: [trackingId],
+        ...prefixed('v:', variables),
       },
       attachments: mail.attachments.filter(({ contentId }) => contentId === undefined).map(file),
       inlines,

@@ -12,7 +12,7 @@ export const timestampHeader = 'x-twilio-email-event-webhook-timestamp'
 export function parsePublicKey(text: string): KeyObject {
   if (text.startsWith('SG.')) {
     throw new ConfigurationError(
-      'publicKey is an API key (it begins with "SG."): the verification key is shown in SendGrid under Settings, Mail Settings, Event Webhook, Signature Verification',
+      'sendgridWebhook: publicKey is an API key (it begins with "SG."): the verification key is shown in SendGrid under Settings, Mail Settings, Event Webhook, Signature Verification',
     )
   }
   let key: KeyObject
@@ -21,11 +21,13 @@ export function parsePublicKey(text: string): KeyObject {
     key = createPublicKey({ key: der, format: 'der', type: 'spki' })
   } catch {
     throw new ConfigurationError(
-      'publicKey is not a public key: expected what SendGrid shows as Verification Key, which begins with "MFkwEwYH"',
+      'sendgridWebhook: publicKey is not a public key: expected what SendGrid shows as Verification Key, which begins with "MFkwEwYH"',
     )
   }
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new ConfigurationError('publicKey is not an ECDSA key on the curve P-256')
+    throw new ConfigurationError(
+      'sendgridWebhook: publicKey is not an ECDSA key on the curve P-256',
+    )
   }
   return key
 }

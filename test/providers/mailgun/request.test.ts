@@ -92,6 +92,15 @@ test('a mail with everything becomes these fields', () => {
   })
 })
 
+test.each([
+  [4000, []],
+  [4100, ['metadata of over 4096 bytes as JSON, with our id, in its events']],
+])('metadata of some %i bytes is lost: %j', (length, expected) => {
+  const { request, lost } = built({ metadata: { note: 'x'.repeat(length) } })
+  expect(lost).toEqual(expected)
+  expect(request.fields['v:note']).toEqual(['x'.repeat(length)])
+})
+
 describe('the content', () => {
   const content = ({ text, html }: { text?: string; html?: string }) => {
     const { text: _text, ...others } = simple

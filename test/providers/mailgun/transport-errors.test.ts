@@ -317,7 +317,10 @@ describe('a mail that is refused', () => {
   })
 
   test('for its options is refused by the API, which counts them', async () => {
-    const error = await failure({}, { ...mail, metadata: { long: 'x'.repeat(16 * 1024) } })
+    const error = await failure(
+      { unsupported: 'ignore' },
+      { ...mail, metadata: { long: 'x'.repeat(16 * 1024) } },
+    )
     expect(error).toMatchObject({ category: 'validation', statusCode: 400 })
     expect(provider.messages).toEqual([])
   })

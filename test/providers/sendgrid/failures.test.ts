@@ -262,11 +262,11 @@ describe('an answer', () => {
     ['an object', { kind: 'answer', status: 202, body: '{"ok":true}' }],
     ['another success', { kind: 'answer', status: 204 }],
     ['another success and words', { kind: 'answer', status: 201, body: '{}' }],
-  ])('of %s is not from the API, so the outcome is unknown', async (_, answer) => {
+  ])('of %s is not from the API, so the outcome is unknown', async (_, given) => {
     const sendgrid = await start()
-    sendgrid.provider.failNext(answer)
+    sendgrid.provider.failNext(given)
     const error = await failure(sendgrid)
-    const { status: statusCode } = answer
+    const { status: statusCode } = given
     expect(error).toMatchObject({ category: 'server', statusCode, outcome: 'unknown' })
     expect(error.message).toBe(
       'SendGrid answered otherwise than its API does: is this its address?',
