@@ -90,10 +90,12 @@ describe('the time to wait', () => {
     [{ 'retry-after': '120' }, 120_000],
     [{ 'retry-after': 'Thu, 01 Jan 2026 00:02:00 GMT' }, 120_000],
     [{ 'retry-after': 'Wed, 31 Dec 2025 00:00:00 GMT' }, 0],
+    [{ 'retry-after': '1.5' }, 1500],
     [{ 'retry-after': 'soon' }, undefined],
     [{ 'x-ratelimit-reset': String(now / 1000 + 30) }, 30_000],
     [{ 'x-ratelimit-reset': String(now / 1000 + 0.5) }, 500],
     [{ 'x-ratelimit-reset': 'x' }, undefined],
+    [{ 'x-ratelimit-reset': '' }, undefined],
     [{}, undefined],
   ])('of %j is %s ms', (headers: Record<string, string>, wait) => {
     expect(waitBefore((name) => headers[name] ?? null, now)).toBe(wait)

@@ -100,6 +100,7 @@ describe('values of payloads are read leniently', () => {
     ['4.4.2', { enhancedCode: '4.4.2' }],
     ['192.4.1.5.1 is an address', {}],
     ['queued as 2505501', {}],
+    ['quota 500 MB exceeded: 552 5.2.2 full', { smtpCode: 552, enhancedCode: '5.2.2' }],
     ['', {}],
     [undefined, {}],
   ])('the SMTP codes of %j are %j', (answer, codes) => {

@@ -309,6 +309,16 @@ export function describeStore(open: () => Promise<Store>): void {
       expect(await openings(record)).toBe(1)
     })
 
+    test('is none, when the same id of the provider speaks of another message', async () => {
+      const fact = { ...opened, providerEventId: 'e-1' }
+      expect(await ingest(batchOf({ ...fact, providerMessageId: 'p-1' }))).toMatchObject({
+        waiting: 1,
+      })
+      expect(await ingest(batchOf({ ...fact, providerMessageId: 'p-2' }))).toMatchObject({
+        waiting: 1,
+      })
+    })
+
     test('in one batch, and in a batch that is cut otherwise, is counted once', async () => {
       const record = recordOf('ann@example.com')
       await add(record)

@@ -224,6 +224,15 @@ describe('the answer of a peculiar server', () => {
     expect(error.message).toBe(`Mailgun answered ${status}: m`)
   })
 
+  test('400 with a reason phrase in capitals is an answer still', async () => {
+    const error = await failureFrom((request, response) => {
+      request
+        .resume()
+        .on('end', () => response.writeHead(400, 'BAD_REQUEST').end('{"message":"m"}'))
+    })
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent', statusCode: 400 })
+  })
+
   test('a success that breaks off leaves the outcome open', async () => {
     const error = await failureFrom((request, response) => {
       request.resume().on('end', () => {

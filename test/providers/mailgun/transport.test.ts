@@ -197,11 +197,22 @@ describe('what arrives', () => {
     const mail = { ...simple, messageId: 'without-an-at' }
     await expect(connect().sendMail(mail)).rejects.toThrow('cannot carry a messageId')
     expect(provider.requests).toEqual([])
-    const { providerMessageId } = await connect({ unsupported: 'ignore' }).sendMail(mail)
+    const { providerMessageId, messageId } = await connect({ unsupported: 'ignore' }).sendMail(mail)
     expect(texts(await form(provider.requests[0])).map(([name]) => name)).not.toContain(
       'h:Message-Id',
     )
     expect(providerMessageId).toMatch(/@mg\.example\.com$/)
+    expect(messageId).toBe(`<${providerMessageId}>`)
+  })
+
+  test('keeps the type of a file whose parameters are beyond ASCII', async () => {
+    const contentType = 'application/pdf; name="Übersicht.pdf"'
+    await connect().sendMail({
+      ...simple,
+      attachments: [{ filename: 'a.pdf', content: 'x', contentType }],
+    })
+    const file = (await form(provider.requests[0])).get('attachment')
+    expect(file instanceof File && file.type).toBe('application/pdf')
   })
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { eventId } from '../../../src/matching.js'
 import { readEvent } from './reading.js'
 
 const delivered = {
@@ -141,6 +142,16 @@ describe('an event', () => {
       },
       undefined,
     ],
+    [
+      'nobody of a group',
+      { recipient: undefined, message: { headers: { to: 'Team: ana@shop.test;' } } },
+      undefined,
+    ],
+    [
+      'nobody of an empty group',
+      { recipient: undefined, message: { headers: { to: 'undisclosed-recipients:;' } } },
+      undefined,
+    ],
     ['nobody', { recipient: undefined }, undefined],
     ['nobody by an empty name', { recipient: '', message: { headers: { to: '""' } } }, undefined],
   ])('names as recipient %s', async (_, changes, recipient) => {
@@ -264,6 +275,11 @@ describe('a failure', () => {
       status(550, '', { 'bounce-type': 'soft' }),
       { kind: 'soft', smtpCode: 550 },
     ],
+    [
+      'by an enhanced code in place of the other',
+      status('5.1.1'),
+      { kind: 'hard', enhancedCode: '5.1.1' },
+    ],
     ['by a code for now', status(421), { kind: 'soft', smtpCode: 421 }],
     [
       'by an enhanced code for now',
@@ -314,6 +330,39 @@ describe('a failure', () => {
   ])('%s is a bounce, unless its codes say otherwise', async (_, changes) => {
     expect(await readEvent({ ...failed, ...changes })).toHaveProperty('type', 'bounced')
   })
+})
+
+test('greylisting is a deferral, though no severity says so', async () => {
+  expect(await readEvent({ ...failed, reason: 'greylisted' })).toHaveProperty('type', 'deferred')
+})
+
+describe('mail that Mailgun received and routed on', () => {
+  const variables = { 'user-variables': { mailtrail_id: ownId } }
+
+  test.each([
+    ['is routed', { 'is-routed': true }],
+    ['did not come from the account', { 'is-authenticated': false }],
+  ])('bears no id of ours when it %s', async (_, flags) => {
+    const event = await readEvent({ ...failed, ...variables, flags })
+    expect(event).not.toHaveProperty('ownId')
+    expect(event).not.toHaveProperty('providerMessageId')
+    expect(event).not.toHaveProperty('messageId')
+  })
+
+  test.each([[{ 'is-routed': false, 'is-authenticated': true }], [{}], [null]])(
+    'is not what has the flags %j',
+    async (flags) => {
+      expect(await readEvent({ ...failed, ...variables, flags })).toHaveProperty('ownId', ownId)
+    },
+  )
+})
+
+test('facts that name no message are told apart by all they say', async () => {
+  const nameless = { ...delivered, message: {} }
+  const idOf = async (entry: object): Promise<string> => eventId('mailgun', await readEvent(entry))
+  const other = { ...nameless, 'delivery-status': { message: 'OK 2' } }
+  expect(await idOf(other)).not.toBe(await idOf(nameless))
+  expect(await idOf({ ...nameless })).toBe(await idOf(nameless))
 })
 
 describe('a delivery', () => {

@@ -112,6 +112,7 @@ describe('a file', () => {
     ['an attachment', {}, 'attachments'],
     ['an image without a cid', { contentType: 'image/png' }, 'attachments'],
     ['an image with a cid', { contentType: 'image/png', contentId: 'logo' }, 'images'],
+    ['an image in capitals', { contentType: 'Image/PNG', contentId: 'logo' }, 'images'],
     ['an SVG with a cid', { contentType: 'image/svg+xml', contentId: 'logo' }, 'images'],
     ['a sound with a cid', { contentType: 'audio/ogg', contentId: 'logo' }, 'attachments'],
   ])('that is %s goes to the %s', (_, changes, list) => {
@@ -184,6 +185,7 @@ describe('what Mandrill would refuse is refused before:', () => {
   test.each<[string, Partial<OutgoingMail>, RegExp]>([
     ['no sender', { from: [] }, /needs a from address/],
     ['no recipient', { to: [] }, /needs at least one recipient/],
+    ['an empty tag', { tags: [''] }, /no empty tag/],
     ['a tag that begins with _', { tags: ['ok', '_mine'] }, /no tag that begins with _: _mine/],
     ['a tag of 51 characters', { tags: ['x'.repeat(51)] }, /up to 50 characters/],
     ['metadata that begins with _', { metadata: { _mine: '1' } }, /begins with _: _mine/],

@@ -59,7 +59,7 @@ describe('an error of the API', () => {
     ['Invalid_EmptyDefaultPool', 16, [400], validation],
     ['Invalid_DeleteDefaultPool', 17, [400], validation],
     ['RequestLimitExceeded', 429, [429], ['rate-limit', true, 'not-sent']],
-    ['ServiceUnavailable', -2, [503], ['server', true, 'not-sent']],
+    ['ServiceUnavailable', -2, [503, 500], ['server', true, 'not-sent']],
     ['GeneralError', -1, [500], ['server', false, 'unknown']],
     ['GeneralError', -100, [500], ['server', false, 'unknown']],
     ['constructor', 0, [500], ['server', false, 'unknown']],

@@ -237,6 +237,11 @@ describe('a bounce', () => {
       { reason: '452 4.2.2 full' },
       { kind: 'soft', smtpCode: 452 },
     ],
+    [
+      'without type and status goes by its reason',
+      { reason: '550 no such user' },
+      { kind: 'hard', smtpCode: 550 },
+    ],
     ['without anything is unknown', {}, { kind: 'unknown' }],
     ['with nulls is unknown', { type: null, status: null, reason: null }, { kind: 'unknown' }],
   ])('%s', async (_, fields, bounce) => {
