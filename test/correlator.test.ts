@@ -39,6 +39,14 @@ const record = (overrides: Partial<Parameters<Correlator['record']>[0]> = {}): P
     ...overrides,
   })
 
+/** Waits, but not for as long as the store is left alone where nothing wakes anybody. */
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 3000; !condition();) {
+    if (Date.now() > end) throw new Error('it did not happen')
+    await delay(5)
+  }
+}
+
 describe('creating a correlator', () => {
   test.each<[string, object, string]>([
     ['without a store', {}, 'store is missing'],
@@ -287,7 +295,7 @@ describe('listeners', () => {
     const [left] = await shared.claimDue(longAfter, Date.now() - 1, 10)
     const next = createCorrelator({ store: shared })
     const retold = collectTold(next)
-    await next.drain()
+    await until(() => retold.length > 0)
     expect(retold.map(({ event }) => event.id)).toEqual([left?.event.id])
   })
 })
@@ -331,6 +339,19 @@ describe('an event that comes before its message was recorded', () => {
     expect((await impatient.message(trackingId))?.status).toBe('delivered')
     await impatient.drain()
     expect(foreign).toHaveLength(1)
+  })
+
+  test('is told as foreign when the grace is over, though nobody asks', async () => {
+    const own = memoryStore()
+    const webhooks = [outsideWebhook()]
+    const impatient = createCorrelator({ store: own, webhooks, foreignAfter: 30 })
+    const foreign = collectTold(impatient)
+    // Its first look at the store is over, and would not see what comes now.
+    await delay(20)
+    await post([delivered], impatient)
+    await until(() => foreign.length > 0)
+    expect(foreign[0]?.event.correlation.status).toBe('foreign')
+    await impatient.close()
   })
 
   test('is told at once as foreign without a grace', async () => {

@@ -93,6 +93,7 @@ describe('events are told', () => {
   test('to nobody where nobody listens: they are left to other processes, and to who comes later', async () => {
     dispatcher.push(await written(['delivered']))
     dispatcher.wakeAt(Date.now())
+    await delay(20)
     await dispatcher.drain()
     expect(await store.nextDue()).toBeLessThanOrEqual(Date.now())
     const told: string[] = []

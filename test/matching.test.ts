@@ -194,6 +194,19 @@ describe("the provider's event id as a key", () => {
   })
 })
 
+test.each([Number.NaN, -1, 2 ** 48, 8.64e15])(
+  'a time of %d is none, and keeps no event from being stored',
+  (milliseconds) => {
+    const receivedAt = new Date('2026-01-01T00:00:00Z')
+    const occurredAt = new Date(milliseconds)
+    const base = { providerEvent: 'x', providerEventId: 'e-1', tags: [], metadata: {}, raw: {} }
+    const timed = toIncoming('postmark', { type: 'delivered', ...base, occurredAt }, receivedAt)
+    const timeless = toIncoming('postmark', { type: 'delivered', ...base }, receivedAt)
+    expect(timed).toEqual(timeless)
+    expect(timed.event.occurredAt).toEqual(receivedAt)
+  },
+)
+
 describe('the ways to find a message', () => {
   test('are tried in the order of trust', () => {
     const event = parsed(

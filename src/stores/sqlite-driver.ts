@@ -29,8 +29,8 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   const { DatabaseSync } = isDriver(builtIn) ? builtIn : await optionalDriver()
   try {
     const database = new DatabaseSync(path)
-    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
     await switchToWal(database)
+    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
     database.exec('PRAGMA synchronous = FULL')
     return database
   } catch (cause) {
@@ -38,7 +38,10 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   }
 }
 
-/** SQLite does not wait for its lock here, though several processes may open a new file at once. */
+/**
+ * Several processes may open a new file at once. SQLite does not always wait for its lock here, and
+ * where it does nothing else goes on meanwhile.
+ */
 async function switchToWal(database: SqliteDatabase): Promise<void> {
   const deadline = Date.now() + busyTimeout
   for (;;) {

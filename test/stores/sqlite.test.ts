@@ -106,6 +106,20 @@ describe('the SQLite store', () => {
     expect(() => open(path)).toThrow('sqliteStore: path is missing')
   })
 
+  test('waits for a file in the old form that another process reads, without stopping this one', async () => {
+    const file = newFile()
+    const { DatabaseSync } = require('@photostructure/sqlite')
+    const other = new DatabaseSync(file)
+    other.exec('CREATE TABLE theirs (x)')
+    other.exec('BEGIN')
+    other.prepare('SELECT * FROM theirs').all()
+    setTimeout(() => other.exec('COMMIT'), 50)
+    const store = sqliteStore(file)
+    await store.open()
+    await store.close()
+    other.close()
+  })
+
   test('is opened by several processes at once, though its file is new', async () => {
     const file = newFile()
     const worker = `
