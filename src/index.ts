@@ -71,7 +71,6 @@ export type {
 export { memoryStore } from './stores/memory.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'
 export type { TransportOptions } from './transport-options.js'
-export type { UnsupportedPolicy } from './mail-options.js'
 export type {
   MailOptions,
   PortableMailOptions,
@@ -81,4 +80,5 @@ export type {
   TransporterEvents,
   TransportEvents,
 } from './transporter.js'
+export type { UnsupportedPolicy } from './unsupported-fields.js'
 export type { WaitOptions } from './waiting.js'

@@ -2,23 +2,9 @@ import { SendError } from './errors.js'
 import { ownIdKey } from './matching.js'
 import { type Fields, isFields, metadata, text } from './payload.js'
 
-/** What is done about fields that a provider cannot carry. */
-export type UnsupportedPolicy = 'throw' | 'warn' | 'ignore'
-
 /** Why a message cannot be sent as it is. */
 export function invalid(message: string): SendError {
   return new SendError(message, { category: 'validation', retryable: false, outcome: 'not-sent' })
-}
-
-/** Applies the policy to what would be lost. Nothing is dropped in silence unless it was asked for. */
-export function refuseLoss(provider: string, lost: string[], policy: UnsupportedPolicy): void {
-  if (lost.length === 0 || policy === 'ignore') return
-  const message = `the ${provider} transport cannot carry ${lost.join(', ')}`
-  if (policy === 'warn') {
-    process.emitWarning(`${message}: the message goes without`, 'MailtrailWarning')
-    return
-  }
-  throw invalid(`${message}: leave it out, or send without it with unsupported: 'warn' or 'ignore'`)
 }
 
 /** The option `tags`, which must be strings. */

@@ -140,54 +140,6 @@ function isContent(value: unknown): boolean {
   return typeof pipe === 'function' || Boolean(path ?? href) || content !== undefined
 }
 
-/** What no provider's fields can say yet, by the name that the caller gave it. */
-export function uncarriedFields(data: Fields, head: MailHead, provider: string): string[] {
-  const present = unmappedFields.concat(provider).filter((name) => {
-    const value = data[name]
-    return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
-  })
-  const { dsn, size } = fields(data['envelope'])
-  if (data['envelope'] && (dsn || size || !envelopeFollowsHeaders(head))) present.push('envelope')
-  // Nodemailer finds nothing in these.
-  if (data['headers'] instanceof Map || data['headers'] instanceof Headers) present.push('headers')
-  for (const name of headerNames(data['headers'])) {
-    if (providerWrites.test(name)) present.push(`the header ${name}`)
-  }
-  const attachments = Array.isArray(data['attachments']) ? data['attachments'] : []
-  attachments.map(fields).forEach((attachment, index) => {
-    const lost = ['raw', 'headers'].filter((name) => attachment[name] !== undefined)
-    if (attachment['filename'] === false) lost.push('filename')
-    // What is shown inside the message is what has a cid, and nothing else.
-    const { cid, contentDisposition = cid ? 'inline' : 'attachment' } = attachment
-    if ((contentDisposition === 'inline') !== Boolean(cid)) lost.push('contentDisposition')
-    present.push(...lost.map((name) => `attachments[${index}].${name}`))
-  })
-  return present
-}
-
-const unmappedFields = [
-  'dsn',
-  'raw',
-  'alternatives',
-  'amp',
-  'watchHtml',
-  'icalEvent',
-  'dkim',
-  'date',
-  'templateId',
-  'templateData',
-  'recipientData',
-  'sendAt',
-  'trackOpens',
-  'trackClicks',
-]
-
-/** The names in any form that Nodemailer takes headers in. */
-function headerNames(headers: unknown): string[] {
-  if (Array.isArray(headers)) return headers.map((header) => String(fields(header)['key']))
-  return Object.keys(fields(headers))
-}
-
 /** The headers as an object, which holds each name once; the names of others go to `lost`. */
 export function headersByName(
   headers: ResolvedMail['headers'],
@@ -200,17 +152,6 @@ export function headersByName(
     else if (known.value !== header.value) lost.push(`a second ${header.name} header`)
   }
   return Object.fromEntries([...byName.values()].map(({ name, value }) => [name, value]))
-}
-
-function envelopeFollowsHeaders({ envelope, from, to, cc, bcc }: MailHead): boolean {
-  const wanted = new Set(envelope.to.map(canonicalAddress))
-  const addressed = [...to, ...cc, ...bcc].map(({ address }) => canonicalAddress(address))
-  const sender = from[0]?.address ?? ''
-  return (
-    wanted.size === addressed.length &&
-    addressed.every((address) => wanted.has(address)) &&
-    (envelope.from === false || canonicalAddress(envelope.from) === canonicalAddress(sender))
-  )
 }
 
 function mailboxes(value: unknown): Address[] {
@@ -273,8 +214,9 @@ function bytesOf(content: unknown, encoding: unknown): Buffer {
   return Buffer.from(written, encoding === 'base64' ? 'base64' : 'utf8')
 }
 
-// The provider composes these, whatever a message says.
-const providerWrites = /^(?:date|mime-version|content-(?:type|transfer-encoding|disposition|id))$/i
+/** The provider composes these headers, whatever a message says. */
+export const providerWrites =
+  /^(?:date|mime-version|content-(?:type|transfer-encoding|disposition|id))$/i
 
 // These have fields of their own.
 const carriedElsewhere = /^(?:from|to|cc|bcc|subject|reply-to|message-id)$/i

@@ -1,6 +1,6 @@
 import { ConfigurationError } from './errors.js'
-import type { UnsupportedPolicy } from './mail-options.js'
 import type { SendRecorder } from './provider.js'
+import type { UnsupportedPolicy } from './unsupported-fields.js'
 
 /** What the transports of all providers take. */
 export interface TransportOptions {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
-import { checkedMetadata, checkedTags, invalid, refuseLoss } from './mail-options.js'
+import { checkedMetadata, checkedTags, invalid } from './mail-options.js'
 import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
 import { fields } from './payload.js'
 import {
@@ -11,7 +11,6 @@ import {
   type NodemailerMail,
   type ResolvedMail,
   resolveMail,
-  uncarriedFields,
 } from './resolved-mail.js'
 import {
   answered,
@@ -23,6 +22,7 @@ import {
 } from './send-result.js'
 import { checkedOptions, type TransportOptions } from './transport-options.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
+import { refuseLoss, uncarriedFields } from './unsupported-fields.js'
 import { version } from './version.js'
 
 /** A message on its way to a provider: resolved, and with the portable options. */
