@@ -64,7 +64,7 @@ export function createDispatcher(
   // Until its end is written an event may be found due once more, and would be told twice.
   const known = new Set<string>()
   let running = 0
-  let starting: Promise<void> | undefined
+  let starting = false
   const settlements: Settlement[] = []
   let settling: Promise<void> | undefined
   let wakeTimer: NodeJS.Timeout | undefined
@@ -89,9 +89,9 @@ export function createDispatcher(
   }
 
   function startReady(): void {
-    starting ??= start().finally(() => {
-      starting = undefined
-    })
+    if (starting) return
+    starting = true
+    void start()
   }
 
   /** Begins in a turn of its own: the answer to a webhook comes before any listener. */
@@ -111,6 +111,8 @@ export function createDispatcher(
         startReady()
       })
     }
+    // In the same turn as the last look, or what comes between would wait for the next one to come.
+    starting = false
   }
 
   /** Tells the first event of a lane, and lines the lane up again for the next one. */

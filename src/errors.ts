@@ -66,7 +66,7 @@ export class SendError extends Error {
   }
 }
 
-/** An option is missing or wrong; thrown at once, where it was given. */
+/** An option is missing or wrong: thrown where it was given, or where a file of that name is opened. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
   readonly code = 'ECONFIG'

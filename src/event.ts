@@ -123,8 +123,8 @@ interface EventIdentity {
 }
 
 /**
- * What a provider's webhook makes of one entry of a batch, before it is matched to a message.
- * `provider` and `raw` are added by who receives it.
+ * What a provider's webhook makes of one entry of a batch, before it is matched to a message. The
+ * name of the provider is added by who receives it.
  */
 export type ParsedEvent = EventFact &
   EventOrigin & {

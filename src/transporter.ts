@@ -35,7 +35,10 @@ export type MailOptions = SendMailOptions & PortableMailOptions
 
 /** The events of a transporter that was made with one of our transports. */
 export interface TransporterEvents {
-  /** Once for every `sendMail`, however it ended; `failFlag` when no recipient was accepted. */
+  /**
+   * Once for every `sendMail` that Nodemailer hands on, however it ended; `failFlag` when no
+   * recipient was accepted.
+   */
   sent: [message: SentMessage, failFlag: boolean]
   /** The same event under its longer name. */
   emailSent: [message: SentMessage, failFlag: boolean]

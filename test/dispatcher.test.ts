@@ -311,6 +311,27 @@ test.each([0, 1, 2, 3, 4, 5])(
   },
 )
 
+test.each([0, 1, 2, 3, 4, 5, 6])(
+  'an event that comes %i turns after another began is told too',
+  async (turns) => {
+    const [first] = await written(['delivered'])
+    const [second] = await written(['delivered'])
+    if (!first || !second) throw new Error('there are two')
+    const told: string[] = []
+    listeners.add('any', ({ id }) => {
+      told.push(id)
+      if (id !== first.event.id) return
+      void (async () => {
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+        dispatcher.push([second])
+      })()
+    })
+    dispatcher.push([first])
+    await delay(50)
+    expect(told).toEqual([first.event.id, second.event.id])
+  },
+)
+
 test('an ending that the store did not take is written again', async () => {
   let refused = 0
   const own: Store = {
