@@ -9,7 +9,7 @@ import type { RecipientStatus, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { Nonce, SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
-import type { Delivery, Schedule } from './store.js'
+import type { Delivery, Schedule, Store } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
 import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
@@ -87,7 +87,9 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
   const listeners = createListeners()
   const errors = createErrorReporter()
   const dispatcher = createDispatcher(store, listeners, errors.report)
-  const waiting = createWaiting(store)
+  const readMessage: Store['message'] = (trackingId) =>
+    inStore('reading a message', () => store.message(trackingId))
+  const waiting = createWaiting(readMessage)
 
   const schedule = (): Schedule => {
     const now = Date.now()
@@ -169,7 +171,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     drain: () => dispatcher.drain(),
 
     async message(trackingId) {
-      const stored = await inStore('reading a message', () => store.message(trackingId))
+      const stored = await readMessage(trackingId)
       // The core knows no provider's payload, so its events are untyped in that respect.
       return stored && { ...toFoundMessage(stored), events: stored.events as MailEvent[] }
     },

@@ -67,15 +67,14 @@ export function checkListener(listener: unknown): void {
   throw new TypeError(`a listener must be a function, and this is ${typeof listener}`)
 }
 
-/** A misspelled type would never be heard of. */
-function checkedTypes(types: readonly EventType[]): readonly EventType[] {
+/** @throws TypeError for a misspelled type, which would never be heard of */
+export function checkTypes(types: readonly EventType[]): void {
   for (const type of types) {
     if (!Object.hasOwn(eventTypes, type)) {
       const known = Object.keys(eventTypes).join(', ')
       throw new TypeError(`no event is of type ${JSON.stringify(type)}: there are ${known}`)
     }
   }
-  return types
 }
 
 /** Who listens to what. */
@@ -90,7 +89,8 @@ export function createListeners(): Listeners {
   return {
     add(types, listener, once = false) {
       checkListener(listener)
-      const wanted = types === 'any' ? types : checkedTypes([types].flat())
+      const wanted = types === 'any' ? types : [types].flat()
+      if (wanted !== 'any') checkTypes(wanted)
       const registration: Registration = {
         listener,
         // The types it asked for decide what it is called with, and no type can follow that.
@@ -104,7 +104,8 @@ export function createListeners(): Listeners {
     },
 
     remove(types, listener) {
-      const unwanted = checkedTypes([types].flat())
+      const unwanted = [types].flat()
+      checkTypes(unwanted)
       for (const registration of registrations) {
         if (registration.listener !== listener || registration.types === 'any') continue
         registration.types = new Set(

@@ -1,5 +1,6 @@
 import { WaitError } from './errors.js'
 import type { AnyEvent, EventType } from './event.js'
+import { checkTypes } from './listeners.js'
 import { canonicalAddress } from './matching.js'
 import { messageStatus, recipientStatus } from './status.js'
 import type { Store } from './store.js'
@@ -22,8 +23,8 @@ export interface Waiting {
   waitFor(trackingId: string, type: EventType, options: WaitOptions): Promise<AnyEvent>
 }
 
-/** Lets callers wait for the events of a message. */
-export function createWaiting(store: Store): Waiting {
+/** Lets callers wait for the events of a message, which `read` gives as they are now. */
+export function createWaiting(read: Store['message']): Waiting {
   const wakers = new Map<string, Set<() => void>>()
 
   return {
@@ -35,6 +36,7 @@ export function createWaiting(store: Store): Waiting {
     },
 
     async waitFor(trackingId, type, { recipient, timeout, signal }) {
+      checkTypes([type])
       if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
         throw new TypeError(`waitFor: timeout must be a number of ms, and is ${String(timeout)}`)
       }
@@ -45,7 +47,7 @@ export function createWaiting(store: Store): Waiting {
         // Listening begins before the look, so that nothing falls between them.
         const news = listen(wakers, trackingId, signal)
         try {
-          const found = look(await store.message(trackingId), trackingId, type, address)
+          const found = look(await read(trackingId), trackingId, type, address)
           if (found) return found
           const left = deadline - Date.now()
           if (left <= 0) {

@@ -416,6 +416,11 @@ describe('waiting for an event', () => {
     await expect(waiting).rejects.toThrow('waitFor: timeout')
   })
 
+  test('is refused for a type that there is not', async () => {
+    const waitFor = correlator.waitFor as (id: string, type: string) => Promise<unknown>
+    await expect(waitFor(await record(), 'sent')).rejects.toThrow('no event is of type "sent"')
+  })
+
   test('ends with the event, long before the next look at the store', async () => {
     const trackingId = await record()
     const began = performance.now()
@@ -525,4 +530,5 @@ test('after closing, nothing more is told', async () => {
   expect(told).toEqual([])
   await expect(correlator.drain()).rejects.toThrow('closed')
   await expect(correlator.find()).rejects.toMatchObject({ code: 'ESTORE' })
+  await expect(correlator.waitFor('x', 'opened')).rejects.toMatchObject({ code: 'ESTORE' })
 })
