@@ -22,7 +22,7 @@ export interface CorrelatorOptions {
  *
  * @throws ConfigurationError for whatever would only fail later, or never be noticed
  */
-export function checkedOptions(
+export function checkedCorrelatorOptions(
   options: Partial<CorrelatorOptions> = {},
 ): Required<CorrelatorOptions> {
   const { store, webhooks = [], foreignAfter = defaultForeignAfter } = options

@@ -1,4 +1,4 @@
-import { checkedOptions, type CorrelatorOptions } from './correlator-options.js'
+import { checkedCorrelatorOptions, type CorrelatorOptions } from './correlator-options.js'
 import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
 import { type CorrelatorError, StoreError } from './errors.js'
@@ -83,7 +83,7 @@ export interface Correlator extends SendRecorder {
  * one name
  */
 export function createCorrelator(options: CorrelatorOptions): Correlator {
-  const { store, webhooks, foreignAfter } = checkedOptions(options)
+  const { store, webhooks, foreignAfter } = checkedCorrelatorOptions(options)
   const listeners = createListeners()
   const errors = createErrorReporter()
   const dispatcher = createDispatcher(store, listeners, errors.report)

@@ -85,8 +85,9 @@ export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
     keys.push({ via: 'provider-id', key: byProviderId(provider, event.providerMessageId) })
   }
   const messageId = event.messageId === undefined ? undefined : bareMessageId(event.messageId)
-  if (messageId !== undefined)
+  if (messageId !== undefined) {
     keys.push({ via: 'message-id', key: byMessageId(provider, messageId) })
+  }
   return keys
 }
 

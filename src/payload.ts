@@ -88,8 +88,9 @@ export function readEach(
   read: (entry: Fields) => ParsedEvent,
 ): ParsedEvent[] {
   return entries.map((entry) => {
-    if (nestsDeeper(entry, deepestNesting))
+    if (nestsDeeper(entry, deepestNesting)) {
       return unreadable(asText(entry), 'it is nested too deeply')
+    }
     if (!isFields(entry)) return unreadable(entry, 'it is not an object')
     try {
       return read(entry)

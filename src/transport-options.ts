@@ -58,7 +58,10 @@ type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'unsupported'>
  *
  * @throws ConfigurationError for what no timer can wait for, and for values that mean nothing
  */
-export function checkedOptions(transport: string, options: TransportOptions): CheckedOptions {
+export function checkedTransportOptions(
+  transport: string,
+  options: TransportOptions,
+): CheckedOptions {
   const { timeout = defaultTimeout, unsupported = 'throw', correlator } = options
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
     throw new ConfigurationError(

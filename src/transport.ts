@@ -2,7 +2,13 @@ import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
 import { checkedMetadata, checkedTags, invalid } from './mail-options.js'
-import { type MessageRecord, type SentMessage, toSentMessage, withResult } from './message.js'
+import {
+  type MessageRecord,
+  type SendResult,
+  type SentMessage,
+  toSentMessage,
+  withResult,
+} from './message.js'
 import { fields } from './payload.js'
 import {
   emptyHead,
@@ -20,7 +26,7 @@ import {
   type SendEnding,
   toSendError,
 } from './send-result.js'
-import { checkedOptions, type TransportOptions } from './transport-options.js'
+import { checkedTransportOptions, type TransportOptions } from './transport-options.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
 import { refuseLoss, uncarriedFields } from './unsupported-fields.js'
 import { version } from './version.js'
@@ -51,7 +57,10 @@ export function createProviderTransport<Request, Provider extends string>(
   client: ProviderClient<Request>,
   options: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
-  const { timeout, unsupported, correlator } = checkedOptions(`${provider} transport`, options)
+  const { timeout, unsupported, correlator } = checkedTransportOptions(
+    `${provider} transport`,
+    options,
+  )
   async function prepare(mail: NodemailerMail, draft: Draft, trackingId: string) {
     const { head, tags, metadata, flaw } = draft
     if (flaw !== undefined) throw flaw
@@ -62,6 +71,7 @@ export function createProviderTransport<Request, Provider extends string>(
     return request
   }
 
+  /** Never rejects: a failure is in what it resolves with. */
   async function deliver(
     mail: NodemailerMail,
   ): Promise<SendEnding<Provider> & { message: SentMessage }> {
@@ -82,7 +92,16 @@ export function createProviderTransport<Request, Provider extends string>(
     } catch (thrown) {
       ending = failed(record, toSendError(thrown, called))
     }
-    const { result } = ending
+    await recordEnding(record, ending.result, recording)
+    return { ...ending, message: toSentMessage(withResult(record, ending.result)) }
+  }
+
+  /** Never rejects: the send is over, and no failure here may change what the caller is told of it. */
+  async function recordEnding(
+    record: MessageRecord,
+    result: SendResult,
+    recording: Promise<void> | undefined,
+  ): Promise<void> {
     const final = withResult(record, result)
     try {
       // After the first writing, though that be late: it would undo this one.
@@ -95,12 +114,13 @@ export function createProviderTransport<Request, Provider extends string>(
             ),
       )
     } catch (cause) {
-      // The send is over, and no failure of ours may change what the caller is told of it.
-      correlator?.reportError(
-        cause instanceof StoreError ? cause : new StoreError('recording a send', cause),
-      )
+      const error = cause instanceof StoreError ? cause : new StoreError('recording a send', cause)
+      try {
+        correlator?.reportError(error)
+      } catch {
+        process.emitWarning(error.message, 'MailtrailWarning')
+      }
     }
-    return { ...ending, message: toSentMessage(final) }
   }
 
   const emitter = new EventEmitter<TransportEvents>()
@@ -112,23 +132,16 @@ export function createProviderTransport<Request, Provider extends string>(
       mail: NodemailerMail,
       callback: (error: Error | null, info?: ProviderInfo<Provider>) => void,
     ): void {
-      const answer = (error: Error | null, info?: ProviderInfo<Provider>): void => {
-        setImmediate(() => callback(error, info))
-      }
-      deliver(mail)
-        .then(({ message, info, error }) => {
-          // Outside the promise chain, each by itself: neither a listener nor the callback can keep
-          // the other from running, or be taken for a failed send when it throws.
-          setImmediate(() => {
-            tellListeners(mail.mailer, 'sent', message)
-            tellListeners(mail.mailer, 'emailSent', message)
-            tellListeners(emitter, 'emailSent', message)
-          })
-          if (info) answer(null, info)
-          else answer(error ?? null)
+      void deliver(mail).then(({ message, info, error }) => {
+        // Outside the promise chain, each by itself: neither a listener nor the callback can keep
+        // the other from running, or be taken for a failed send when it throws.
+        setImmediate(() => {
+          tellListeners(mail.mailer, 'sent', message)
+          tellListeners(mail.mailer, 'emailSent', message)
+          tellListeners(emitter, 'emailSent', message)
         })
-        // Only a recorder that throws when it is told of an error gets here; the caller still waits.
-        .catch((fault: unknown) => answer(toSendError(fault, true)))
+        setImmediate(() => (info ? callback(null, info) : callback(error ?? null)))
+      })
     },
   })
 }

@@ -61,8 +61,7 @@ type ListenerMethod =
 // One conditional signature, for a wrong listener of a known event must not fall through to the rest.
 type Listener<Name> = Name extends keyof TransporterEvents
   ? (...values: TransporterEvents[Name]) => unknown
-  : // eslint-disable-next-line @typescript-eslint/no-explicit-any
-    (...values: any[]) => unknown
+  : Parameters<EventEmitter['on']>[1]
 
 /** What our transports are: a Nodemailer transport, and an emitter of `emailSent`. */
 export interface ProviderTransport<Info extends SentInfo = SentInfo>

@@ -569,13 +569,20 @@ describe('with a correlator', () => {
     expect(errors).toEqual([expect.stringContaining('in time')])
   })
 
-  test('a caller is answered though the recorder cannot even be told of an error', async () => {
+  test('a caller and listeners are told what is so, though the recorder fails at everything', async () => {
+    const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const fails = (): never => {
       throw new Error('the recorder is broken')
     }
     const correlator = { recordSending: fails, recordResult: fails, reportError: fails }
-    const transport = outsideTransport(outsideClient(), { correlator })
-    const error = await rejection(nodemailer.createTransport(transport).sendMail(mail))
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    const flags: boolean[] = []
+    transporter.on('sent', (_, failFlag) => flags.push(failFlag))
+    const error = await rejection(transporter.sendMail(mail))
+    expect(error).toMatchObject({ outcome: 'not-sent' })
     expect(String(error)).toContain('the recorder is broken')
+    expect([flags, client.sent]).toEqual([[true], []])
+    expect(emitWarning).toHaveBeenCalledTimes(1)
   })
 })
