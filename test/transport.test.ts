@@ -531,6 +531,26 @@ describe('with a correlator', () => {
     expect(errors).toEqual([expect.stringContaining('disk is full')])
   })
 
+  test('what was not sent for a store that failed once is recorded as failed', async () => {
+    const store = memoryStore()
+    let refused = false
+    const flaky: Store = {
+      ...store,
+      async addMessage(...message) {
+        if (refused) return store.addMessage(...message)
+        refused = true
+        throw new Error('it is locked')
+      },
+    }
+    const correlator = createCorrelator({ store: flaky })
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    await rejection(transporter.sendMail(mail))
+    expect(client.sent).toEqual([])
+    const { messages } = await correlator.find()
+    expect(messages).toMatchObject([{ status: 'failed', failFlag: true, subject: 'Order 42' }])
+  })
+
   test('nothing is sent that is not recorded in time, and nobody waits for ever', async () => {
     const never = (): Promise<never> => new Promise(() => {})
     const client = outsideClient()
