@@ -3,7 +3,13 @@ import type { Webhook } from './provider.js'
 import type { Store } from './store.js'
 
 const defaultForeignAfter = 5 * 60_000
+const defaultListenerTimeout = 5 * 60_000
+
+// A year.
 const longestGrace = 366 * 24 * 60 * 60_000
+
+// What Node's timers can wait for, with a margin; they fire at once for anything longer.
+const longestTimer = 2_000_000_000
 
 export interface CorrelatorOptions {
   /** Where messages and events are kept: `sqliteStore(path)`, `memoryStore()` or another. */
@@ -15,27 +21,45 @@ export interface CorrelatorOptions {
    * minutes. With 0 it is told at once.
    */
   foreignAfter?: number
+  /**
+   * How long after a message was sent, in ms, an event without any id is matched to it by its
+   * recipient alone, as asynchronous bounces may come; never when left out. It matches where one
+   * message alone fits, and says so: `correlation.via` is `recipient`.
+   */
+  recipientWindow?: number
+  /**
+   * How long a listener may take with an event, in ms, before that counts as a failure and it is
+   * told again; default five minutes.
+   */
+  listenerTimeout?: number
 }
+
+type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow'>> &
+  Pick<CorrelatorOptions, 'recipientWindow'>
 
 /**
  * What was given, with the defaults for the rest.
  *
  * @throws ConfigurationError for whatever would only fail later, or never be noticed
  */
-export function checkedCorrelatorOptions(
-  options: Partial<CorrelatorOptions> = {},
-): Required<CorrelatorOptions> {
-  const { store, webhooks = [], foreignAfter = defaultForeignAfter } = options
-  if (!hasMethods(store, 'addMessage', 'ingest')) {
+export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {}): CheckedOptions {
+  const {
+    store,
+    webhooks = [],
+    foreignAfter = defaultForeignAfter,
+    recipientWindow,
+    listenerTimeout = defaultListenerTimeout,
+  } = options
+  if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
       "createCorrelator: store is missing: say where events are kept, with sqliteStore('mailtrail.db') or memoryStore()",
     )
   }
-  if (typeof foreignAfter !== 'number' || !(foreignAfter >= 0 && foreignAfter <= longestGrace)) {
-    throw new ConfigurationError(
-      `createCorrelator: foreignAfter must be a number of ms from 0 to ${longestGrace}, a year`,
-    )
+  checkTime('foreignAfter', foreignAfter, 0, longestGrace)
+  if (recipientWindow !== undefined) {
+    checkTime('recipientWindow', recipientWindow, 1, longestGrace)
   }
+  checkTime('listenerTimeout', listenerTimeout, 1, longestTimer)
   if (!Array.isArray(webhooks)) {
     throw new ConfigurationError('createCorrelator: webhooks must be a list')
   }
@@ -59,7 +83,20 @@ export function checkedCorrelatorOptions(
     }
     names.add(name)
   }
-  return { store, webhooks, foreignAfter: Math.round(foreignAfter) }
+  return {
+    store,
+    webhooks,
+    foreignAfter: Math.round(foreignAfter),
+    listenerTimeout,
+    ...(recipientWindow !== undefined && { recipientWindow }),
+  }
+}
+
+function checkTime(option: string, value: unknown, least: number, most: number): void {
+  if (typeof value === 'number' && value >= least && value <= most) return
+  throw new ConfigurationError(
+    `createCorrelator: ${option} must be a number of ms from ${least} to ${most}, and is ${String(value)}`,
+  )
 }
 
 function hasMethods<T>(value: T | undefined, ...names: string[]): value is T & object {

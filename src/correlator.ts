@@ -1,18 +1,23 @@
 import { checkedCorrelatorOptions, type CorrelatorOptions } from './correlator-options.js'
+import { createDeadLetters, type DeadLetters } from './dead-letters.js'
 import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
 import { type CorrelatorError, StoreError } from './errors.js'
 import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
-import { createListeners, type EventListener } from './listeners.js'
+import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
 import type { RecipientStatus, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
+import { checkedPaging, pageOf, type Paging } from './paging.js'
 import type { Nonce, SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
-import type { Delivery, Schedule, Store } from './store.js'
+import type { Schedule, Store, Tellable } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
 import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
+
+/** How long closing waits for listeners, in ms. */
+const defaultCloseTimeout = 10_000
 
 /** Which messages are looked for: those that fit everything given. */
 export interface MessageQuery {
@@ -22,19 +27,19 @@ export interface MessageQuery {
   status?: RecipientStatus
 }
 
-export interface Paging {
-  /** How many messages at most; default 100. */
-  limit?: number
-  /** Where the page before ended. */
-  cursor?: string
-}
-
 /** Records messages, takes webhooks, matches events to messages and tells listeners. */
 export interface Correlator extends SendRecorder {
   /** Listens to one type of event, or several. The returned function ends it. */
-  on<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
+  on<T extends EventType>(
+    types: T | readonly T[],
+    listener: EventListener<T>,
+    options?: ListenerOptions,
+  ): () => void
   /** Listens to every event. The returned function ends it. */
-  onAny(listener: (event: MailEvent, message: SentMessage | undefined) => unknown): () => void
+  onAny(
+    listener: (event: MailEvent, message: SentMessage | undefined) => unknown,
+    options?: ListenerOptions,
+  ): () => void
   /** Listens for the next event of a type, and no further. */
   once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
   /** Takes a listener away again, for one type or several. */
@@ -74,8 +79,13 @@ export interface Correlator extends SendRecorder {
   ): Promise<EventOf<T>>
   /** Records mail that was sent by other means, and resolves to our id of it. */
   record(message: RecordedMessage): Promise<string>
-  /** Ends telling, when what is being told has been, and closes the store. */
-  close(): Promise<void>
+  /** The events that some listener did not take in all its attempts. */
+  readonly deadLetters: DeadLetters
+  /**
+   * Ends telling and closes the store. What is being told is waited for, for up to `timeout` ms
+   * (default ten seconds); what is still to be told is left to other processes, or to the next start.
+   */
+  close(options?: { timeout?: number }): Promise<void>
 }
 
 /**
@@ -83,17 +93,21 @@ export interface Correlator extends SendRecorder {
  * one name
  */
 export function createCorrelator(options: CorrelatorOptions): Correlator {
-  const { store, webhooks, foreignAfter } = checkedCorrelatorOptions(options)
+  const { store, webhooks, foreignAfter, recipientWindow, listenerTimeout } =
+    checkedCorrelatorOptions(options)
   const listeners = createListeners()
   const errors = createErrorReporter()
-  const dispatcher = createDispatcher(store, listeners, errors.report)
+  const dispatcher = createDispatcher(store, listeners, errors.report, {
+    timeout: listenerTimeout,
+  })
   const readMessage: Store['message'] = (trackingId) =>
     inStore('reading a message', () => store.message(trackingId))
   const waiting = createWaiting(readMessage)
 
   const schedule = (): Schedule => {
     const now = Date.now()
-    return { leaseUntil: dispatcher.leaseUntil(now), foreignAt: now + foreignAfter }
+    const lease = dispatcher.lease(now)
+    return { now, foreignAt: now + foreignAfter, ...(lease && { lease }) }
   }
 
   /** Does something with the store; what fails there is a `StoreError`. */
@@ -105,9 +119,10 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     }
   }
 
-  function tell(deliveries: Delivery[]): void {
-    waiting.notice(deliveries.map(({ event }) => event.trackingId))
+  function tell({ deliveries, left }: Tellable, trackingIds: readonly string[]): void {
+    waiting.notice(trackingIds)
     dispatcher.push(deliveries)
+    if (left > 0) dispatcher.wakeSoon()
   }
 
   async function ingest(
@@ -116,13 +131,15 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     nonce: Nonce | undefined,
     receivedAt: Date,
   ): Promise<'stored' | 'replayed'> {
-    const events = parsed.map((event) => toIncoming(webhook.provider, event, receivedAt))
+    const events = parsed.map((event) =>
+      toIncoming(webhook.provider, event, receivedAt, recipientWindow),
+    )
     const times = schedule()
     const result = await inStore('storing a webhook', () =>
       store.ingest({ events, ...(nonce && { nonce }) }, times),
     )
     if (result.kind === 'replayed') return 'replayed'
-    tell(result.deliveries)
+    tell(result, result.trackingIds)
     if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
     return 'stored'
   }
@@ -135,6 +152,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
         await inStore('recording a message', () =>
           store.addMessage(record, messageKeys(record), schedule()),
         ),
+        [record.trackingId],
       )
     },
 
@@ -144,6 +162,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
         await inStore('recording the result of a send', () =>
           store.addResult(record.trackingId, result, keys, schedule()),
         ),
+        [record.trackingId],
       )
     },
 
@@ -161,9 +180,9 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
   return {
     ...recorder,
-    on: (types, listener) => listening(listeners.add(types, listener)),
-    onAny: (listener) => listening(listeners.add('any', listener)),
-    once: (types, listener) => listening(listeners.add(types, listener, true)),
+    on: (types, listener, named) => listening(listeners.add(types, listener, named)),
+    onAny: (listener, named) => listening(listeners.add('any', listener, named)),
+    once: (types, listener) => listening(listeners.add(types, listener, { once: true })),
     off: (types, listener) => listeners.remove(types, listener),
     onError: errors.on,
     handler: fetchHandler(handle),
@@ -176,21 +195,18 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       return stored && { ...toFoundMessage(stored), events: stored.events as MailEvent[] }
     },
 
-    async find({ provider, recipient, status } = {}, { limit = 100, cursor } = {}) {
+    async find({ provider, recipient, status } = {}, paging) {
+      const { limit, cursor } = checkedPaging('find', paging)
       const query = {
         ...(provider !== undefined && { provider }),
         ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
         ...(status !== undefined && { status }),
       }
-      if (!Number.isSafeInteger(limit) || limit < 1) {
-        throw new TypeError(`find: limit must be a whole number from 1, and is ${limit}`)
-      }
       const found = await inStore('looking for messages', () =>
         store.find(query, limit + 1, cursor),
       )
-      const messages = found.slice(0, limit).map(toFoundMessage)
-      const end = found.length > limit ? messages.at(-1)?.trackingId : undefined
-      return { messages, ...(end !== undefined && { cursor: end }) }
+      const { page, ...next } = pageOf(found, limit, ({ record }) => record.trackingId)
+      return { messages: page.map(toFoundMessage), ...next }
     },
 
     async waitFor<T extends EventType>(trackingId: string, type: T, wait: WaitOptions = {}) {
@@ -204,8 +220,10 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       return record.trackingId
     },
 
-    async close() {
-      await dispatcher.close()
+    deadLetters: createDeadLetters(store, () => dispatcher.wakeAt(Date.now())),
+
+    async close({ timeout = defaultCloseTimeout } = {}) {
+      await dispatcher.close(timeout)
       await store.close()
     },
   }

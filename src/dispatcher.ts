@@ -1,199 +1,163 @@
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
-import { ListenerError, messageOf, StoreError } from './errors.js'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ListenerError, StoreError } from './errors.js'
 import type { Listeners, TakenListener } from './listeners.js'
-import type { Delivery, Settlement, Store } from './store.js'
+import { createSettling } from './settling.js'
+import type { Delivery, Lease, Settlement, Store } from './store.js'
+import { createTeller, type Job, type Retries, type Teller } from './teller.js'
 
 /** How long events are ours to tell before another process may take them, in ms. */
 const leaseDuration = 30_000
 
-// Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
-const defaultRetries = { firstWait: 1000, attempts: 10 }
+/** Leases that end sooner than this are prolonged, in ms. */
+const leaseMargin = 20_000
+const leaseCheck = 5000
 
-/** How many messages' events are told at the same time. */
-const concurrency = 64
+/** How many events are held at once: the rest of a backlog stays in the store. */
+const mostHeld = 10_000
 
-/** How long listeners may keep the event loop before others get their turn, in ms. */
-const longestTurn = 5
-
-/** How many events are taken from the store at once. */
+/** How many events are taken from the store, or prolonged in it, at once. */
 const claimLimit = 1000
 
-/** Endings are written together: as many as come within this many ms. */
-const settleAfter = 10
-
 /** The store is looked through at least this often, for events that others left, in ms. */
-const idlePoll = 10_000
+const idlePoll = 1000
+
+/** When events are due and cannot be had, for others tell earlier ones, they are looked for again, in ms. */
+const blockedPoll = 100
 
 /** While draining it is looked through more often, for other processes settle events too. */
-const drainPoll = 100
+const drainPoll = 50
 const shortWait = 5
 
-/** How long to wait before endings are written again that the store did not take, in ms. */
-const settleRetry = 1000
+// Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
+const defaultRetries: Retries = { firstWait: 1000, attempts: 10, timeout: 5 * 60_000 }
 
 export interface Dispatcher {
-  /** When events that are written now may be told by others: at once, if nobody listens here. */
-  leaseUntil(now: number): number
+  /** Under which events that are written now are ours to tell; undefined when others shall. */
+  lease(now: number): Lease | undefined
   /** Tells events that were written and leased to us. */
-  push(deliveries: Delivery[]): void
+  push(deliveries: readonly Delivery[]): void
   /** Looks for due events at this time, in ms since 1970. */
   wakeAt(time: number): void
+  /** Looks soon: events were left for whoever claims them. */
+  wakeSoon(): void
   /** Resolves when every stored event was told; at once where nobody listens. */
   drain(): Promise<void>
-  /** Resolves when what is being told has been, and is written. */
-  close(): Promise<void>
+  /** Resolves when what is being told has been, or the time in ms is over; the rest is left to others. */
+  close(timeout: number): Promise<void>
 }
 
-interface Job extends Delivery {
-  /** Those that have not taken the event yet; undefined before the first attempt. */
-  remaining?: TakenListener[]
+interface HeldJob extends Job {
+  remaining: Set<string>
+  leasedUntil: number
 }
 
 /**
- * Tells stored events to listeners: those of one message one after the other, those of different
- * messages side by side. An event is settled in the store only when every listener has taken it.
+ * Tells stored events to listeners. An event is settled in the store only when every listener has
+ * taken it or was given up; each is told, and told again, without regard to the others.
  */
 export function createDispatcher(
   store: Store,
   listeners: Listeners,
   report: (error: ListenerError | StoreError) => void,
-  retries = defaultRetries,
+  retries: Partial<Retries> = {},
 ): Dispatcher {
-  const lanes = new Map<string, Job[]>()
-  const ready: string[] = []
-  // Until its end is written an event may be found due once more, and would be told twice.
-  const known = new Set<string>()
-  let running = 0
-  let starting = false
-  const settlements: Settlement[] = []
-  let settling: Promise<void> | undefined
+  const allRetries = { ...defaultRetries, ...retries }
+  const owner = randomUUID()
+  // Until its end is written: it may be found due once more before, and would be told twice.
+  const held = new Map<string, HeldJob>()
+  const tellers = new Map<string, Teller>()
+  const settling = createSettling(store, forget, report)
   let wakeTimer: NodeJS.Timeout | undefined
   let wakeTime = Infinity
+  let leaseTimer: NodeJS.Timeout | undefined
   let closing = false
 
-  function push(deliveries: Delivery[]): void {
-    // Told to nobody they would be lost for the listeners of other processes, or of a later one.
-    if (!listeners.any()) return
+  const leaseFrom = (now: number): Lease => ({ owner, until: now + leaseDuration })
+  const room = (): number => mostHeld - held.size
+
+  function push(deliveries: readonly Delivery[]): void {
+    const leasedUntil = Date.now() + leaseDuration
     for (const delivery of deliveries) {
-      if (known.has(delivery.event.id)) continue
-      known.add(delivery.event.id)
-      const lane = delivery.event.trackingId ?? delivery.event.id
-      const jobs = lanes.get(lane)
-      if (jobs) jobs.push(delivery)
-      else {
-        lanes.set(lane, [delivery])
-        ready.push(lane)
+      const { event, progress } = delivery
+      if (held.has(event.id)) continue
+      const asked = listeners.take(event.type).filter(({ id }) => !progress[id]?.ended)
+      const job: HeldJob = {
+        delivery,
+        lane: event.trackingId ?? event.id,
+        retryAt: new Map(),
+        lost: false,
+        remaining: new Set(asked.map(({ id }) => id)),
+        leasedUntil,
       }
+      held.set(event.id, job)
+      for (const listener of asked) tellerOf(listener).add(job)
+      if (asked.length === 0) settle(job)
     }
-    startReady()
+    leaseTimer ??= setInterval(() => void prolongLeases(), leaseCheck).unref()
   }
 
-  function startReady(): void {
-    if (starting) return
-    starting = true
-    void start()
-  }
-
-  /** Begins in a turn of its own: the answer to a webhook comes before any listener. */
-  async function start(): Promise<void> {
-    let turnEnd = -Infinity
-    while (running < concurrency && ready.length > 0 && !closing) {
-      if (performance.now() >= turnEnd) {
-        await nextTurn()
-        turnEnd = performance.now() + longestTurn
-        continue
-      }
-      const lane = ready.shift()
-      if (lane === undefined) break
-      running += 1
-      void tellNext(lane).finally(() => {
-        running -= 1
-        startReady()
-      })
-    }
-    // In the same turn as the last look, or what comes between would wait for the next one to come.
-    starting = false
-  }
-
-  /** Tells the first event of a lane, and lines the lane up again for the next one. */
-  async function tellNext(lane: string): Promise<void> {
-    const jobs = lanes.get(lane) ?? []
-    const [job] = jobs
-    if (!job) return
-    const error = await tell(job)
-    if (error && !error.final) {
-      retryLater(lane, job, error)
-      return
-    }
-    jobs.shift()
-    const { id: eventId } = job.event
-    settle(
-      error
-        ? { eventId, kind: 'given-up', attempts: job.attempts, error: error.message }
-        : { eventId, kind: 'told' },
+  function tellerOf(listener: TakenListener): Teller {
+    const known = tellers.get(listener.id)
+    if (known) return known
+    const teller = createTeller(
+      listener,
+      allRetries,
+      (job) => endFor(listener, job),
+      (job, error) => {
+        report(error)
+        if (error.final || job.lost) return
+        const { event, progress } = job.delivery
+        settling.add({ eventId: event.id, kind: 'failed', progress: structuredClone(progress) })
+      },
     )
-    if (jobs.length === 0) lanes.delete(lane)
-    else ready.push(lane)
+    tellers.set(listener.id, teller)
+    return teller
   }
 
-  async function tell(job: Job): Promise<ListenerError | undefined> {
-    const { event, message } = job
-    const asked = (job.remaining ?? listeners.take(event.type)).filter(({ ended }) => !ended)
-    if (asked.length === 0) return undefined
-    const results = await Promise.allSettled(asked.map(async ({ call }) => call(event, message)))
-    const failures = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason] : [],
+  function endFor(listener: TakenListener, job: Job): void {
+    const { id } = listener
+    // Who listens once, or no longer, is not told of anything else.
+    if ((listener.once || listener.ended) && tellers.get(id)?.idle()) tellers.delete(id)
+    const mine = held.get(job.delivery.event.id)
+    mine?.remaining.delete(id)
+    if (mine?.remaining.size === 0) settle(mine)
+  }
+
+  function settle({ delivery: { event, progress } }: HeldJob): void {
+    const eventId = event.id
+    const givenUp = Object.values(progress).some(({ ended }) => ended === 'given-up')
+    settling.add(
+      givenUp ? { eventId, kind: 'given-up', progress, at: Date.now() } : { eventId, kind: 'told' },
     )
-    if (failures.length === 0) return undefined
-    job.remaining = asked.filter((_, index) => results[index]?.status === 'rejected')
-    job.attempts += 1
-    const error = new ListenerError(
-      event.id,
-      job.attempts,
-      job.attempts >= retries.attempts,
-      failures.length === 1 ? failures[0] : new AggregateError(failures, messageOf(failures[0])),
-    )
-    report(error)
-    return error
   }
 
-  function retryLater(lane: string, job: Job, error: ListenerError): void {
-    const wait = retries.firstWait * 2 ** (job.attempts - 1)
-    settle({
-      eventId: job.event.id,
-      kind: 'again',
-      at: Date.now() + wait,
-      attempts: job.attempts,
-      error: error.message,
-    })
-    setTimeout(() => {
-      ready.push(lane)
-      startReady()
-    }, wait).unref()
+  function forget(settlements: readonly Settlement[]): void {
+    for (const { eventId, kind } of settlements) if (kind !== 'failed') held.delete(eventId)
   }
 
-  function settle(settlement: Settlement): void {
-    settlements.push(settlement)
-    settling ??= writeSettlements()
-  }
-
-  async function writeSettlements(): Promise<void> {
-    await delay(settleAfter)
-    while (settlements.length > 0) {
-      const batch = settlements.splice(0)
+  async function prolongLeases(): Promise<void> {
+    const now = Date.now()
+    const ending = [...held.values()].filter(({ leasedUntil }) => leasedUntil < now + leaseMargin)
+    for (let start = 0; start < ending.length; start += claimLimit) {
+      const jobs = ending.slice(start, start + claimLimit)
       try {
-        await store.settle(batch)
-        for (const { eventId, kind } of batch) if (kind !== 'again') known.delete(eventId)
+        const ids = jobs.map(({ delivery }) => delivery.event.id)
+        const lost = new Set(await store.renew(ids, leaseFrom(now)))
+        for (const job of jobs) {
+          job.leasedUntil = now + leaseDuration
+          if (lost.has(job.delivery.event.id)) lose(job)
+        }
       } catch (error) {
-        report(new StoreError('writing what listeners were told', error))
-        // Unwritten, these events would only be told again.
-        if (closing) break
-        settlements.unshift(...batch)
-        await delay(settleRetry)
+        report(new StoreError('prolonging leases', error))
+        return
       }
     }
-    // In the same turn as the last look, or an ending that comes between would never be written.
-    settling = undefined
+  }
+
+  function lose(job: HeldJob): void {
+    job.lost = true
+    held.delete(job.delivery.event.id)
   }
 
   function wakeAt(time: number): void {
@@ -206,13 +170,16 @@ export function createDispatcher(
 
   async function lookForDue(): Promise<void> {
     wakeTime = Infinity
-    if (!listeners.any()) return
+    if (closing || !listeners.any()) return
     try {
       const now = Date.now()
-      const due = await store.claimDue(now, now + leaseDuration, claimLimit)
-      push(due)
-      const next = due.length === claimLimit ? now : await store.nextDue()
-      wakeAt(Math.min(next ?? Infinity, Date.now() + idlePoll))
+      const next = await store.nextDue()
+      const limit = Math.min(claimLimit, room())
+      const due = next !== undefined && next <= now && limit > 0
+      const claimed = due ? await store.claim(now, leaseFrom(now), limit) : []
+      push(claimed)
+      if (claimed.length > 0) wakeAt(Date.now())
+      else wakeAt(Math.min(due ? now + blockedPoll : (next ?? Infinity), now + idlePoll))
     } catch (error) {
       report(new StoreError('looking for events to tell', error))
       wakeAt(Date.now() + idlePoll)
@@ -220,28 +187,44 @@ export function createDispatcher(
   }
 
   return {
-    leaseUntil: (now) => (listeners.any() ? now + leaseDuration : now),
+    lease: (now) =>
+      listeners.any() && !closing && held.size < mostHeld ? leaseFrom(now) : undefined,
     push,
     wakeAt,
+    wakeSoon: () => wakeAt(Date.now() + blockedPoll),
 
     async drain() {
       for (;;) {
         if (closing) throw new Error('the correlator is closed: nothing is told any more')
-        await settling
-        if (!listeners.any() && lanes.size === 0) return
+        await settling.written()
+        if (!listeners.any() && held.size === 0) return
         const next = await store.nextDue()
         if (next === undefined) return
-        const wait = lanes.size > 0 ? shortWait : next - Date.now()
+        const wait = held.size > 0 ? shortWait : next - Date.now()
         await delay(Math.min(Math.max(wait, shortWait), drainPoll))
-        if (lanes.size === 0) await lookForDue()
+        await lookForDue()
       }
     },
 
-    async close() {
+    async close(timeout) {
       closing = true
       clearTimeout(wakeTimer)
-      while (running > 0) await delay(shortWait)
-      await settling
+      for (const teller of tellers.values()) teller.stop()
+      const deadline = Date.now() + timeout
+      while ([...tellers.values()].some((teller) => teller.busy()) && Date.now() < deadline) {
+        await delay(shortWait)
+      }
+      clearInterval(leaseTimer)
+      settling.hurry()
+      for (const job of held.values()) if (job.remaining.size > 0) release(job)
+      await settling.written()
     },
+  }
+
+  function release(job: HeldJob): void {
+    const { event, progress } = job.delivery
+    const dueAt = Math.max(Date.now(), ...job.retryAt.values())
+    job.lost = true
+    settling.add({ eventId: event.id, kind: 'released', progress, dueAt })
   }
 }

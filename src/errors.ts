@@ -130,9 +130,12 @@ export class ListenerError extends Error {
     /** It is not tried again: the event is kept with the error. */
     readonly final: boolean,
     cause: unknown,
+    /** The name of the listener, where it has one. */
+    readonly listener?: string,
   ) {
+    const who = listener === undefined ? 'a listener' : `the listener ${JSON.stringify(listener)}`
     const what = final ? 'and is not tried again' : 'and is tried again'
-    super(`a listener failed for event ${eventId}, ${what}: ${messageOf(cause)}`, { cause })
+    super(`${who} failed for event ${eventId}, ${what}: ${messageOf(cause)}`, { cause })
   }
 }
 

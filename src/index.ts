@@ -1,6 +1,7 @@
 export { createCorrelator } from './correlator.js'
-export type { Correlator, MessageQuery, Paging } from './correlator.js'
+export type { Correlator, MessageQuery } from './correlator.js'
 export type { CorrelatorOptions } from './correlator-options.js'
+export type { DeadLetter, DeadLetters, ListenerFailure } from './dead-letters.js'
 export {
   ConfigurationError,
   ListenerError,
@@ -25,10 +26,11 @@ export type {
   RejectReason,
   SubscriptionScope,
 } from './event.js'
-export type { CorrelatorEvents, EventListener } from './listeners.js'
+export type { CorrelatorEvents, EventListener, ListenerOptions } from './listeners.js'
 export type {
   Address,
   Engagement,
+  EngagementCount,
   EngagementKind,
   Envelope,
   MessageRecord,
@@ -43,6 +45,7 @@ export type {
   SentRecipient,
 } from './message.js'
 export type { NodeHandler } from './node-handler.js'
+export type { Paging } from './paging.js'
 export type {
   Nonce,
   SendRecorder,
@@ -56,17 +59,25 @@ export type { ProviderInfo } from './send-result.js'
 export type { KeySource } from './signing-keys.js'
 export type {
   Delivery,
+  EngagementState,
   IncomingBatch,
   IncomingEvent,
   IngestResult,
+  Lease,
+  ListenerProgress,
   MatchKey,
   MessageKey,
+  Progress,
   RecipientState,
   Schedule,
   Settlement,
   Store,
+  StoredDeadLetter,
   StoredMessage,
   StoreQuery,
+  Tally,
+  Tellable,
+  TimeSpan,
 } from './store.js'
 export { memoryStore } from './stores/memory.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'

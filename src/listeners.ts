@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AnyEvent, EventOf, EventType } from './event.js'
 import type { SentMessage } from './message.js'
 
@@ -10,6 +11,14 @@ export type EventListener<T extends EventType = EventType> = (
   message: SentMessage | undefined,
 ) => unknown
 
+export interface ListenerOptions {
+  /**
+   * Under which the store keeps how far telling it has come, so that after a restart only the
+   * listeners that have not taken an event are told of it again. Without a name all of them are.
+   */
+  name?: string
+}
+
 /** Events by type, as the arguments of their listeners. */
 export type CorrelatorEvents = {
   [T in EventType]: [event: EventOf<T>, message: SentMessage | undefined]
@@ -21,13 +30,16 @@ export type AnyListener = (event: AnyEvent, message: SentMessage | undefined) =>
 interface Registration extends TakenListener {
   listener: unknown
   types: ReadonlySet<EventType> | 'any'
-  once: boolean
   ended: boolean
 }
 
 /** A listener that is to be told of an event. */
 export interface TakenListener {
+  /** Its name, or else something that no other has, in this process or in another. */
+  readonly id: string
   readonly call: AnyListener
+  /** It is told of one event, and no further. */
+  readonly once: boolean
   /** It was taken away by its owner, and wants to hear no more. */
   readonly ended: boolean
 }
@@ -36,7 +48,7 @@ export interface Listeners {
   add<T extends EventType>(
     types: T | readonly T[] | 'any',
     listener: EventListener<T>,
-    once?: boolean,
+    options?: ListenerOptions & { once?: boolean },
   ): () => void
   remove(types: EventType | readonly EventType[], listener: unknown): void
   /** Whether anybody listens to anything. */
@@ -77,9 +89,28 @@ export function checkTypes(types: readonly EventType[]): void {
   }
 }
 
+// No name begins with it.
+const unnamed = '#'
+
+/** The name of a listener by its id; undefined when it has none. */
+export function listenerName(id: string): string | undefined {
+  return id.startsWith(unnamed) ? undefined : id
+}
+
 /** Who listens to what. */
 export function createListeners(): Listeners {
   const registrations = new Set<Registration>()
+
+  function idFor(name: string | undefined): string {
+    if (name === undefined) return unnamed + randomUUID()
+    if (typeof name !== 'string' || name === '' || name.startsWith(unnamed)) {
+      throw new TypeError(`a listener's name must be a text that does not begin with ${unnamed}`)
+    }
+    if ([...registrations].some(({ id }) => id === name)) {
+      throw new TypeError(`two listeners are named ${JSON.stringify(name)}`)
+    }
+    return name
+  }
 
   function end(registration: Registration): void {
     registration.ended = true
@@ -87,11 +118,12 @@ export function createListeners(): Listeners {
   }
 
   return {
-    add(types, listener, once = false) {
+    add(types, listener, { name, once = false } = {}) {
       checkListener(listener)
       const wanted = types === 'any' ? types : [types].flat()
       if (wanted !== 'any') checkTypes(wanted)
       const registration: Registration = {
+        id: idFor(name),
         listener,
         // The types it asked for decide what it is called with, and no type can follow that.
         call: listener as AnyListener,

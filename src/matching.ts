@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { domainToASCII } from 'node:url'
-import { stringify, validate } from 'uuid'
+import { validate } from 'uuid'
 import type { AnyEvent, MatchedVia, ParsedEvent } from './event.js'
 import type { MessageRecord } from './message.js'
 import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
@@ -91,12 +91,26 @@ export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
   return keys
 }
 
-/** An event as it goes to the store: identified, and not yet matched. */
-export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Date): IncomingEvent {
+/** A receiving server's clock may be ahead of ours, in ms. */
+const clockSkew = 5 * 60_000
+
+/**
+ * An event as it goes to the store: identified, and not yet matched.
+ *
+ * @param recipientWindow how long before the event a message may have been sent that it is matched
+ * to by its recipient alone, in ms; only for events without any id, and not at all by default
+ */
+export function toIncoming(
+  provider: string,
+  parsed: ParsedEvent,
+  receivedAt: Date,
+  recipientWindow?: number,
+): IncomingEvent {
   const { ownId: _ownId, discriminator: _discriminator, ...facts } = parsed
   const at = timeOf(parsed)
   const key = providerKey(provider, parsed)
   const keys = matchKeys(provider, parsed)
+  const happened = at ?? receivedAt.getTime()
   return {
     event: {
       id: eventId(provider, parsed),
@@ -110,6 +124,10 @@ export function toIncoming(provider: string, parsed: ParsedEvent, receivedAt: Da
     matchKeys: keys,
     ...(key !== undefined && { providerKey: key }),
     ...(parsed.recipient !== undefined && { address: canonicalAddress(parsed.recipient) }),
+    ...(recipientWindow !== undefined &&
+      keys.length === 0 && {
+        sentWithin: { from: happened - recipientWindow, to: happened + clockSkew },
+      }),
   }
 }
 
@@ -170,7 +188,8 @@ export function contentDigest(value: unknown): string {
   return sha256(JSON.stringify(value, sortedKeys)).toString('hex')
 }
 
-const byOwnId = (id: string): string => `own-id:${id}`
+// Bare: nothing else that is a key looks like it, and a store may find the message by it at once.
+const byOwnId = (id: string): string => id
 const byProviderId = (provider: string, id: string): string =>
   storable(`provider-id:${provider}:${id}`)
 const byMessageId = (provider: string, id: string): string =>
@@ -220,7 +239,19 @@ function timedId(milliseconds: number, parts: string[]): string {
   bytes.writeUIntBE(Math.floor(milliseconds), 0, 6)
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return stringify(bytes)
+  return bytesToId(bytes)
+}
+
+/** The smallest id of ours that a message sent at this time can have, in ms since 1970. */
+export function firstTrackingId(milliseconds: number): string {
+  const bytes = Buffer.alloc(16)
+  bytes.writeUIntBE(Math.min(Math.max(Math.floor(milliseconds), 0), latestTime), 0, 6)
+  return bytesToId(bytes)
+}
+
+function bytesToId(bytes: Buffer): string {
+  const hex = bytes.toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
 function sha256(text: string): Buffer {

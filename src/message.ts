@@ -35,7 +35,12 @@ export type MessageStatus = RecipientStatus | 'unknown'
 /** What a recipient did with a message; it stands beside the delivery status, never in its way. */
 export type EngagementKind = 'opened' | 'clicked' | 'complained' | 'unsubscribed'
 
-export interface Engagement {
+export interface Engagement extends EngagementCount {
+  /** What of it no known bot, scanner or image proxy did; absent when all of it was such. */
+  withoutMachines?: EngagementCount
+}
+
+export interface EngagementCount {
   count: number
   first: Date
   last: Date

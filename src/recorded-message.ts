@@ -30,8 +30,10 @@ export function toRecord(message: RecordedMessage): MessageRecord {
       .filter((recipient) => recipient.kind === kind)
       .map(({ address }) => ({ name: '', address }))
   const messageId = message.messageId === undefined ? undefined : rfcMessageId(message.messageId)
+  const sentAt = message.sentAt ?? new Date()
   return {
-    trackingId: uuidv7(),
+    // As if it had been made when the message was sent: stores find messages of a time by it.
+    trackingId: message.sentAt === undefined ? uuidv7() : uuidv7({ msecs: sentAt.getTime() }),
     provider: message.provider,
     envelope: { from: false, to: recipients.map(({ address }) => address) },
     to: addressed('to'),
@@ -39,7 +41,7 @@ export function toRecord(message: RecordedMessage): MessageRecord {
     bcc: addressed('bcc'),
     tags: [...(message.tags ?? [])],
     metadata: { ...message.metadata },
-    sentAt: message.sentAt ?? new Date(),
+    sentAt,
     recipients: recipients.map(({ address, kind }) => ({
       address,
       kind,
@@ -58,7 +60,11 @@ function checkMessage({ provider, providerMessageId, recipients, sentAt }: Recor
     typeof provider !== 'string' && 'provider must be a string',
     typeof providerMessageId !== 'string' && 'providerMessageId must be a string',
     !Array.isArray(recipients) && 'recipients must be a list',
-    sentAt !== undefined && !(sentAt instanceof Date) && 'sentAt must be a Date',
+    sentAt !== undefined && !isTime(sentAt) && 'sentAt must be a Date of 1970 or later',
   ].find(Boolean)
   if (wrong) throw new TypeError(`record: ${wrong}`)
+}
+
+function isTime(value: unknown): boolean {
+  return value instanceof Date && value.getTime() >= 0
 }

@@ -7,7 +7,7 @@ import type {
   SendOutcome,
   SendStatus,
 } from './message.js'
-import type { RecipientState } from './store.js'
+import type { EngagementState, RecipientState, Tally } from './store.js'
 
 type Step = RecipientState['step']
 
@@ -42,7 +42,7 @@ export function withEvent(state: RecipientState, event: AnyEvent): RecipientStat
     case 'clicked':
     case 'complained':
     case 'unsubscribed':
-      return withEngagement(state, event.type, at)
+      return withEngagement(state, event.type, at, isMachine(event))
     case 'subscribed':
     case 'suppression':
     case 'unknown':
@@ -73,13 +73,16 @@ export function recipientEngagement(state: RecipientState): { [K in EngagementKi
     const seen = state.engagement[kind]
     if (seen !== undefined) {
       engagement[kind] = {
-        count: seen.count,
-        first: new Date(seen.first),
-        last: new Date(seen.last),
+        ...inDates(seen),
+        ...(seen.withoutMachines && { withoutMachines: inDates(seen.withoutMachines) }),
       }
     }
   }
   return engagement
+}
+
+function inDates({ count, first, last }: Tally): { count: number; first: Date; last: Date } {
+  return { count, first: new Date(first), last: new Date(last) }
 }
 
 // What needs a look comes first, then what is least far: 'delivered' means every recipient.
@@ -109,14 +112,32 @@ function withStep(state: RecipientState, step: Step): RecipientState {
   return stepRank[step] > stepRank[state.step] ? { ...state, step } : state
 }
 
-function withEngagement(state: RecipientState, kind: EngagementKind, at: number): RecipientState {
+/** Nobody may know: then it counts as a person's. */
+function isMachine(event: AnyEvent): boolean {
+  return (event.type === 'opened' || event.type === 'clicked') && event.machine === true
+}
+
+function withEngagement(
+  state: RecipientState,
+  kind: EngagementKind,
+  at: number,
+  machine: boolean,
+): RecipientState {
   const seen = state.engagement[kind]
-  const next = {
-    count: (seen?.count ?? 0) + 1,
-    first: Math.min(seen?.first ?? at, at),
-    last: latest(seen?.last, at),
+  const people = machine ? seen?.withoutMachines : counted(seen?.withoutMachines, at)
+  const next: EngagementState = {
+    ...counted(seen, at),
+    ...(people && { withoutMachines: people }),
   }
   return { ...state, engagement: { ...state.engagement, [kind]: next } }
+}
+
+function counted(tally: Tally | undefined, at: number): Tally {
+  return {
+    count: (tally?.count ?? 0) + 1,
+    first: Math.min(tally?.first ?? at, at),
+    last: latest(tally?.last, at),
+  }
 }
 
 function latest(known: number | undefined, at: number): number {

@@ -31,12 +31,32 @@ export interface IncomingEvent {
   /** The canonical address of the recipient. */
   address?: string
   matchKeys: MatchKey[]
+  /**
+   * Where an event without any id may be matched by its address: to the one message of its provider
+   * that was sent to it in this span. When there are several nobody can tell, and it matches none.
+   */
+  sentWithin?: TimeSpan
+}
+
+/** From and to, both included, in ms since 1970. */
+export interface TimeSpan {
+  from: number
+  to: number
+}
+
+/** What is leased is the owner's to tell until then; afterwards anybody may. */
+export interface Lease {
+  /** Names one dispatcher in one process. */
+  owner: string
+  /** In ms since 1970. */
+  until: number
 }
 
 /** When events that are written now are to be told, in ms since 1970. */
 export interface Schedule {
-  /** What can be told is the caller's to tell until then; afterwards anybody may. */
-  leaseUntil: number
+  now: number
+  /** Under which the caller takes them; without it they are left for whoever claims them. */
+  lease?: Lease
   /** Pending events wait for their message until then, and are foreign afterwards. */
   foreignAt: number
 }
@@ -47,32 +67,65 @@ export interface IncomingBatch {
   nonce?: Nonce
 }
 
+/** How far telling one listener of one event has come. */
+export interface ListenerProgress {
+  /** How often it has failed. */
+  attempts: number
+  /** What it said the last time. */
+  error?: string
+  /** It has taken the event, or will not be told of it again. */
+  ended?: 'told' | 'given-up'
+}
+
+/** How far telling an event has come, by listener; those that are not in it have not failed yet. */
+export type Progress = Record<string, ListenerProgress>
+
 /** An event that listeners are to be told of, and the message it belongs to. */
 export interface Delivery {
   event: AnyEvent
   message: SentMessage | undefined
-  /** How often telling it has failed. */
-  attempts: number
+  progress: Progress
+}
+
+/** New events that can be told. */
+export interface Tellable {
+  /** Those leased to the caller, in the order they came. */
+  deliveries: Delivery[]
+  /**
+   * How many were left for whoever claims them: the caller took no lease, or another dispatcher is
+   * at an earlier event of the same message.
+   */
+  left: number
 }
 
 export type IngestResult =
   /** Its one-time token was used before with other content; nothing was stored. */
   | { kind: 'replayed' }
-  | {
+  | (Tellable & {
       kind: 'stored'
-      /** New events that are matched or foreign, in their order: the caller's to tell. */
-      deliveries: Delivery[]
       /** How many were known already. */
       duplicates: number
       /** How many wait for their message. */
       waiting: number
-    }
+      /** The messages that have new events. */
+      trackingIds: string[]
+    })
 
-/** How telling an event ended. */
+/** How telling an event ended, or how far it has come. */
 export type Settlement =
   | { eventId: string; kind: 'told' }
-  | { eventId: string; kind: 'again'; at: number; attempts: number; error: string }
-  | { eventId: string; kind: 'given-up'; attempts: number; error: string }
+  /** Some listener failed; the lease stays. */
+  | { eventId: string; kind: 'failed'; progress: Progress }
+  /** Every listener has taken it or was given up: it becomes a dead letter. */
+  | { eventId: string; kind: 'given-up'; progress: Progress; at: number }
+  /** It is left to others, from `dueAt` on. */
+  | { eventId: string; kind: 'released'; progress: Progress; dueAt: number }
+
+/** An event that some listener did not take in all its attempts. */
+export interface StoredDeadLetter extends Delivery {
+  /** In ms since 1970. */
+  givenUpAt: number
+}
 
 /**
  * What is known of one recipient, folded from the provider's answer and from events, each taken
@@ -88,7 +141,19 @@ export interface RecipientState {
   bouncedAt?: number
   /** A bounce came that was reported after acceptance. */
   bouncedLater?: true
-  engagement: { [K in EngagementKind]?: { count: number; first: number; last: number } }
+  engagement: { [K in EngagementKind]?: EngagementState }
+}
+
+/** How often something was seen, and when first and last, in ms since 1970. */
+export interface Tally {
+  count: number
+  first: number
+  last: number
+}
+
+/** What was seen of one kind of engagement, and what of it no known machine did. */
+export interface EngagementState extends Tally {
+  withoutMachines?: Tally
 }
 
 /** A message and the state of each of its recipients, by canonical address. */
@@ -108,7 +173,7 @@ export interface StoreQuery {
 
 /**
  * Where messages and events are kept. Each method is one transaction: it happens whole or not at
- * all, and rejects when it cannot be committed.
+ * all, and rejects when it cannot be committed. Any number of processes may share one.
  */
 export interface Store {
   /** Opens it, and creates or migrates what it needs; every call after the first does nothing. */
@@ -116,9 +181,9 @@ export interface Store {
 
   /**
    * Writes a message before its provider is called. Events that were waiting for it join it; those
-   * not yet told are returned.
+   * not yet told are returned. Writing it again replaces the record, and keeps what events said.
    */
-  addMessage(record: MessageRecord, keys: MessageKey[], schedule: Schedule): Promise<Delivery[]>
+  addMessage(record: MessageRecord, keys: MessageKey[], schedule: Schedule): Promise<Tellable>
 
   /** Writes the provider's answer, and lets waiting events join as `addMessage` does. */
   addResult(
@@ -126,22 +191,35 @@ export interface Store {
     result: SendResult,
     keys: MessageKey[],
     schedule: Schedule,
-  ): Promise<Delivery[]>
+  ): Promise<Tellable>
 
   /** Claims, matches, folds and writes a webhook's events. */
   ingest(batch: IncomingBatch, schedule: Schedule): Promise<IngestResult>
 
   /**
-   * Takes up to `limit` events that are due at `now` and leases them until `leaseUntil`, oldest
-   * first. Those that are still without a message become foreign.
+   * Takes up to `limit` events that are due at `now`, in the order they came. Of one message all
+   * that is untold is with one owner at a time, and the first before the next. Those that are still
+   * without a message become foreign.
    */
-  claimDue(now: number, leaseUntil: number, limit: number): Promise<Delivery[]>
+  claim(now: number, lease: Lease, limit: number): Promise<Delivery[]>
 
-  /** Writes how telling ended. */
+  /** Prolongs a lease. Resolves to those of the events that are the owner's no more. */
+  renew(eventIds: string[], lease: Lease): Promise<string[]>
+
+  /** Writes how telling went. An event that somebody has settled already stays as it is. */
   settle(settlements: Settlement[]): Promise<void>
 
-  /** When the next event falls due, in ms since 1970; undefined when all are told. */
+  /** When the next event falls due or its lease ends, in ms since 1970; undefined when all are told. */
   nextDue(): Promise<number | undefined>
+
+  /** Up to `limit` dead letters by the time of their events, the latest first, from those before the given event on. */
+  deadLetters(limit: number, before?: string): Promise<StoredDeadLetter[]>
+
+  /**
+   * Makes dead letters due again at `now`, for the listeners that did not take them. Resolves to how
+   * many of the given events were dead letters.
+   */
+  replay(eventIds: string[], now: number): Promise<number>
 
   /** A message and its events: each fact once, by the time it happened. */
   message(trackingId: string): Promise<(StoredMessage & { events: AnyEvent[] }) | undefined>

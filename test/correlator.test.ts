@@ -285,14 +285,18 @@ describe('listeners', () => {
     const shared = memoryStore()
     // As if it was killed while its listener ran: it does not look after its events any more.
     const killed = createCorrelator({
-      store: { ...shared, claimDue: async () => [] },
+      store: { ...shared, claim: async () => [], renew: async () => [] },
       webhooks: [outsideWebhook()],
     })
     killed.onAny(() => new Promise(() => {}))
     await killed.record({ provider: 'outside', providerMessageId: 'm-1', recipients: ['a@b.c'] })
     await post([delivered], killed)
     const longAfter = Date.now() + 3_600_000
-    const [left] = await shared.claimDue(longAfter, Date.now() - 1, 10)
+    const [left] = await shared.claim(
+      longAfter,
+      { owner: 'who has died', until: Date.now() - 1 },
+      10,
+    )
     const next = createCorrelator({ store: shared })
     const retold = collectTold(next)
     await until(() => retold.length > 0)

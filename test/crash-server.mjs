@@ -1,16 +1,16 @@
-// Run by crash.test.ts as a process of its own, which it kills.
+// Run by crash tests as a process of its own, which they kill.
 import { createServer } from 'node:http'
 import { createCorrelator } from 'mailtrail'
 import { sendgridWebhook } from 'mailtrail/sendgrid'
-import { sqliteStore } from 'mailtrail/sqlite'
 
-const [, , file = '', publicKey = ''] = process.argv
+const [, , entry = '', factory = '', connection = '', publicKey = ''] = process.argv
+const stores = await import(entry)
 const correlator = createCorrelator({
-  store: sqliteStore(file),
+  store: stores[factory](connection),
   webhooks: [sendgridWebhook({ publicKey })],
-  foreignAfter: 0,
 })
-correlator.onAny(({ id }) => void process.stdout.write(`told ${id}\n`))
+correlator.onAny(({ recipient }) => void process.stdout.write(`told ${recipient}\n`))
+correlator.onError(({ message }) => void process.stderr.write(`${message}\n`))
 const server = createServer(correlator.nodeHandler)
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()

@@ -4,7 +4,7 @@ import { createDispatcher, type Dispatcher } from '../src/dispatcher.js'
 import type { ListenerError, StoreError } from '../src/errors.js'
 import { createListeners, type Listeners } from '../src/listeners.js'
 import { messageKeys } from '../src/matching.js'
-import type { Delivery, Store } from '../src/store.js'
+import type { Delivery, Lease, Store } from '../src/store.js'
 import { memoryStore } from '../src/stores/memory.js'
 import { batchOf, recordOf } from './stores/store-contract.js'
 
@@ -13,7 +13,7 @@ let listeners: Listeners
 let errors: (ListenerError | StoreError)[]
 let dispatcher: Dispatcher
 
-const retries = { firstWait: 5, attempts: 3 }
+const retries = { firstWait: 5, attempts: 3, timeout: 200 }
 
 beforeEach(() => {
   store = memoryStore()
@@ -21,20 +21,23 @@ beforeEach(() => {
   errors = []
   dispatcher = createDispatcher(store, listeners, (error) => errors.push(error), retries)
 })
-afterEach(() => dispatcher.close())
+afterEach(() => dispatcher.close(1000))
 
-/** Writes events of one message, as a webhook does, and gives them to be told. */
+/** Writes events of one message, as a webhook does, and gives those that are to be told here. */
 async function written(
   types: ('accepted' | 'delivered' | 'opened')[],
-  leaseUntil = dispatcher.leaseUntil(Date.now()),
+  lease: Lease | undefined = leaseOf('this one', Date.now() + 30_000),
 ): Promise<Delivery[]> {
+  const now = Date.now()
   const record = recordOf('ann@example.com')
-  const schedule = { leaseUntil, foreignAt: leaseUntil }
+  const schedule = { now, foreignAt: now, ...(lease && { lease }) }
   await store.addMessage(record, messageKeys(record), schedule)
   const events = types.map((type) => ({ type, ownId: record.trackingId }))
   const result = await store.ingest(batchOf(...events), schedule)
   return result.kind === 'stored' ? result.deliveries : []
 }
+
+const leaseOf = (owner: string, until: number): Lease => ({ owner, until })
 
 describe('events are told', () => {
   test('in order for each message, one after the other', async () => {
@@ -91,7 +94,8 @@ describe('events are told', () => {
   })
 
   test('to nobody where nobody listens: they are left to other processes, and to who comes later', async () => {
-    dispatcher.push(await written(['delivered']))
+    expect(dispatcher.lease(Date.now())).toBeUndefined()
+    await written(['delivered'], leaseOf('who has died', Date.now()))
     dispatcher.wakeAt(Date.now())
     await delay(20)
     await dispatcher.drain()
@@ -126,7 +130,7 @@ describe('events that another process left untold', () => {
   test('are told when their lease is over', async () => {
     const told: string[] = []
     listeners.add('any', ({ type }) => told.push(type))
-    await written(['accepted', 'delivered'], Date.now() + 30)
+    await written(['accepted', 'delivered'], leaseOf('who has died', Date.now() + 30))
     dispatcher.wakeAt(Date.now() + 30)
     await dispatcher.drain()
     expect(told).toEqual(['accepted', 'delivered'])
@@ -137,7 +141,7 @@ describe('events that another process left untold', () => {
     listeners.add('any', (event, message) => told.push([event.correlation, message]))
     const foreignAt = Date.now() + 20
     await store.ingest(batchOf({ type: 'delivered', providerMessageId: 'p-1' }), {
-      leaseUntil: foreignAt,
+      now: Date.now(),
       foreignAt,
     })
     dispatcher.wakeAt(foreignAt)
@@ -252,7 +256,7 @@ describe('a listener that fails', () => {
         calls += 1
         if (calls === 1) throw new Error('not yet')
       },
-      true,
+      { once: true },
     )
     dispatcher.push(await written(['accepted', 'delivered']))
     await dispatcher.drain()
@@ -273,13 +277,13 @@ test('closing waits for the listener that is running, and tells no further', asy
   })
   dispatcher.push(await written(['accepted', 'delivered']))
   await running
-  await dispatcher.close()
+  await dispatcher.close(1000)
   expect(told).toEqual(['accepted'])
   expect(await store.nextDue()).toBeDefined()
 })
 
 test('draining after closing is refused, for it would never end', async () => {
-  await dispatcher.close()
+  await dispatcher.close(1000)
   await expect(dispatcher.drain()).rejects.toThrow('closed')
 })
 
@@ -306,7 +310,7 @@ test.each([0, 1, 2, 3, 4, 5])(
     const other = createDispatcher(own, listeners, (error) => errors.push(error), retries)
     other.push([first])
     await other.drain()
-    await other.close()
+    await other.close(1000)
     expect(await store.nextDue()).toBeUndefined()
   },
 )
@@ -347,7 +351,7 @@ test('an ending that the store did not take is written again', async () => {
   listeners.add('any', () => (calls += 1))
   other.push(await written(['delivered']))
   await other.drain()
-  await other.close()
+  await other.close(1000)
   expect(calls).toBe(1)
   expect(refused).toBe(2)
   expect(errors).toMatchObject([{ name: 'StoreError' }])

@@ -214,7 +214,7 @@ describe('the ways to find a message', () => {
       { ownId: trackingId, messageId: '<m-1@example.com>' },
     )
     expect(matchKeys('sendgrid', event)).toEqual([
-      { via: 'own-id', key: `own-id:${trackingId}` },
+      { via: 'own-id', key: trackingId },
       { via: 'provider-id', key: 'provider-id:sendgrid:provider-1' },
       { via: 'message-id', key: 'message-id:sendgrid:m-1@example.com' },
     ])
@@ -239,7 +239,7 @@ describe('the ways to find a message', () => {
       providerMessageId: `id-${index}`,
     }))
     expect(messageKeys({ ...record, recipients, providerMessageId: 'id-0' })).toEqual([
-      { key: `own-id:${trackingId}` },
+      { key: trackingId },
       { key: 'provider-id:postmark:id-0', address: 'ann@example.com' },
       { key: 'provider-id:postmark:id-1', address: 'bob@example.com' },
       { key: 'message-id:postmark:m-1@example.com' },

@@ -104,9 +104,11 @@ describe('the status of a recipient', () => {
 describe('the engagement of a recipient', () => {
   test('counts, and keeps the first and the last time', () => {
     const state = stateOf([opened(5), opened(2), complained(3), opened(9)])
+    const openings = { count: 3, first: new Date(2000), last: new Date(9000) }
+    const complaint = { count: 1, first: new Date(3000), last: new Date(3000) }
     expect(recipientEngagement(state)).toEqual({
-      opened: { count: 3, first: new Date(2000), last: new Date(9000) },
-      complained: { count: 1, first: new Date(3000), last: new Date(3000) },
+      opened: { ...openings, withoutMachines: openings },
+      complained: { ...complaint, withoutMachines: complaint },
     })
   })
 

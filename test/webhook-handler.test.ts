@@ -105,7 +105,8 @@ describe.each(faces)('%s', (_, ask) => {
   test('stores the readable entries of a batch, and the others as unknown', async () => {
     const entries = [delivered, { type: 'exploded' }, null, { ...delivered, type: 'opened' }]
     expect((await post('/outside', entries)).status).toBe(202)
-    const due = await store.claimDue(Date.now() + 1e9, 0, 10)
+    const now = Date.now() + 1e9
+    const due = await store.claim(now, { owner: 'another', until: now }, 10)
     expect(due.map(({ event }) => event.type)).toEqual([
       'delivered',
       'unknown',

@@ -1,5 +1,5 @@
 import type { AnyEvent } from '../event.js'
-import { canonicalAddress, matched } from '../matching.js'
+import { canonicalAddress, firstTrackingId, matched } from '../matching.js'
 import { type MessageRecord, toSentMessage, withResult } from '../message.js'
 import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
 import type {
@@ -7,10 +7,16 @@ import type {
   IncomingEvent,
   MatchKey,
   MessageKey,
+  Progress,
   RecipientState,
   Schedule,
   Store,
+  StoredMessage,
+  Tellable,
+  TimeSpan,
 } from '../store.js'
+import { inTimeOrder } from '../timeline.js'
+import { replayable } from './progress.js'
 
 interface Message {
   record: MessageRecord
@@ -19,14 +25,29 @@ interface Message {
 }
 
 interface StoredEvent {
-  /** Which one it was to come. */
-  position: number
   event: AnyEvent
   address: string | undefined
   matchKeys: MatchKey[]
-  attempts: number
-  /** When it is to be told; undefined once it was told, or given up. */
-  dueAt?: number | undefined
+}
+
+/** What is still to be told of an event. */
+interface Untold {
+  stored: StoredEvent
+  /** Events of one message are told one after the other, and so are all in one lane. */
+  lane: string
+  /** Which one it was to come. */
+  position: number
+  /** When anybody may tell it; while it is leased, when the lease ends. */
+  dueAt: number
+  owner: string | undefined
+  progress: Progress
+}
+
+interface DeadLetter {
+  stored: StoredEvent
+  position: number
+  progress: Progress
+  givenUpAt: number
 }
 
 /**
@@ -39,18 +60,54 @@ export function memoryStore(): Store {
   const events = new Map<string, StoredEvent>()
   const providerKeys = new Set<string>()
   const waiting = new Map<string, Set<StoredEvent>>()
-  const untold = new Set<StoredEvent>()
+  const untold = new Map<string, Untold>()
+  const lanes = new Map<string, Set<Untold>>()
+  const deadLetters = new Map<string, DeadLetter>()
   const nonces = new Map<string, string>()
+  let lastPosition = 0
+  let closed = false
 
-  function setDue(stored: StoredEvent, dueAt: number | undefined): void {
-    stored.dueAt = dueAt
-    if (dueAt === undefined) untold.delete(stored)
-    else untold.add(stored)
+  /** As with a file: what has been closed takes nothing more. */
+  function checkOpen(): void {
+    if (closed) throw new Error('the memory store is closed')
   }
 
-  function toDelivery({ event, attempts }: StoredEvent): Delivery {
-    const message = event.trackingId === undefined ? undefined : messages.get(event.trackingId)
-    return { event, message: message && toSentMessage(message.record), attempts }
+  function toDelivery({ stored, progress }: Pick<Untold, 'stored' | 'progress'>): Delivery {
+    const { trackingId } = stored.event
+    const message = trackingId === undefined ? undefined : messages.get(trackingId)
+    return structuredClone({
+      event: stored.event,
+      message: message && toSentMessage(message.record),
+      progress,
+    })
+  }
+
+  function addUntold(entry: Untold): void {
+    untold.set(entry.stored.event.id, entry)
+    lanes.set(entry.lane, (lanes.get(entry.lane) ?? new Set()).add(entry))
+  }
+
+  function removeUntold(entry: Untold): void {
+    untold.delete(entry.stored.event.id)
+    const lane = lanes.get(entry.lane)
+    lane?.delete(entry)
+    if (lane?.size === 0) lanes.delete(entry.lane)
+  }
+
+  /** Lines events up to be told: under the caller's lease, unless others are at the same message. */
+  function lineUp(entries: Untold[], { now, lease }: Schedule): Tellable {
+    const fresh = new Set(entries)
+    const isBusy = (lane: string): boolean =>
+      [...(lanes.get(lane) ?? [])].some(
+        (other) => !fresh.has(other) && other.owner !== lease?.owner,
+      )
+    const leased = entries.filter((entry) => {
+      const free = lease !== undefined && !isBusy(entry.lane)
+      entry.owner = free ? lease.owner : undefined
+      entry.dueAt = free ? lease.until : now
+      return free
+    })
+    return { deliveries: leased.map(toDelivery), left: entries.length - leased.length }
   }
 
   /** Gives an event to its message, and folds it into the state of the recipient. */
@@ -70,8 +127,8 @@ export function memoryStore(): Store {
   }
 
   /** Makes a message known by these ids, and gives it the events that waited for one of them. */
-  function join(message: Message, keys: MessageKey[], { leaseUntil }: Schedule): Delivery[] {
-    const joined: StoredEvent[] = []
+  function join(message: Message, keys: MessageKey[], schedule: Schedule): Tellable {
+    const joined: Untold[] = []
     for (const { key, address } of keys) {
       messageKeys.set(key, { message, address })
       for (const stored of waiting.get(key) ?? []) {
@@ -79,20 +136,42 @@ export function memoryStore(): Store {
         const pending = stored.event.correlation.status === 'pending'
         for (const candidate of stored.matchKeys) waiting.get(candidate.key)?.delete(stored)
         tie(stored, via, message, address)
-        // A foreign one was told already, or is being told.
-        if (pending) {
-          setDue(stored, leaseUntil)
-          joined.push(stored)
-        }
+        const entry = untold.get(stored.event.id)
+        // A foreign one was told already, or is being told: that stands as it is.
+        if (!pending || !entry) continue
+        removeUntold(entry)
+        entry.lane = message.record.trackingId
+        addUntold(entry)
+        joined.push(entry)
       }
       waiting.delete(key)
     }
-    return joined.toSorted((a, b) => a.position - b.position).map(toDelivery)
+    return lineUp(
+      joined.toSorted((a, b) => a.position - b.position),
+      schedule,
+    )
   }
 
-  function add({ event, providerKey, address, matchKeys }: IncomingEvent): StoredEvent {
-    const position = events.size
-    const stored: StoredEvent = { position, event, address, matchKeys, attempts: 0 }
+  /** The one message to this address in the span; undefined when there are none or several. */
+  function onlyMessageTo(
+    provider: string,
+    address: string,
+    { from, to }: TimeSpan,
+  ): Message | undefined {
+    const first = firstTrackingId(from)
+    const end = firstTrackingId(to + 1)
+    const [only, ...others] = [...messages.values()].filter(
+      ({ record, states }) =>
+        record.provider === provider &&
+        states.has(address) &&
+        record.trackingId >= first &&
+        record.trackingId < end,
+    )
+    return others.length === 0 ? only : undefined
+  }
+
+  function add({ event, providerKey, address, matchKeys, sentWithin }: IncomingEvent): StoredEvent {
+    const stored: StoredEvent = { event: structuredClone(event), address, matchKeys }
     events.set(event.id, stored)
     if (providerKey !== undefined) providerKeys.add(providerKey)
     for (const { via, key } of matchKeys) {
@@ -102,28 +181,31 @@ export function memoryStore(): Store {
         return stored
       }
     }
+    const message =
+      sentWithin && address !== undefined && onlyMessageTo(event.provider, address, sentWithin)
+    if (message) tie(stored, 'recipient', message, address)
     for (const { key } of matchKeys) waiting.set(key, (waiting.get(key) ?? new Set()).add(stored))
     return stored
   }
 
-  let closed = false
-
-  /** As with a file: what has been closed takes nothing more. */
-  function checkOpen(): void {
-    if (closed) throw new Error('the memory store is closed')
-  }
-
   const isKnown = ({ event, providerKey }: IncomingEvent): boolean =>
     events.has(event.id) || (providerKey !== undefined && providerKeys.has(providerKey))
+
+  const toStored = ({ record, states }: Message): StoredMessage =>
+    structuredClone({ record, states })
 
   return {
     async open() {},
 
     async addMessage(record, keys, schedule) {
       checkOpen()
-      const message: Message = { record, states: new Map(), events: [] }
+      const known = messages.get(record.trackingId)
+      const message = known ?? { record, states: new Map(), events: [] }
+      message.record = structuredClone(record)
       for (const { address, status } of record.recipients) {
-        message.states.set(canonicalAddress(address), withSendStatus(initialState, status))
+        const canonical = canonicalAddress(address)
+        const state = message.states.get(canonical) ?? initialState
+        message.states.set(canonical, withSendStatus(state, status))
       }
       messages.set(record.trackingId, message)
       return join(message, keys, schedule)
@@ -132,8 +214,8 @@ export function memoryStore(): Store {
     async addResult(trackingId, result, keys, schedule) {
       checkOpen()
       const message = messages.get(trackingId)
-      if (!message) return []
-      message.record = withResult(message.record, result)
+      if (!message) return { deliveries: [], left: 0 }
+      message.record = structuredClone(withResult(message.record, result))
       for (const recipient of result.recipients) {
         const address = canonicalAddress(recipient.address)
         const state = message.states.get(address) ?? initialState
@@ -142,7 +224,7 @@ export function memoryStore(): Store {
       return join(message, keys, schedule)
     },
 
-    async ingest(batch, { leaseUntil, foreignAt }) {
+    async ingest(batch, schedule) {
       checkOpen()
       const { nonce } = batch
       if (nonce) {
@@ -150,60 +232,133 @@ export function memoryStore(): Store {
         if (content !== nonce.content) return { kind: 'replayed' }
         nonces.set(nonce.token, content)
       }
-      const deliveries: Delivery[] = []
+      const tellable: Untold[] = []
+      const trackingIds = new Set<string>()
       let duplicates = 0
+      let waitingNow = 0
       for (const incoming of batch.events) {
         if (isKnown(incoming)) {
           duplicates += 1
           continue
         }
         const stored = add(incoming)
-        const pending = stored.event.correlation.status === 'pending'
-        setDue(stored, pending ? foreignAt : leaseUntil)
-        if (!pending) deliveries.push(toDelivery(stored))
+        const { id, correlation, trackingId } = stored.event
+        const entry: Untold = {
+          stored,
+          lane: trackingId ?? id,
+          position: (lastPosition += 1),
+          dueAt: schedule.foreignAt,
+          owner: undefined,
+          progress: {},
+        }
+        addUntold(entry)
+        if (correlation.status === 'pending') waitingNow += 1
+        else tellable.push(entry)
+        if (trackingId !== undefined) trackingIds.add(trackingId)
       }
-      const waitingNow = batch.events.length - duplicates - deliveries.length
-      return { kind: 'stored', deliveries, duplicates, waiting: waitingNow }
+      return {
+        kind: 'stored',
+        ...lineUp(tellable, schedule),
+        duplicates,
+        waiting: waitingNow,
+        trackingIds: [...trackingIds],
+      }
     },
 
-    async claimDue(now, leaseUntil, limit) {
+    async claim(now, lease, limit) {
       checkOpen()
-      const due = [...untold].filter(({ dueAt }) => dueAt !== undefined && dueAt <= now)
-      return due.slice(0, limit).map((stored) => {
-        setDue(stored, leaseUntil)
-        if (stored.event.correlation.status === 'pending') {
-          stored.event = { ...stored.event, correlation: { status: 'foreign' } }
-        }
-        return toDelivery(stored)
+      const claimed: Untold[] = []
+      for (const entries of lanes.values()) {
+        const lane = [...entries].toSorted((a, b) => a.position - b.position)
+        if (lane.some(({ owner, dueAt }) => owner !== undefined && dueAt > now)) continue
+        const end = lane.findIndex(({ dueAt }) => dueAt > now)
+        claimed.push(...lane.slice(0, end < 0 ? undefined : end))
+      }
+      return claimed
+        .toSorted((a, b) => a.position - b.position)
+        .slice(0, limit)
+        .map((entry) => {
+          const { stored } = entry
+          if (stored.event.correlation.status === 'pending') {
+            stored.event = { ...stored.event, correlation: { status: 'foreign' } }
+          }
+          entry.owner = lease.owner
+          entry.dueAt = lease.until
+          return toDelivery(entry)
+        })
+    },
+
+    async renew(eventIds, lease) {
+      checkOpen()
+      return eventIds.filter((id) => {
+        const entry = untold.get(id)
+        if (entry?.owner !== lease.owner) return true
+        entry.dueAt = lease.until
+        return false
       })
     },
 
     async settle(settlements) {
       checkOpen()
       for (const settlement of settlements) {
-        const stored = events.get(settlement.eventId)
+        const { eventId, kind } = settlement
+        const entry = untold.get(eventId)
         // Whoever came first has settled it: a listener that failed elsewhere changes nothing.
-        if (stored?.dueAt === undefined) continue
-        setDue(stored, settlement.kind === 'again' ? settlement.at : undefined)
-        if (settlement.kind !== 'told') stored.attempts = settlement.attempts
+        if (!entry) continue
+        if (kind !== 'told') entry.progress = structuredClone(settlement.progress)
+        if (kind === 'released') {
+          entry.owner = undefined
+          entry.dueAt = settlement.dueAt
+        }
+        if (kind === 'told' || kind === 'given-up') removeUntold(entry)
+        if (kind === 'given-up') {
+          deadLetters.set(eventId, { ...entry, givenUpAt: settlement.at })
+        }
       }
     },
 
     async nextDue() {
       checkOpen()
-      return [...untold].reduce<number | undefined>(
-        (first, { dueAt = Infinity }) => Math.min(first ?? Infinity, dueAt),
-        undefined,
-      )
+      const times = [...untold.values()].map(({ dueAt }) => dueAt)
+      return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b))
+    },
+
+    async deadLetters(limit, before) {
+      checkOpen()
+      return [...deadLetters.values()]
+        .filter(({ stored }) => before === undefined || stored.event.id < before)
+        .toSorted((a, b) => (a.stored.event.id < b.stored.event.id ? 1 : -1))
+        .slice(0, limit)
+        .map((entry) => ({ ...toDelivery(entry), givenUpAt: entry.givenUpAt }))
+    },
+
+    async replay(eventIds, now) {
+      checkOpen()
+      let replayed = 0
+      for (const id of eventIds) {
+        const entry = deadLetters.get(id)
+        if (!entry) continue
+        deadLetters.delete(id)
+        const { stored, position, progress } = entry
+        addUntold({
+          stored,
+          lane: stored.event.trackingId ?? id,
+          position,
+          dueAt: now,
+          owner: undefined,
+          progress: replayable(progress),
+        })
+        replayed += 1
+      }
+      return replayed
     },
 
     async message(trackingId) {
       checkOpen()
       const message = messages.get(trackingId)
       if (!message) return undefined
-      const timeline = message.events.map(({ event }) => event)
-      timeline.sort((a, b) => a.occurredAt.getTime() - b.occurredAt.getTime())
-      return { record: message.record, states: new Map(message.states), events: timeline }
+      const timeline = inTimeOrder(message.events.map(({ event }) => event))
+      return { ...toStored(message), events: structuredClone(timeline) }
     },
 
     async find({ provider, address, status }, limit, before) {
@@ -217,11 +372,11 @@ export function memoryStore(): Store {
               (address === undefined || key === address) &&
               (status === undefined || recipientStatus(state) === status),
           ))
-      const found = [...messages.values()].filter(fits)
-      found.sort((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
-      return found
+      return [...messages.values()]
+        .filter(fits)
+        .toSorted((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
         .slice(0, limit)
-        .map(({ record, states }) => ({ record, states: new Map(states) }))
+        .map(toStored)
     },
 
     async close() {

@@ -1,5 +1,6 @@
 import type { AnyEvent } from '../event.js'
 import type { MessageRecord } from '../message.js'
+import type { RecipientState } from '../store.js'
 
 /** A value as it comes back from JSON: its own dates are strings there. */
 type Serialized<T> = T extends unknown
@@ -19,4 +20,9 @@ export function eventFromJson(json: string): AnyEvent {
 export function recordFromJson(json: string): MessageRecord {
   const stored: Serialized<MessageRecord> = JSON.parse(json)
   return { ...stored, sentAt: new Date(stored.sentAt) }
+}
+
+/** The state of a recipient from the JSON it was stored as. */
+export function stateFromJson(json: string): RecipientState {
+  return JSON.parse(json)
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError, messageOf } from '../errors.js'
 
-type Value = string | number | null
+export type SqliteValue = string | number | Uint8Array | null
 
 /** The part of Node's own `DatabaseSync` that is used here; `@photostructure/sqlite` has it too. */
 export interface SqliteDatabase {
@@ -12,13 +12,19 @@ export interface SqliteDatabase {
 
 /** A prepared statement and the shape of its rows. */
 export interface SqliteStatement<Row> {
-  run(...values: Value[]): { changes: number | bigint; lastInsertRowid: number | bigint }
-  get(...values: Value[]): Row | undefined
-  all(...values: Value[]): Row[]
+  run(...values: SqliteValue[]): { changes: number | bigint; lastInsertRowid: number | bigint }
+  get(...values: SqliteValue[]): Row | undefined
+  all(...values: SqliteValue[]): Row[]
 }
 
-// Whoever holds the lock for longer is taken for stuck: the event loop stands still meanwhile.
-const busyTimeout = 1000
+/** How long to try while another process holds the lock, in ms: the answer to a webhook is due in 3 s. */
+const lockTimeout = 2000
+
+// SQLite waits without letting anything else go on, so it waits for no longer than this, in ms.
+const blockingWait = 5
+
+/** How much of the file is kept in memory, in KiB. */
+const cacheSize = 32 * 1024
 
 /**
  * Opens a database with the SQLite that is in Node (from 22.13), or else with the optional package.
@@ -29,51 +35,34 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   const { DatabaseSync } = isDriver(builtIn) ? builtIn : await optionalDriver()
   try {
     const database = new DatabaseSync(path)
-    await switchToWal(database)
-    database.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
+    database.exec(`PRAGMA busy_timeout = ${blockingWait}`)
+    // Several processes may open a new file at once, and only one of them can switch it.
+    await whileLocked(() => database.exec('PRAGMA journal_mode = WAL'))
     database.exec('PRAGMA synchronous = FULL')
+    database.exec(`PRAGMA cache_size = -${cacheSize}`)
     return database
   } catch (cause) {
     throw new ConfigurationError(`sqliteStore cannot open ${path}: ${messageOf(cause)}`, { cause })
   }
 }
 
-/**
- * Several processes may open a new file at once. SQLite does not always wait for its lock here, and
- * where it does nothing else goes on meanwhile.
- */
-async function switchToWal(database: SqliteDatabase): Promise<void> {
-  const deadline = Date.now() + busyTimeout
+/** Tries again while another process holds the lock, and lets this one go on meanwhile. */
+export async function whileLocked<T>(work: () => T): Promise<T> {
+  const deadline = performance.now() + lockTimeout
   for (;;) {
     try {
-      database.exec('PRAGMA journal_mode = WAL')
-      return
+      return work()
     } catch (error) {
-      if (Date.now() > deadline) throw error
-      await delay(10)
+      if (!isLocked(error) || performance.now() > deadline) throw error
+      // Uneven, so that two who wait do not meet again and again.
+      await delay(1 + Math.random() * 9)
     }
   }
 }
 
-/** Runs the work as one transaction, which takes the write lock at once. */
-export function inTransaction<T>(database: SqliteDatabase, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE')
-  try {
-    const result = work()
-    database.exec('COMMIT')
-    return result
-  } catch (error) {
-    rollBack(database)
-    throw error
-  }
-}
-
-function rollBack(database: SqliteDatabase): void {
-  try {
-    database.exec('ROLLBACK')
-  } catch {
-    // SQLite has rolled back by itself already, as it does when the disk is full.
-  }
+/** SQLITE_BUSY and SQLITE_LOCKED, of which the drivers have only the text in common. */
+function isLocked(error: unknown): boolean {
+  return /locked|busy/i.test(messageOf(error))
 }
 
 interface Driver {

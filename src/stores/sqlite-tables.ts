@@ -1,160 +1,257 @@
-import type { MatchedVia } from '../event.js'
-import { inTransaction, type SqliteDatabase, type SqliteStatement } from './sqlite-driver.js'
+import { digest, fromBytes, toBytes } from './ids.js'
+import type { Tables } from './sql-tables.js'
+import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import { prepareStatements } from './sqlite-statements.js'
 
-const schema = `
-  CREATE TABLE messages (
-    tracking_id TEXT PRIMARY KEY,
-    provider TEXT NOT NULL,
-    record TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
+/** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
+export function sqliteTables(database: SqliteDatabase): Tables {
+  const statements = prepareStatements(database)
 
-  CREATE TABLE recipients (
-    tracking_id TEXT NOT NULL,
-    address TEXT NOT NULL,
-    status TEXT NOT NULL,
-    state TEXT NOT NULL,
-    PRIMARY KEY (tracking_id, address)
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE message_keys (
-    key TEXT PRIMARY KEY,
-    tracking_id TEXT NOT NULL,
-    address TEXT
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE events (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    provider_key TEXT UNIQUE,
-    tracking_id TEXT,
-    address TEXT,
-    due_at INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT,
-    event TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX events_by_message ON events (tracking_id) WHERE tracking_id IS NOT NULL;
-  CREATE INDEX events_by_due_time ON events (due_at) WHERE due_at IS NOT NULL;
-
-  CREATE TABLE waiting_events (
-    key TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    via TEXT NOT NULL,
-    PRIMARY KEY (key, position)
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE nonces (
-    token TEXT PRIMARY KEY,
-    content TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-
-  PRAGMA user_version = 1;
-`
-
-/** Creates the tables in a new file. Several processes may do so at once. */
-export function createTables(database: SqliteDatabase): void {
-  inTransaction(database, () => {
-    const version = prepare<{ user_version: number }>(database, 'PRAGMA user_version').get()
-    if (version?.user_version === 0) database.exec(schema)
-  })
-}
-
-export interface EventRow {
-  position: number
-  event: string
-  address: string | null
-  due_at: number | null
-  attempts: number
-}
-
-/** Every statement on the tables, prepared once. */
-export function prepareStatements(database: SqliteDatabase) {
-  const eventColumns = 'position, event, address, due_at, attempts'
   return {
-    putMessage: prepare(
-      database,
-      'INSERT OR REPLACE INTO messages (tracking_id, provider, record) VALUES (?, ?, ?)',
-    ),
-    message: prepare<{ record: string }>(
-      database,
-      'SELECT record FROM messages WHERE tracking_id = ?',
-    ),
-    findMessages: prepare<{ tracking_id: string; record: string }>(
-      database,
-      `SELECT tracking_id, record FROM messages
-       WHERE tracking_id < ?1 AND (?2 IS NULL OR provider = ?2)
-         AND (?3 IS NULL AND ?4 IS NULL OR EXISTS (
-           SELECT 1 FROM recipients
-           WHERE recipients.tracking_id = messages.tracking_id
-             AND (?3 IS NULL OR address = ?3) AND (?4 IS NULL OR status = ?4)))
-       ORDER BY tracking_id DESC LIMIT ?5`,
-    ),
-    putRecipient: prepare(
-      database,
-      'INSERT OR REPLACE INTO recipients (tracking_id, address, status, state) VALUES (?, ?, ?, ?)',
-    ),
-    recipient: prepare<{ state: string }>(
-      database,
-      'SELECT state FROM recipients WHERE tracking_id = ? AND address = ?',
-    ),
-    recipients: prepare<{ address: string; state: string }>(
-      database,
-      'SELECT address, state FROM recipients WHERE tracking_id = ?',
-    ),
-    putKey: prepare(
-      database,
-      'INSERT OR REPLACE INTO message_keys (key, tracking_id, address) VALUES (?, ?, ?)',
-    ),
-    key: prepare<{ tracking_id: string; address: string | null }>(
-      database,
-      'SELECT tracking_id, address FROM message_keys WHERE key = ?',
-    ),
-    addEvent: prepare(
-      database,
-      `INSERT INTO events (id, provider_key, tracking_id, address, due_at, event)
-       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-    ),
-    tieEvent: prepare(
-      database,
-      'UPDATE events SET tracking_id = ?, address = ?, due_at = ?, event = ? WHERE position = ?',
-    ),
-    leaseEvent: prepare(database, 'UPDATE events SET due_at = ?, event = ? WHERE position = ?'),
-    // Whoever came first has settled it: a listener that failed elsewhere changes nothing.
-    settleEvent: prepare(
-      database,
-      'UPDATE events SET due_at = ?, attempts = ?, error = ? WHERE id = ? AND due_at IS NOT NULL',
-    ),
-    eventsOf: prepare<EventRow>(
-      database,
-      `SELECT ${eventColumns} FROM events WHERE tracking_id = ? ORDER BY position`,
-    ),
-    dueEvents: prepare<EventRow>(
-      database,
-      `SELECT ${eventColumns} FROM events WHERE due_at <= ? ORDER BY position LIMIT ?`,
-    ),
-    nextDue: prepare<{ due_at: number | null }>(
-      database,
-      'SELECT min(due_at) AS due_at FROM events WHERE due_at IS NOT NULL',
-    ),
-    addWaiting: prepare(
-      database,
-      'INSERT INTO waiting_events (key, position, via) VALUES (?, ?, ?)',
-    ),
-    waiting: prepare<EventRow & { via: MatchedVia }>(
-      database,
-      `SELECT ${eventColumns}, via FROM waiting_events JOIN events USING (position)
-       WHERE key = ? AND tracking_id IS NULL ORDER BY position`,
-    ),
-    removeWaiting: prepare(database, 'DELETE FROM waiting_events WHERE key = ?'),
-    addNonce: prepare(
-      database,
-      'INSERT INTO nonces (token, content) VALUES (?, ?) ON CONFLICT DO NOTHING',
-    ),
-    nonce: prepare<{ content: string }>(database, 'SELECT content FROM nonces WHERE token = ?'),
+    async claimNonce({ token, content }) {
+      const key = digest(token)
+      if (statements.addNonce.run(key, content).changes !== 0) return true
+      return statements.nonce.get(key)?.content === content
+    },
+
+    // There is one writer at a time, and it sees all that was committed before it.
+    async lockKeys() {},
+
+    async keys(keys) {
+      return keys.flatMap((key) => {
+        const row = statements.key.get(digest(key))
+        if (!row) return []
+        const trackingId = fromBytes(row.tracking_id)
+        return [{ key, trackingId, ...(row.address !== null && { address: row.address }) }]
+      })
+    },
+
+    async putKeys(trackingId, keys) {
+      const id = toBytes(trackingId)
+      for (const { key, address = null } of keys) {
+        // An own id leads to its message without a row of its own.
+        if (key !== trackingId) statements.putKey.run(digest(key), id, address)
+      }
+    },
+
+    async knownMessages(trackingIds) {
+      return new Set(trackingIds.filter((id) => statements.isMessage.get(toBytes(id))))
+    },
+
+    async messagesTo(provider, address, fromId, beforeId) {
+      return statements.messagesTo
+        .all(digest(address), toBytes(fromId), toBytes(beforeId), provider)
+        .map(({ tracking_id: id }) => fromBytes(id))
+    },
+
+    lockMessages: (trackingIds) => messages(trackingIds),
+    messages,
+
+    async putMessage({ trackingId, provider, record }) {
+      statements.putMessage.run(toBytes(trackingId), provider, record)
+    },
+
+    async findMessages({ provider, address, status }, limit, before) {
+      const conditions: [condition: string, value: string | Uint8Array][] = []
+      if (before !== undefined) conditions.push(['m.tracking_id < ?', toBytes(before)])
+      if (provider !== undefined) conditions.push(['provider = ?', provider])
+      if (address !== undefined) conditions.push(['address_digest = ?', digest(address)])
+      if (status !== undefined) conditions.push(['status = ?', status])
+      const byRecipient = address !== undefined || status !== undefined
+      const where = conditions.map(([condition]) => condition).join(' AND ')
+      // The cursor is on the table that leads, so that its index can be walked from there.
+      const sql = `SELECT DISTINCT m.tracking_id FROM ${
+        byRecipient
+          ? `mailtrail_recipients AS m${provider === undefined ? '' : ' JOIN mailtrail_messages USING (tracking_id)'}`
+          : 'mailtrail_messages AS m'
+      } ${where && `WHERE ${where}`} ORDER BY m.tracking_id DESC LIMIT ?`
+      const find = database.prepare(sql) as SqliteStatement<{ tracking_id: Uint8Array }>
+      return find
+        .all(...conditions.map(([, value]) => value), limit)
+        .map(({ tracking_id: id }) => fromBytes(id))
+    },
+
+    async states(recipients) {
+      return recipients.flatMap(({ trackingId, address }) => {
+        const row = statements.state.get(toBytes(trackingId), digest(address))
+        return row ? [{ trackingId, address, state: row.state }] : []
+      })
+    },
+
+    async statesOf(trackingIds) {
+      return trackingIds.flatMap((trackingId) =>
+        statements.statesOf
+          .all(toBytes(trackingId))
+          .map(({ address, state }) => ({ trackingId, address, state })),
+      )
+    },
+
+    async putStates(rows) {
+      for (const { trackingId, address, status, state } of rows) {
+        statements.putState.run(toBytes(trackingId), digest(address), address, status, state)
+      }
+    },
+
+    async knownEvents(events) {
+      const ids = new Set<string>()
+      const providerKeys = new Set<string>()
+      for (const { id, providerKey } of events) {
+        if (statements.isEvent.get(toBytes(id))) ids.add(id)
+        else if (providerKey !== undefined && statements.isProviderKey.get(toBytes(providerKey))) {
+          providerKeys.add(providerKey)
+        }
+      }
+      return { ids, providerKeys }
+    },
+
+    async addEvents(events) {
+      const positions = new Map<string, number>()
+      for (const { id, providerKey, trackingId, event } of events) {
+        const { lastInsertRowid } = statements.addEvent.run(
+          toBytes(id),
+          providerKey === undefined ? null : toBytes(providerKey),
+          trackingId === undefined ? null : toBytes(trackingId),
+          event,
+        )
+        positions.set(id, Number(lastInsertRowid))
+      }
+      return positions
+    },
+
+    async tieEvents(trackingId, events) {
+      const message = toBytes(trackingId)
+      for (const { id, event } of events) statements.tieEvent.run(message, event, toBytes(id))
+    },
+
+    async putEvents(events) {
+      for (const { id, event } of events) statements.putEvent.run(event, toBytes(id))
+    },
+
+    async eventsOf(trackingId) {
+      return statements.eventsOf.all(toBytes(trackingId)).map(({ event }) => event)
+    },
+
+    async addWaiting(rows) {
+      for (const { key, via, eventId } of rows) {
+        statements.addWaiting.run(digest(key), toBytes(eventId), via)
+      }
+    },
+
+    async waiting(keys) {
+      const found = keys.flatMap((key) =>
+        statements.waiting.all(digest(key)).map((row) => ({ ...row, key })),
+      )
+      return found
+        .toSorted((a, b) => a.position - b.position)
+        .map(({ key, via, event_id: id, event }) => ({ key, via, eventId: fromBytes(id), event }))
+    },
+
+    async removeWaiting(keys) {
+      for (const key of keys) statements.removeWaiting.run(digest(key))
+    },
+
+    async addUntold(rows) {
+      for (const { eventId, position, lane, dueAt, owner = null, progress = null } of rows) {
+        statements.addUntold.run(toBytes(eventId), position, toBytes(lane), dueAt, owner, progress)
+      }
+    },
+
+    async moveUntold(rows) {
+      for (const { eventId, lane, dueAt, owner = null } of rows) {
+        statements.moveUntold.run(toBytes(lane), dueAt, owner, toBytes(eventId))
+      }
+    },
+
+    async busyLanes(lanes, owner) {
+      return new Set(lanes.filter((lane) => statements.isBusy.get(toBytes(lane), owner)))
+    },
+
+    async dueLanes(now, limit) {
+      return statements.dueLanes.all(now, now, limit).map(({ lane }) => fromBytes(lane))
+    },
+
+    async laneEvents(lanes, limit) {
+      return lanes
+        .flatMap((lane) =>
+          statements.laneEvents.all(toBytes(lane), limit).map((row) => ({ ...row, lane })),
+        )
+        .toSorted((a, b) => a.position - b.position)
+        .slice(0, limit)
+        .map(({ event_id: id, lane, due_at: dueAt, progress, event }) => ({
+          eventId: fromBytes(id),
+          lane,
+          dueAt,
+          event,
+          ...(progress !== null && { progress }),
+        }))
+    },
+
+    async lease(eventIds, { owner, until }) {
+      for (const id of eventIds) statements.lease.run(owner, until, toBytes(id))
+    },
+
+    async prolong(eventIds, { owner, until }) {
+      const held = eventIds.filter(
+        (id) => statements.prolong.run(until, toBytes(id), owner).changes !== 0,
+      )
+      return new Set(held)
+    },
+
+    async removeUntold(eventIds) {
+      for (const id of eventIds) statements.removeUntold.run(toBytes(id))
+    },
+
+    async putProgress(rows) {
+      for (const { eventId, progress } of rows) {
+        statements.putProgress.run(progress, toBytes(eventId))
+      }
+    },
+
+    async release(rows) {
+      for (const { eventId, progress, dueAt } of rows) {
+        statements.release.run(progress, dueAt, toBytes(eventId))
+      }
+    },
+
+    async nextDue() {
+      return statements.nextDue.get()?.due_at ?? undefined
+    },
+
+    async bury(rows) {
+      for (const { eventId, progress, givenUpAt } of rows) {
+        const id = toBytes(eventId)
+        statements.bury.run(progress, givenUpAt, id)
+        statements.removeUntold.run(id)
+      }
+    },
+
+    async exhume(eventIds) {
+      return eventIds.flatMap((eventId) => {
+        const row = statements.exhume.get(toBytes(eventId))
+        if (!row) return []
+        const { position, lane, progress } = row
+        return [{ eventId, position, lane: fromBytes(lane), progress }]
+      })
+    },
+
+    async deadLetters(limit, before) {
+      const rows = statements.deadLetters.all(before === undefined ? last : toBytes(before), limit)
+      return rows.map(({ event_id: id, event, progress, given_up_at: givenUpAt }) => ({
+        eventId: fromBytes(id),
+        event,
+        progress,
+        givenUpAt,
+      }))
+    },
+  }
+
+  async function messages(trackingIds: readonly string[]) {
+    return trackingIds.flatMap((trackingId) => {
+      const row = statements.message.get(toBytes(trackingId))
+      return row ? [{ trackingId, ...row }] : []
+    })
   }
 }
 
-function prepare<Row>(database: SqliteDatabase, sql: string): SqliteStatement<Row> {
-  // The SQL decides the shape of a row, and no type can follow it.
-  return database.prepare(sql) as SqliteStatement<Row>
-}
+/** Comes after every id there is. */
+const last = Buffer.alloc(17, 0xff)

@@ -1,0 +1,128 @@
+import { canonicalAddress, matched } from '../matching.js'
+import {
+  type MessageRecord,
+  type SendResult,
+  type SentRecipient,
+  toSentMessage,
+  withResult,
+} from '../message.js'
+import { withEvent, withSendStatus } from '../status.js'
+import type { Delivery, MessageKey, Schedule, Tellable } from '../store.js'
+import { eventFromJson, recordFromJson } from './serialization.js'
+import { changeStates, type StateChange } from './sql-folding.js'
+import type { Tables, WaitingRow } from './sql-tables.js'
+
+export async function addMessage(
+  tables: Tables,
+  record: MessageRecord,
+  keys: readonly MessageKey[],
+  schedule: Schedule,
+): Promise<Tellable> {
+  await tables.lockKeys(
+    keys.map(({ key }) => key),
+    'shared',
+  )
+  await tables.lockMessages([record.trackingId])
+  return write(tables, record, record.recipients, keys, schedule)
+}
+
+export async function addResult(
+  tables: Tables,
+  trackingId: string,
+  result: SendResult,
+  keys: readonly MessageKey[],
+  schedule: Schedule,
+): Promise<Tellable> {
+  await tables.lockKeys(
+    keys.map(({ key }) => key),
+    'shared',
+  )
+  const [row] = await tables.lockMessages([trackingId])
+  if (!row) return { deliveries: [], left: 0 }
+  const record = withResult(recordFromJson(row.record), result)
+  return write(tables, record, result.recipients, keys, schedule)
+}
+
+async function write(
+  tables: Tables,
+  record: MessageRecord,
+  answered: readonly SentRecipient[],
+  keys: readonly MessageKey[],
+  schedule: Schedule,
+): Promise<Tellable> {
+  const { trackingId, provider } = record
+  await tables.putMessage({ trackingId, provider, record: JSON.stringify(record) })
+  const changes = answered.map(({ address, status }): StateChange => ({
+    trackingId,
+    address: canonicalAddress(address),
+    change: (state) => withSendStatus(state, status),
+  }))
+  await changeStates(tables, changes, 'make')
+  return join(tables, record, keys, schedule)
+}
+
+/** Makes a message known by these ids, and gives it the events that waited for one of them. */
+async function join(
+  tables: Tables,
+  record: MessageRecord,
+  keys: readonly MessageKey[],
+  { now, lease }: Schedule,
+): Promise<Tellable> {
+  const { trackingId } = record
+  await tables.putKeys(trackingId, keys)
+  const waiting = await tables.waiting(keys.map(({ key }) => key))
+  if (waiting.length === 0) return { deliveries: [], left: 0 }
+  const joined = oncePerEvent(waiting, keys).map(({ via, key, event: json }) => {
+    const waited = eventFromJson(json)
+    const address =
+      waited.recipient === undefined
+        ? keys.find((candidate) => candidate.key === key)?.address
+        : canonicalAddress(waited.recipient)
+    // A foreign one was told already, or is being told: that stands as it is.
+    const pending = waited.correlation.status === 'pending'
+    return { ...matched(waited, record, via, address), pending }
+  })
+  await tables.tieEvents(
+    trackingId,
+    joined.map(({ event }) => ({ id: event.id, event: JSON.stringify(event) })),
+  )
+  await tables.removeWaiting(keys.map(({ key }) => key))
+  await changeStates(
+    tables,
+    joined.flatMap(({ event, address }): StateChange[] =>
+      address === undefined
+        ? []
+        : [{ trackingId, address, change: (state) => withEvent(state, event) }],
+    ),
+    'pass over',
+  )
+  const untold = joined.filter(({ pending }) => pending)
+  const busy = lease && (await tables.busyLanes([trackingId], lease.owner)).has(trackingId)
+  const leased = lease && !busy
+  await tables.moveUntold(
+    untold.map(({ event }) => ({
+      eventId: event.id,
+      lane: trackingId,
+      dueAt: leased ? lease.until : now,
+      ...(leased && { owner: lease.owner }),
+    })),
+  )
+  if (!leased) return { deliveries: [], left: untold.length }
+  const message = toSentMessage(record)
+  return {
+    deliveries: untold.map(({ event }): Delivery => ({ event, message, progress: {} })),
+    left: 0,
+  }
+}
+
+/** Each event once, by the first of the message's keys that it waited for. */
+function oncePerEvent(rows: readonly WaitingRow[], keys: readonly MessageKey[]): WaitingRow[] {
+  const rank = new Map(keys.map(({ key }, index) => [key, index]))
+  const rankOf = ({ key }: WaitingRow): number => rank.get(key) ?? keys.length
+  const first = new Map<string, WaitingRow>()
+  for (const row of rows) {
+    const known = first.get(row.eventId)
+    if (!known || rankOf(row) < rankOf(known)) first.set(row.eventId, row)
+  }
+  return [...first.values()]
+}

@@ -1,0 +1,157 @@
+import type { MatchedVia } from '../event.js'
+import type { RecipientStatus } from '../message.js'
+import type { Nonce } from '../provider.js'
+import type { Lease, MessageKey, StoreQuery } from '../store.js'
+
+/** A message's row: `record` is JSON. */
+export interface MessageRow {
+  trackingId: string
+  provider: string
+  record: string
+}
+
+/** One recipient of a message. Addresses are canonical, states are JSON. */
+export interface StateRow {
+  trackingId: string
+  address: string
+  state: string
+}
+
+/** Which message a key belongs to. */
+export interface KeyRow {
+  key: string
+  trackingId: string
+  address?: string
+}
+
+/** An event to be written; `event` is JSON. */
+export interface NewEvent {
+  id: string
+  providerKey?: string
+  trackingId?: string
+  event: string
+}
+
+/** An event that is still to be told. */
+export interface UntoldRow {
+  eventId: string
+  /** Which one it was to come. */
+  position: number
+  /** The message that it belongs to, or else itself: a lane is told in order, by one at a time. */
+  lane: string
+  dueAt: number
+  owner?: string
+  /** JSON. */
+  progress?: string
+}
+
+/** An event of a lane with its JSON. */
+export interface LaneRow {
+  eventId: string
+  lane: string
+  dueAt: number
+  progress?: string
+  event: string
+}
+
+/** An event that waits for a message. */
+export interface WaitingRow {
+  key: string
+  via: MatchedVia
+  eventId: string
+  event: string
+}
+
+export interface DeadLetterRow {
+  eventId: string
+  event: string
+  progress: string
+  givenUpAt: number
+}
+
+/**
+ * What the SQL databases do for a store, within one transaction. Lists go in and come out whole:
+ * how many statements that takes is the database's own affair. Order of rows is said where it counts.
+ */
+export interface Tables {
+  /** False when the token came before with other content. */
+  claimNonce(nonce: Nonce): Promise<boolean>
+
+  /**
+   * Keeps the transactions apart that make keys known (shared) from those that find them unknown
+   * (exclusive), or an event could miss its message. Held until the transaction ends; taken before
+   * any message is locked.
+   */
+  lockKeys(keys: readonly string[], mode: 'shared' | 'exclusive'): Promise<void>
+  /** The messages of these keys; own ids are not among the keys. */
+  keys(keys: readonly string[]): Promise<KeyRow[]>
+  /** The later message takes a key over. */
+  putKeys(trackingId: string, keys: readonly MessageKey[]): Promise<void>
+
+  /** Which of these there are. */
+  knownMessages(trackingIds: readonly string[]): Promise<Set<string>>
+  /** Up to two messages of a provider to an address, with ids from one up to, but not including, the other. */
+  messagesTo(provider: string, address: string, fromId: string, beforeId: string): Promise<string[]>
+  /** Messages, each locked for this transaction: whoever changes one or its recipients has locked it. */
+  lockMessages(trackingIds: readonly string[]): Promise<MessageRow[]>
+  messages(trackingIds: readonly string[]): Promise<MessageRow[]>
+  putMessage(row: MessageRow): Promise<void>
+  /** The newest first, with ids before the given one. */
+  findMessages(query: StoreQuery, limit: number, before: string | undefined): Promise<string[]>
+
+  /** The states of these recipients, as far as there are any. */
+  states(recipients: readonly { trackingId: string; address: string }[]): Promise<StateRow[]>
+  statesOf(trackingIds: readonly string[]): Promise<StateRow[]>
+  putStates(rows: readonly (StateRow & { status: RecipientStatus })[]): Promise<void>
+
+  /** Which of these events, and of their provider's keys, are known. */
+  knownEvents(
+    events: readonly { id: string; providerKey?: string }[],
+  ): Promise<{ ids: Set<string>; providerKeys: Set<string> }>
+  /** Writes events and resolves to their positions. Rejects when another transaction has just written one. */
+  addEvents(events: readonly NewEvent[]): Promise<Map<string, number>>
+  /** Gives events to a message. */
+  tieEvents(trackingId: string, events: readonly { id: string; event: string }[]): Promise<void>
+  putEvents(events: readonly { id: string; event: string }[]): Promise<void>
+  eventsOf(trackingId: string): Promise<string[]>
+
+  addWaiting(rows: readonly Omit<WaitingRow, 'event'>[]): Promise<void>
+  /** Those that wait for one of the keys and have no message yet, in the order they came; locked. */
+  waiting(keys: readonly string[]): Promise<WaitingRow[]>
+  removeWaiting(keys: readonly string[]): Promise<void>
+
+  addUntold(rows: readonly UntoldRow[]): Promise<void>
+  /** Moves events to the lane of the message they have joined. */
+  moveUntold(rows: readonly Omit<UntoldRow, 'position' | 'progress'>[]): Promise<void>
+  /** Which lanes hold something that is not the owner's. */
+  busyLanes(lanes: readonly string[], owner: string): Promise<Set<string>>
+  /** Lanes whose first event is due and of which nobody holds a lease, locked; the longest due first. */
+  dueLanes(now: number, limit: number): Promise<string[]>
+  /** Up to `limit` events of these lanes, in the order they came; locked. */
+  laneEvents(lanes: readonly string[], limit: number): Promise<LaneRow[]>
+  lease(eventIds: readonly string[], lease: Lease): Promise<void>
+  /** Resolves to those that are still the owner's. */
+  prolong(eventIds: readonly string[], lease: Lease): Promise<Set<string>>
+  removeUntold(eventIds: readonly string[]): Promise<void>
+  putProgress(rows: readonly { eventId: string; progress: string }[]): Promise<void>
+  release(rows: readonly { eventId: string; progress: string; dueAt: number }[]): Promise<void>
+  nextDue(): Promise<number | undefined>
+
+  /** Turns untold events into dead letters, as far as they are untold. */
+  bury(rows: readonly { eventId: string; progress: string; givenUpAt: number }[]): Promise<void>
+  /** Takes dead letters out, as far as there are any. */
+  exhume(eventIds: readonly string[]): Promise<Omit<UntoldRow, 'dueAt' | 'owner'>[]>
+  /** The latest event first, with ids before the given one. */
+  deadLetters(limit: number, before: string | undefined): Promise<DeadLetterRow[]>
+}
+
+/** A database that a store runs on. */
+export interface SqlDatabase {
+  /** Connects, and migrates what needs it. Called once at a time; when it rejects, called again. */
+  open(): Promise<void>
+  /** Runs the work as one transaction; again, when the database asks for it. */
+  transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>
+  /** Runs work that only reads what was committed. */
+  read<T>(work: (tables: Tables) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}

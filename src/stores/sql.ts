@@ -1,0 +1,190 @@
+import type { AnyEvent } from '../event.js'
+import { toSentMessage } from '../message.js'
+import type { Delivery, Progress, Store, StoredMessage } from '../store.js'
+import { inTimeOrder } from '../timeline.js'
+import { replayable } from './progress.js'
+import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
+import { ingest } from './sql-ingest.js'
+import { addMessage, addResult } from './sql-messages.js'
+import type { SqlDatabase, Tables } from './sql-tables.js'
+
+/** A store on an SQL database: what happens within the transactions, whatever database it is. */
+export function sqlStore(database: SqlDatabase): Store {
+  let opening: Promise<void> | undefined
+  let closing: Promise<void> | undefined
+
+  async function open(): Promise<void> {
+    if (closing) throw new Error('the store is closed')
+    // A failed opening is not kept: the file may be unlocked, or the server be back, next time.
+    opening ??= database.open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  async function transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+    await open()
+    return database.transaction(work)
+  }
+
+  async function read<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+    await open()
+    return database.read(work)
+  }
+
+  return {
+    open,
+
+    addMessage: (record, keys, schedule) =>
+      transaction((tables) => addMessage(tables, record, keys, schedule)),
+
+    addResult: (trackingId, result, keys, schedule) =>
+      transaction((tables) => addResult(tables, trackingId, result, keys, schedule)),
+
+    ingest: (batch, schedule) => transaction((tables) => ingest(tables, batch, schedule)),
+
+    claim: (now, lease, limit) =>
+      transaction(async (tables) => {
+        const lanes = await tables.dueLanes(now, limit)
+        if (lanes.length === 0) return []
+        const blocked = new Set<string>()
+        const foreign: { id: string; event: string }[] = []
+        const claimed: { event: AnyEvent; progress: Progress }[] = []
+        for (const row of await tables.laneEvents(lanes, limit)) {
+          // What comes after an event that is not due has to wait for it.
+          if (row.dueAt > now) blocked.add(row.lane)
+          if (blocked.has(row.lane)) continue
+          const event = told(eventFromJson(row.event))
+          if (event.correlation.status === 'foreign') {
+            foreign.push({ id: event.id, event: JSON.stringify(event) })
+          }
+          claimed.push({ event, progress: fromJson(row.progress) })
+        }
+        await tables.putEvents(foreign)
+        const ids = claimed.map(({ event }) => event.id)
+        await tables.lease(ids, lease)
+        return toDeliveries(tables, claimed)
+      }),
+
+    renew: (eventIds, lease) =>
+      transaction(async (tables) => {
+        const held = await tables.prolong(eventIds, lease)
+        return eventIds.filter((id) => !held.has(id))
+      }),
+
+    settle: (settlements) =>
+      transaction(async (tables) => {
+        const ended: string[] = []
+        const failed: { eventId: string; progress: string }[] = []
+        const released: { eventId: string; progress: string; dueAt: number }[] = []
+        const buried: { eventId: string; progress: string; givenUpAt: number }[] = []
+        for (const settlement of settlements) {
+          const { eventId } = settlement
+          if (settlement.kind === 'told') {
+            ended.push(eventId)
+            continue
+          }
+          const progress = JSON.stringify(settlement.progress)
+          if (settlement.kind === 'failed') failed.push({ eventId, progress })
+          else if (settlement.kind === 'released') {
+            released.push({ eventId, progress, dueAt: settlement.dueAt })
+          } else buried.push({ eventId, progress, givenUpAt: settlement.at })
+        }
+        await tables.removeUntold(ended)
+        await tables.putProgress(failed)
+        await tables.release(released)
+        await tables.bury(buried)
+      }),
+
+    nextDue: () => read((tables) => tables.nextDue()),
+
+    deadLetters: (limit, before) =>
+      read(async (tables) => {
+        const rows = await tables.deadLetters(limit, before)
+        const letters = rows.map(({ event, progress }) => ({
+          event: eventFromJson(event),
+          progress: fromJson(progress),
+        }))
+        const times = new Map(rows.map(({ eventId, givenUpAt }) => [eventId, givenUpAt]))
+        const deliveries = await toDeliveries(tables, letters)
+        return deliveries.map((delivery) => ({
+          ...delivery,
+          givenUpAt: times.get(delivery.event.id) ?? 0,
+        }))
+      }),
+
+    replay: (eventIds, now) =>
+      transaction(async (tables) => {
+        const rows = await tables.exhume(eventIds)
+        await tables.addUntold(
+          rows.map((row) => ({
+            ...row,
+            dueAt: now,
+            progress: JSON.stringify(replayable(fromJson(row.progress))),
+          })),
+        )
+        return rows.length
+      }),
+
+    message: (trackingId) =>
+      read(async (tables) => {
+        const [stored] = await storedMessages(tables, [trackingId])
+        if (!stored) return undefined
+        const events = (await tables.eventsOf(trackingId)).map(eventFromJson)
+        return { ...stored, events: inTimeOrder(events) }
+      }),
+
+    find: (query, limit, before) =>
+      read(async (tables) =>
+        storedMessages(tables, await tables.findMessages(query, limit, before)),
+      ),
+
+    close() {
+      closing ??= (async () => {
+        await opening?.catch(() => {})
+        await database.close()
+      })()
+      return closing
+    },
+  }
+}
+
+/** As it is told: what still waits for its message has waited long enough. */
+function told(event: AnyEvent): AnyEvent {
+  return event.correlation.status === 'pending'
+    ? { ...event, correlation: { status: 'foreign' } }
+    : event
+}
+
+function fromJson(progress: string | undefined): Progress {
+  return progress === undefined ? {} : JSON.parse(progress)
+}
+
+async function toDeliveries(
+  tables: Tables,
+  tellable: { event: AnyEvent; progress: Progress }[],
+): Promise<Delivery[]> {
+  const ids = new Set(tellable.flatMap(({ event }) => event.trackingId ?? []))
+  const rows = await tables.messages([...ids])
+  const messages = new Map(
+    rows.map(({ trackingId, record }) => [trackingId, toSentMessage(recordFromJson(record))]),
+  )
+  return tellable.map(({ event, progress }) => ({
+    event,
+    message: event.trackingId === undefined ? undefined : messages.get(event.trackingId),
+    progress,
+  }))
+}
+
+/** The messages in the order of their ids as given, each with the states of its recipients. */
+async function storedMessages(tables: Tables, trackingIds: string[]): Promise<StoredMessage[]> {
+  const stored = new Map<string, StoredMessage>()
+  for (const { trackingId, record } of await tables.messages(trackingIds)) {
+    stored.set(trackingId, { record: recordFromJson(record), states: new Map() })
+  }
+  for (const { trackingId, address, state } of await tables.statesOf(trackingIds)) {
+    stored.get(trackingId)?.states.set(address, stateFromJson(state))
+  }
+  return trackingIds.flatMap((trackingId) => stored.get(trackingId) ?? [])
+}

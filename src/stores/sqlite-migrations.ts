@@ -1,0 +1,71 @@
+import type { Migrations } from './migrations.js'
+
+// Large rows stand in tables of their own order (with a rowid), small ones in that of their key.
+export const sqliteMigrations: Migrations = [
+  [
+    `CREATE TABLE mailtrail_messages (
+      tracking_id BLOB PRIMARY KEY NOT NULL,
+      provider TEXT NOT NULL,
+      record TEXT NOT NULL
+    ) STRICT`,
+    'CREATE INDEX mailtrail_messages_by_provider ON mailtrail_messages (provider, tracking_id)',
+
+    `CREATE TABLE mailtrail_recipients (
+      tracking_id BLOB NOT NULL,
+      address_digest BLOB NOT NULL,
+      address TEXT NOT NULL,
+      status TEXT NOT NULL,
+      state TEXT NOT NULL,
+      PRIMARY KEY (tracking_id, address_digest)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE INDEX mailtrail_recipients_by_address
+      ON mailtrail_recipients (address_digest, tracking_id)`,
+    'CREATE INDEX mailtrail_recipients_by_status ON mailtrail_recipients (status, tracking_id)',
+
+    `CREATE TABLE mailtrail_keys (
+      key BLOB PRIMARY KEY NOT NULL,
+      tracking_id BLOB NOT NULL,
+      address TEXT
+    ) STRICT, WITHOUT ROWID`,
+
+    `CREATE TABLE mailtrail_events (
+      position INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE,
+      provider_key BLOB UNIQUE,
+      tracking_id BLOB,
+      event TEXT NOT NULL
+    ) STRICT`,
+    `CREATE INDEX mailtrail_events_by_message
+      ON mailtrail_events (tracking_id) WHERE tracking_id IS NOT NULL`,
+
+    `CREATE TABLE mailtrail_waiting (
+      key BLOB NOT NULL,
+      event_id BLOB NOT NULL,
+      via TEXT NOT NULL,
+      PRIMARY KEY (key, event_id)
+    ) STRICT, WITHOUT ROWID`,
+
+    `CREATE TABLE mailtrail_untold (
+      event_id BLOB PRIMARY KEY NOT NULL,
+      position INTEGER NOT NULL,
+      lane BLOB NOT NULL,
+      due_at INTEGER NOT NULL,
+      owner TEXT,
+      progress TEXT
+    ) STRICT, WITHOUT ROWID`,
+    'CREATE INDEX mailtrail_untold_by_lane ON mailtrail_untold (lane, position)',
+    'CREATE INDEX mailtrail_untold_by_due_time ON mailtrail_untold (due_at)',
+
+    `CREATE TABLE mailtrail_dead_letters (
+      event_id BLOB PRIMARY KEY NOT NULL,
+      position INTEGER NOT NULL,
+      progress TEXT NOT NULL,
+      given_up_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+
+    `CREATE TABLE mailtrail_nonces (
+      token BLOB PRIMARY KEY NOT NULL,
+      content TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+  ],
+]

@@ -1,0 +1,126 @@
+import type { MatchedVia } from '../event.js'
+import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+
+/** Every statement that does not depend on what is asked, prepared once. */
+export function prepareStatements(database: SqliteDatabase) {
+  function prepare<Row>(sql: string): SqliteStatement<Row> {
+    // The SQL decides the shape of a row, and no type can follow it.
+    return database.prepare(sql) as SqliteStatement<Row>
+  }
+
+  return {
+    addNonce: prepare(
+      'INSERT INTO mailtrail_nonces (token, content) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    ),
+    nonce: prepare<{ content: string }>('SELECT content FROM mailtrail_nonces WHERE token = ?'),
+
+    key: prepare<{ tracking_id: Uint8Array; address: string | null }>(
+      'SELECT tracking_id, address FROM mailtrail_keys WHERE key = ?',
+    ),
+    putKey: prepare(
+      'INSERT OR REPLACE INTO mailtrail_keys (key, tracking_id, address) VALUES (?, ?, ?)',
+    ),
+
+    isMessage: prepare('SELECT 1 FROM mailtrail_messages WHERE tracking_id = ?'),
+    message: prepare<{ provider: string; record: string }>(
+      'SELECT provider, record FROM mailtrail_messages WHERE tracking_id = ?',
+    ),
+    putMessage: prepare(
+      `INSERT INTO mailtrail_messages (tracking_id, provider, record) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET provider = excluded.provider, record = excluded.record`,
+    ),
+    messagesTo: prepare<{ tracking_id: Uint8Array }>(
+      `SELECT tracking_id FROM mailtrail_recipients JOIN mailtrail_messages USING (tracking_id)
+       WHERE address_digest = ? AND tracking_id >= ? AND tracking_id < ? AND provider = ? LIMIT 2`,
+    ),
+
+    state: prepare<{ state: string }>(
+      'SELECT state FROM mailtrail_recipients WHERE tracking_id = ? AND address_digest = ?',
+    ),
+    statesOf: prepare<{ address: string; state: string }>(
+      'SELECT address, state FROM mailtrail_recipients WHERE tracking_id = ?',
+    ),
+    putState: prepare(
+      `INSERT INTO mailtrail_recipients (tracking_id, address_digest, address, status, state)
+       VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET status = excluded.status, state = excluded.state`,
+    ),
+
+    isEvent: prepare('SELECT 1 FROM mailtrail_events WHERE id = ?'),
+    isProviderKey: prepare('SELECT 1 FROM mailtrail_events WHERE provider_key = ?'),
+    addEvent: prepare(
+      'INSERT INTO mailtrail_events (id, provider_key, tracking_id, event) VALUES (?, ?, ?, ?)',
+    ),
+    tieEvent: prepare('UPDATE mailtrail_events SET tracking_id = ?, event = ? WHERE id = ?'),
+    putEvent: prepare('UPDATE mailtrail_events SET event = ? WHERE id = ?'),
+    eventsOf: prepare<{ event: string }>(
+      'SELECT event FROM mailtrail_events WHERE tracking_id = ? ORDER BY position',
+    ),
+
+    addWaiting: prepare('INSERT INTO mailtrail_waiting (key, event_id, via) VALUES (?, ?, ?)'),
+    waiting: prepare<{ event_id: Uint8Array; via: MatchedVia; position: number; event: string }>(
+      `SELECT event_id, via, position, event
+       FROM mailtrail_waiting JOIN mailtrail_events ON id = event_id
+       WHERE key = ? AND tracking_id IS NULL`,
+    ),
+    removeWaiting: prepare('DELETE FROM mailtrail_waiting WHERE key = ?'),
+
+    addUntold: prepare(
+      `INSERT INTO mailtrail_untold (event_id, position, lane, due_at, owner, progress)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    moveUntold: prepare(
+      'UPDATE mailtrail_untold SET lane = ?, due_at = ?, owner = ? WHERE event_id = ?',
+    ),
+    isBusy: prepare('SELECT 1 FROM mailtrail_untold WHERE lane = ? AND owner IS NOT ? LIMIT 1'),
+    dueLanes: prepare<{ lane: Uint8Array }>(
+      `SELECT lane FROM mailtrail_untold AS first
+       WHERE due_at <= ? AND NOT EXISTS (
+         SELECT 1 FROM mailtrail_untold AS other
+         WHERE other.lane = first.lane
+           AND (other.position < first.position OR other.owner IS NOT NULL AND other.due_at > ?))
+       ORDER BY due_at LIMIT ?`,
+    ),
+    laneEvents: prepare<{
+      event_id: Uint8Array
+      position: number
+      due_at: number
+      progress: string | null
+      event: string
+    }>(
+      `SELECT event_id, mailtrail_untold.position, due_at, progress, event
+       FROM mailtrail_untold JOIN mailtrail_events ON id = event_id
+       WHERE lane = ? ORDER BY mailtrail_untold.position LIMIT ?`,
+    ),
+    lease: prepare('UPDATE mailtrail_untold SET owner = ?, due_at = ? WHERE event_id = ?'),
+    prolong: prepare('UPDATE mailtrail_untold SET due_at = ? WHERE event_id = ? AND owner = ?'),
+    removeUntold: prepare('DELETE FROM mailtrail_untold WHERE event_id = ?'),
+    putProgress: prepare('UPDATE mailtrail_untold SET progress = ? WHERE event_id = ?'),
+    release: prepare(
+      'UPDATE mailtrail_untold SET owner = NULL, progress = ?, due_at = ? WHERE event_id = ?',
+    ),
+    nextDue: prepare<{ due_at: number | null }>(
+      'SELECT min(due_at) AS due_at FROM mailtrail_untold',
+    ),
+
+    bury: prepare(
+      `INSERT OR REPLACE INTO mailtrail_dead_letters (event_id, position, progress, given_up_at)
+       SELECT event_id, position, ?, ? FROM mailtrail_untold WHERE event_id = ?`,
+    ),
+    exhume: prepare<{ position: number; lane: Uint8Array; progress: string }>(
+      `DELETE FROM mailtrail_dead_letters WHERE event_id = ?
+       RETURNING position, progress, (
+         SELECT coalesce(tracking_id, id) FROM mailtrail_events WHERE id = event_id) AS lane`,
+    ),
+    deadLetters: prepare<{
+      event_id: Uint8Array
+      event: string
+      progress: string
+      given_up_at: number
+    }>(
+      `SELECT event_id, event, progress, given_up_at
+       FROM mailtrail_dead_letters JOIN mailtrail_events ON id = event_id
+       WHERE event_id < ? ORDER BY event_id DESC LIMIT ?`,
+    ),
+  }
+}

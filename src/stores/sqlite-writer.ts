@@ -1,0 +1,116 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Tables } from './sql-tables.js'
+import { type SqliteDatabase, whileLocked } from './sqlite-driver.js'
+
+/** How long one transaction takes more work in, in ms: nothing else goes on in this process meanwhile. */
+const longestTransaction = 10
+
+export interface Writer {
+  /** Runs the work as one transaction. It must await nothing but the tables. */
+  transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>
+  /** Resolves when no transaction is open, in the turn that it does. */
+  idle(): Promise<void>
+  /** Resolves when everything that was asked for has ended. */
+  end(): Promise<void>
+}
+
+interface Job {
+  work: (tables: Tables) => Promise<unknown>
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Writes what is asked for at the same time in one commit, for a commit waits for the disk and
+ * hardly longer for more. Each piece of work still happens whole or not at all.
+ */
+export function createWriter(database: SqliteDatabase, tables: Tables): Writer {
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const save = database.prepare('SAVEPOINT work')
+  const keep = database.prepare('RELEASE work')
+  const undo = database.prepare('ROLLBACK TO work')
+  const queue: Job[] = []
+  let writing: Promise<void> | undefined
+  let open = false
+
+  async function write(): Promise<void> {
+    // What comes in the same turn goes into the same commit.
+    await nextTurn()
+    while (queue.length > 0) {
+      await writeTogether()
+      await nextTurn()
+    }
+    writing = undefined
+  }
+
+  async function writeTogether(): Promise<void> {
+    try {
+      await whileLocked(() => begin.run())
+    } catch (error) {
+      for (const { reject } of queue.splice(0)) reject(error)
+      return
+    }
+    open = true
+    // Callers hear of it after the commit alone: going on, they might read what is not there yet.
+    const ended: (Job & { value: unknown })[] = []
+    const failed: { job: Job; error: unknown }[] = []
+    const deadline = performance.now() + longestTransaction
+    try {
+      do {
+        const job = queue.shift()
+        if (!job) break
+        save.run()
+        try {
+          ended.push({ ...job, value: await job.work(tables) })
+        } catch (error) {
+          failed.push({ job, error })
+          undoWork(error)
+        }
+        keep.run()
+      } while (performance.now() < deadline)
+      commit.run()
+      open = false
+      for (const { resolve, value } of ended) resolve(value)
+    } catch (error) {
+      rollBack()
+      for (const { reject } of ended) reject(error)
+    }
+    for (const { job, error } of failed) job.reject(error)
+  }
+
+  /** @throws the reason, where SQLite has undone the others too, as it does when the disk is full */
+  function undoWork(reason: unknown): void {
+    try {
+      undo.run()
+    } catch {
+      throw reason
+    }
+  }
+
+  function rollBack(): void {
+    open = false
+    try {
+      database.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself already.
+    }
+  }
+
+  return {
+    transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        queue.push({ work, resolve: resolve as Job['resolve'], reject })
+        writing ??= write()
+      })
+    },
+
+    async idle() {
+      while (open) await nextTurn()
+    },
+
+    async end() {
+      await writing
+    },
+  }
+}

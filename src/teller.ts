@@ -1,0 +1,161 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ListenerError, messageOf } from './errors.js'
+import { listenerName, type TakenListener } from './listeners.js'
+import type { Delivery, ListenerProgress } from './store.js'
+
+/** How many messages' events one listener is told at the same time. */
+const concurrency = 64
+
+/** How long a listener may keep the event loop before others get their turn, in ms. */
+const longestTurn = 5
+
+/** How much of what a listener has thrown is kept, in characters. */
+const longestReason = 1000
+
+/** When a listener that fails is told again. */
+export interface Retries {
+  /** After the first failure, in ms; it doubles with every further one. */
+  firstWait: number
+  /** How often it is told at most. */
+  attempts: number
+  /** How long it may take each time, in ms. */
+  timeout: number
+}
+
+/** An event on its way to its listeners. */
+export interface Job {
+  readonly delivery: Delivery
+  /** Events of one lane are told one after the other. */
+  readonly lane: string
+  /** When each listener that has failed is told again, in ms since 1970. */
+  readonly retryAt: Map<string, number>
+  /** It is told by somebody else now. */
+  lost: boolean
+}
+
+export interface Teller {
+  add(job: Job): void
+  /** Whether it is being told of something just now. */
+  busy(): boolean
+  /** Whether nothing is left that it is to be told of. */
+  idle(): boolean
+  /** Begins with nothing new from now on. */
+  stop(): void
+}
+
+/**
+ * Tells one listener: events of one message one after the other, those of different messages side by
+ * side. One that fails is told again later, and hears nothing more of that message meanwhile.
+ *
+ * @param ended called when the listener has taken an event, or is not told of it again
+ * @param failed called with each failure
+ */
+export function createTeller(
+  listener: TakenListener,
+  retries: Retries,
+  ended: (job: Job) => void,
+  failed: (job: Job, error: ListenerError) => void,
+): Teller {
+  const lanes = new Map<string, Job[]>()
+  const ready: string[] = []
+  let running = 0
+  let starting = false
+  let stopped = false
+
+  function startReady(): void {
+    if (starting) return
+    starting = true
+    void start()
+  }
+
+  /** Begins in a turn of its own: the answer to a webhook comes before any listener. */
+  async function start(): Promise<void> {
+    let turnEnd = -Infinity
+    while (running < concurrency && ready.length > 0 && !stopped) {
+      if (performance.now() >= turnEnd) {
+        await nextTurn()
+        turnEnd = performance.now() + longestTurn
+        continue
+      }
+      const lane = ready.shift()
+      if (lane === undefined) break
+      running += 1
+      void tellFirst(lane).finally(() => {
+        running -= 1
+        startReady()
+      })
+    }
+    // In the same turn as the last look, or what comes between would wait for the next one to come.
+    starting = false
+  }
+
+  /** Tells the first event of a lane, and lines the lane up again for the next one. */
+  async function tellFirst(lane: string): Promise<void> {
+    const jobs = lanes.get(lane) ?? []
+    const [job] = jobs
+    if (!job) return
+    const wait = await tell(job)
+    if (wait !== undefined) {
+      setTimeout(() => {
+        ready.push(lane)
+        startReady()
+      }, wait).unref()
+      return
+    }
+    jobs.shift()
+    if (jobs.length === 0) lanes.delete(lane)
+    else ready.push(lane)
+    if (!job.lost) ended(job)
+  }
+
+  /** How long to wait before it is told again, in ms; undefined when that was the last time. */
+  async function tell(job: Job): Promise<number | undefined> {
+    const { event, message, progress } = job.delivery
+    if (job.lost || listener.ended) return undefined
+    const attempts = (progress[listener.id]?.attempts ?? 0) + 1
+    try {
+      await inTime(async () => listener.call(event, message), retries.timeout)
+      progress[listener.id] = { attempts: attempts - 1, ended: 'told' }
+      return undefined
+    } catch (cause) {
+      const final = attempts >= retries.attempts
+      const error = new ListenerError(event.id, attempts, final, cause, listenerName(listener.id))
+      const known: ListenerProgress = { attempts, error: messageOf(cause).slice(0, longestReason) }
+      progress[listener.id] = final ? { ...known, ended: 'given-up' } : known
+      const wait = retries.firstWait * 2 ** (attempts - 1)
+      if (!final) job.retryAt.set(listener.id, Date.now() + wait)
+      failed(job, error)
+      return final ? undefined : wait
+    }
+  }
+
+  return {
+    add(job) {
+      const jobs = lanes.get(job.lane)
+      if (jobs) jobs.push(job)
+      else {
+        lanes.set(job.lane, [job])
+        ready.push(job.lane)
+      }
+      startReady()
+    },
+    busy: () => running > 0,
+    idle: () => lanes.size === 0,
+    stop() {
+      stopped = true
+    },
+  }
+}
+
+async function inTime(work: () => Promise<unknown>, limit: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const expiry = new Promise<never>((_, reject) => {
+    const late = (): void => reject(new Error(`it did not end within ${limit} ms`))
+    timer = setTimeout(late, limit).unref()
+  })
+  try {
+    await Promise.race([work(), expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}
