@@ -6,13 +6,14 @@ import { type CorrelatorError, StoreError } from './errors.js'
 import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
-import type { RecipientStatus, SentMessage } from './message.js'
+import type { MessageRecord, RecipientStatus, SendResult, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
 import type { Nonce, SendRecorder, Webhook } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import type { Schedule, Store, Tellable } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
+import { createUnwrittenResults } from './unwritten-results.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
 import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
 
@@ -146,6 +147,17 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
   const handle = createWebhookHandler(webhooks, ingest, errors.report)
 
+  async function writeResult(record: MessageRecord, result: SendResult): Promise<void> {
+    const keys = messageKeys({ ...record, ...result })
+    tell(
+      await inStore('recording the result of a send', () =>
+        store.addResult(record.trackingId, result, keys, schedule()),
+      ),
+      [record.trackingId],
+    )
+  }
+  const unwritten = createUnwrittenResults(writeResult)
+
   const recorder: SendRecorder = {
     async recordSending(record) {
       tell(
@@ -157,13 +169,12 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     },
 
     async recordResult(record, result) {
-      const keys = messageKeys({ ...record, ...result })
-      tell(
-        await inStore('recording the result of a send', () =>
-          store.addResult(record.trackingId, result, keys, schedule()),
-        ),
-        [record.trackingId],
-      )
+      try {
+        await writeResult(record, result)
+      } catch (error) {
+        unwritten.keep(record, result)
+        throw error
+      }
     },
 
     reportError: errors.report,
@@ -192,7 +203,9 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     async message(trackingId) {
       const stored = await readMessage(trackingId)
       // The core knows no provider's payload, so its events are untyped in that respect.
-      return stored && { ...toFoundMessage(stored), events: stored.events as MailEvent[] }
+      return (
+        stored && { ...toFoundMessage(stored, Date.now()), events: stored.events as MailEvent[] }
+      )
     },
 
     async find({ provider, recipient, status } = {}, paging) {
@@ -206,7 +219,8 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
         store.find(query, limit + 1, cursor),
       )
       const { page, ...next } = pageOf(found, limit, ({ record }) => record.trackingId)
-      return { messages: page.map(toFoundMessage), ...next }
+      const now = Date.now()
+      return { messages: page.map((stored) => toFoundMessage(stored, now)), ...next }
     },
 
     async waitFor<T extends EventType>(trackingId: string, type: T, wait: WaitOptions = {}) {
@@ -223,6 +237,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     deadLetters: createDeadLetters(store, () => dispatcher.wakeAt(Date.now())),
 
     async close({ timeout = defaultCloseTimeout } = {}) {
+      await unwritten.close()
       await dispatcher.close(timeout)
       await store.close()
     },

@@ -6,12 +6,11 @@ import { createSettling } from './settling.js'
 import type { Delivery, Lease, Settlement, Store } from './store.js'
 import { createTeller, type Job, type Retries, type Teller } from './teller.js'
 
-/** How long events are ours to tell before another process may take them, in ms. */
-const leaseDuration = 30_000
-
-/** Leases that end sooner than this are prolonged, in ms. */
-const leaseMargin = 20_000
-const leaseCheck = 5000
+/** How a dispatcher keeps time. */
+export interface Pace extends Retries {
+  /** How long events are ours to tell before another process may take them, in ms. */
+  leaseDuration: number
+}
 
 /** How many events are held at once: the rest of a backlog stays in the store. */
 const mostHeld = 10_000
@@ -29,8 +28,13 @@ const blockedPoll = 100
 const drainPoll = 50
 const shortWait = 5
 
-// Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
-const defaultRetries: Retries = { firstWait: 1000, attempts: 10, timeout: 5 * 60_000 }
+const defaultPace: Pace = {
+  // Waits of 1 s, 2 s, 4 s … 256 s between ten attempts: a listener may be away for eight minutes.
+  firstWait: 1000,
+  attempts: 10,
+  timeout: 5 * 60_000,
+  leaseDuration: 30_000,
+}
 
 export interface Dispatcher {
   /** Under which events that are written now are ours to tell; undefined when others shall. */
@@ -60,9 +64,10 @@ export function createDispatcher(
   store: Store,
   listeners: Listeners,
   report: (error: ListenerError | StoreError) => void,
-  retries: Partial<Retries> = {},
+  pace: Partial<Pace> = {},
 ): Dispatcher {
-  const allRetries = { ...defaultRetries, ...retries }
+  const retries = { ...defaultPace, ...pace }
+  const { leaseDuration } = retries
   const owner = randomUUID()
   // Until its end is written: it may be found due once more before, and would be told twice.
   const held = new Map<string, HeldJob>()
@@ -94,7 +99,7 @@ export function createDispatcher(
       for (const listener of asked) tellerOf(listener).add(job)
       if (asked.length === 0) settle(job)
     }
-    leaseTimer ??= setInterval(() => void prolongLeases(), leaseCheck).unref()
+    leaseTimer ??= setInterval(() => void prolongLeases(), leaseDuration / 6).unref()
   }
 
   function tellerOf(listener: TakenListener): Teller {
@@ -102,7 +107,7 @@ export function createDispatcher(
     if (known) return known
     const teller = createTeller(
       listener,
-      allRetries,
+      retries,
       (job) => endFor(listener, job),
       (job, error) => {
         report(error)
@@ -138,7 +143,8 @@ export function createDispatcher(
 
   async function prolongLeases(): Promise<void> {
     const now = Date.now()
-    const ending = [...held.values()].filter(({ leasedUntil }) => leasedUntil < now + leaseMargin)
+    const soon = now + (leaseDuration * 2) / 3
+    const ending = [...held.values()].filter(({ leasedUntil }) => leasedUntil < soon)
     for (let start = 0; start < ending.length; start += claimLimit) {
       const jobs = ending.slice(start, start + claimLimit)
       try {

@@ -3,9 +3,11 @@ import { canonicalAddress } from './matching.js'
 import {
   type Engagement,
   type EngagementKind,
+  type MessageRecord,
   type MessageStatus,
   type RecipientKind,
   type RecipientStatus,
+  type SendOutcome,
   type SentMessage,
   toSentMessage,
 } from './message.js'
@@ -34,8 +36,15 @@ export interface TrackedMessage extends FoundMessage {
   events: MailEvent[]
 }
 
-/** What is stored of a message in the words that callers get. */
-export function toFoundMessage({ record, states }: StoredMessage): FoundMessage {
+/** No send call takes as long as this, in ms: without an answer its process has died meanwhile. */
+const longestSend = 15 * 60_000
+
+/**
+ * What is stored of a message in the words that callers get.
+ *
+ * @param now in ms since 1970
+ */
+export function toFoundMessage({ record, states }: StoredMessage, now: number): FoundMessage {
   const { recipients, error, failFlag, ...message } = toSentMessage(record)
   const tracked = recipients.map(({ address, kind, providerMessageId }): TrackedRecipient => {
     const state = states.get(canonicalAddress(address)) ?? initialState
@@ -54,7 +63,12 @@ export function toFoundMessage({ record, states }: StoredMessage): FoundMessage 
     ...message,
     failFlag: failFlag && !settled,
     ...(error && !settled && { error }),
-    status: messageStatus(record.outcome, statuses),
+    status: messageStatus(outcomeAt(record, now), statuses),
     recipients: tracked,
   }
+}
+
+/** The provider may have taken what it was asked to send by a process that heard no answer. */
+function outcomeAt({ outcome, sentAt }: MessageRecord, now: number): SendOutcome {
+  return outcome === 'sending' && now - sentAt.getTime() > longestSend ? 'unknown' : outcome
 }

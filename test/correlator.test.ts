@@ -9,6 +9,7 @@ import {
   WaitError,
 } from '../src/index.js'
 import { type OutsideEntry, outsideWebhook, secret } from './outside-provider.js'
+import { recordOf } from './stores/store-contract.js'
 import { collectErrors, collectTold, type Told } from './told-events.js'
 
 const at = 1_760_000_000
@@ -133,6 +134,24 @@ describe('a message', () => {
       ],
     })
     expect(message?.events).toHaveLength(4)
+  })
+
+  test('whose process died before the provider answered is unknown after a while', async () => {
+    const sending = recordOf('ann@example.com')
+    const longAgo = new Date(Date.now() - 3_600_000)
+    await correlator.recordSending({ ...sending, sentAt: new Date() })
+    expect((await correlator.message(sending.trackingId))?.status).toBe('pending')
+    await correlator.recordSending({ ...sending, sentAt: longAgo })
+    expect((await correlator.message(sending.trackingId))?.status).toBe('unknown')
+    expect((await correlator.find()).messages[0]?.status).toBe('unknown')
+  })
+
+  test('that was recorded later is found where it was sent in time', async () => {
+    const older = await record({ sentAt: new Date(at * 1000), providerMessageId: 'm-2' })
+    const newer = await record()
+    const last = await record({ sentAt: new Date(at * 1000 + 1), providerMessageId: 'm-3' })
+    const ids = (await correlator.find()).messages.map(({ trackingId }) => trackingId)
+    expect(ids).toEqual([newer, last, older])
   })
 
   test('that was never recorded is undefined', async () => {
