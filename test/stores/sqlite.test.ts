@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { messageKeys } from '../../src/matching.js'
 import { openDatabase } from '../../src/stores/sqlite-driver.js'
@@ -19,7 +20,11 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const schedule = { leaseUntil: Date.now() + 1000, foreignAt: Date.now() + 60_000 }
+const schedule = {
+  now: Date.now(),
+  lease: { owner: 'this one', until: Date.now() + 60_000 },
+  foreignAt: Date.now() + 60_000,
+}
 
 describe('the SQLite store', () => {
   describeStore(async () => sqliteStore(newFile()))
@@ -84,6 +89,51 @@ describe('the SQLite store', () => {
     expect(await store.ingest(event, schedule)).toMatchObject({ waiting: 1 })
     other.close()
     await store.close()
+  })
+
+  test('lets everything else go on while another process holds the file', async () => {
+    const file = newFile()
+    const store = sqliteStore(file)
+    await store.open()
+    const other = await openDatabase(file)
+    other.exec('BEGIN IMMEDIATE')
+    let turns = 0
+    const ticking = setInterval(() => (turns += 1), 10)
+    const event = batchOf({ type: 'delivered', providerMessageId: 'p-1' })
+    const stored = store.ingest(event, schedule)
+    while (turns < 20) await delay(5)
+    // Reading needs no lock.
+    expect(await store.find({}, 1)).toEqual([])
+    other.exec('COMMIT')
+    expect(await stored).toMatchObject({ waiting: 1 })
+    clearInterval(ticking)
+    other.close()
+    await store.close()
+  })
+
+  test('keeps what is written together apart: one that fails takes nobody with it', async () => {
+    const store = sqliteStore(newFile())
+    const event = (name: string, raw: unknown = {}) =>
+      store.ingest(batchOf({ type: 'delivered', providerMessageId: name, raw }), schedule)
+    const results = await Promise.allSettled([event('a'), event('b', 5n), event('c')])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await event('a')).toMatchObject({ duplicates: 1 })
+    expect(await event('b')).toMatchObject({ duplicates: 0 })
+    expect(await event('c')).toMatchObject({ duplicates: 1 })
+    await store.close()
+  })
+
+  test('is not opened by a version that does not know its tables', async () => {
+    const file = newFile()
+    const store = sqliteStore(file)
+    await store.open()
+    await store.close()
+    const database = await openDatabase(file)
+    database.exec('INSERT INTO mailtrail_migrations (version) VALUES (99)')
+    database.close()
+    const older = sqliteStore(file)
+    await expect(older.open()).rejects.toThrow('which a later mailtrail has made')
+    await older.close()
   })
 
   test('has every commit on disk before it is acknowledged', async () => {
