@@ -86,7 +86,9 @@ export async function faultsOfCrashes(
   async function newBatch(name: string): Promise<Batch> {
     const batch = batchOf(name)
     const { recipients } = batch
-    await recorder.record({ provider: 'sendgrid', providerMessageId: name, recipients })
+    const message = { provider: 'sendgrid', providerMessageId: name, recipients }
+    // The database may be away just now.
+    while ((await recorder.record(message).catch(() => undefined)) === undefined) await delay(20)
     batches.push(batch)
     return batch
   }

@@ -1,0 +1,80 @@
+import { ConfigurationError, messageOf } from '../errors.js'
+import { fields } from '../payload.js'
+
+/** The part of a `Pool` of the package `pg` that is used here. */
+export interface PgPool {
+  connect(): Promise<PgClient>
+  on?(event: 'error', listener: (error: Error) => void): unknown
+  removeListener?(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** The part of a client of such a pool that is used here. */
+export interface PgClient {
+  query(query: PgQuery): Promise<unknown>
+  /** With an error the pool parts with the connection. */
+  release(error?: Error): void
+  on?(event: 'error', listener: (error: Error) => void): unknown
+  removeListener?(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** One statement as `pg` takes it. Under its name a connection prepares it once. */
+export interface PgQuery {
+  name?: string
+  text: string
+  values?: unknown[]
+  types?: { getTypeParser(): (value: string) => string }
+}
+
+/** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */
+export const longestWait = 2000
+
+/** A pool of connections to the database of this URL, made with the optional peer `pg`. */
+export async function openPool(url: string): Promise<PgPool & { end(): Promise<void> }> {
+  const { Pool } = await loadDriver()
+  return new Pool({
+    connectionString: url,
+    connectionTimeoutMillis: longestWait,
+    keepAlive: true,
+    fallback_application_name: 'mailtrail',
+    // A program that is through ends, whether or not it closed the store.
+    allowExitOnIdle: true,
+  })
+}
+
+async function loadDriver() {
+  try {
+    const { default: pg } = await import('pg')
+    return pg
+  } catch (cause) {
+    throw new ConfigurationError('postgresStore needs the package pg: npm install pg', { cause })
+  }
+}
+
+/**
+ * What an error says, and its code. PostgreSQL quotes rows in `detail`, and settings with a password
+ * may be anywhere in what a driver throws.
+ */
+export function plainError(error: unknown): Error {
+  const code = codeOf(error)
+  const { errors } = fields(error)
+  // A host with several addresses fails with one error for each, and says nothing itself.
+  const [first] = Array.isArray(errors) ? errors : []
+  const message = messageOf(error) || messageOf(first ?? code)
+  return Object.assign(new Error(message), code !== undefined && { code })
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const { code } = fields(error)
+  return typeof code === 'string' ? code : undefined
+}
+
+// Wrong name or password, and no such database.
+const refusals = /^(?:28|3D)/
+
+export function connectionError(error: unknown): Error {
+  const plain = plainError(error)
+  const message = `postgresStore cannot connect: ${plain.message}`
+  if (refusals.test(codeOf(plain) ?? '')) return new ConfigurationError(message)
+  plain.message = message
+  return plain
+}

@@ -1,0 +1,77 @@
+import type { Migrations } from './migrations.js'
+
+// Where rows change and hardly any index with them, pages keep room for the next version of a row:
+// then no index has to be written. JSON is text: `jsonb` takes no \u0000, and sorts keys.
+export const postgresMigrations: Migrations = [
+  [
+    `CREATE TABLE mailtrail_messages (
+      tracking_id uuid PRIMARY KEY,
+      provider text NOT NULL,
+      record text NOT NULL
+    ) WITH (fillfactor = 80)`,
+    'CREATE INDEX mailtrail_messages_by_provider ON mailtrail_messages (provider, tracking_id)',
+
+    `CREATE TABLE mailtrail_recipients (
+      tracking_id uuid NOT NULL,
+      address_digest uuid NOT NULL,
+      address text NOT NULL,
+      status text NOT NULL,
+      state text NOT NULL,
+      PRIMARY KEY (tracking_id, address_digest)
+    ) WITH (fillfactor = 80)`,
+    `CREATE INDEX mailtrail_recipients_by_address
+      ON mailtrail_recipients (address_digest, tracking_id)`,
+    'CREATE INDEX mailtrail_recipients_by_status ON mailtrail_recipients (status, tracking_id)',
+
+    `CREATE TABLE mailtrail_keys (
+      key uuid PRIMARY KEY,
+      tracking_id uuid NOT NULL,
+      address text
+    )`,
+
+    `CREATE TABLE mailtrail_events (
+      position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      id uuid NOT NULL UNIQUE,
+      provider_key uuid UNIQUE,
+      tracking_id uuid,
+      event text NOT NULL
+    )`,
+    `CREATE INDEX mailtrail_events_by_message
+      ON mailtrail_events (tracking_id) WHERE tracking_id IS NOT NULL`,
+
+    `CREATE TABLE mailtrail_waiting (
+      key uuid NOT NULL,
+      event_id uuid NOT NULL,
+      via text NOT NULL,
+      PRIMARY KEY (key, event_id)
+    )`,
+
+    // Every event comes and goes here, so that the table is small and most of it soon dead.
+    `CREATE TABLE mailtrail_untold (
+      event_id uuid PRIMARY KEY,
+      position bigint NOT NULL,
+      lane uuid NOT NULL,
+      due_at bigint NOT NULL,
+      owner text,
+      progress text
+    ) WITH (
+      autovacuum_vacuum_scale_factor = 0.02,
+      autovacuum_vacuum_threshold = 1000,
+      autovacuum_vacuum_cost_delay = 0
+    )`,
+    'CREATE INDEX mailtrail_untold_by_lane ON mailtrail_untold (lane, position)',
+    'CREATE INDEX mailtrail_untold_by_due_time ON mailtrail_untold (due_at)',
+
+    `CREATE TABLE mailtrail_dead_letters (
+      event_id uuid PRIMARY KEY,
+      position bigint NOT NULL,
+      progress text NOT NULL,
+      given_up_at bigint NOT NULL
+    )`,
+
+    `CREATE TABLE mailtrail_nonces (
+      token uuid PRIMARY KEY,
+      content uuid NOT NULL
+    )`,
+  ],
+]

@@ -1,0 +1,291 @@
+import type { MatchedVia } from '../event.js'
+import type { Statement } from './postgres-transaction.js'
+
+/** A statement that does not depend on what is asked: each connection prepares it once. */
+function prepared<Row = never>(name: string, text: string): Statement<Row> {
+  return { name: `mailtrail_${name}`, text }
+}
+
+// Ids and digests are `uuid`: 16 bytes in every index. Whoever locks several rows of a table does so
+// in the order of their ids, or two might wait for each other.
+
+export const addNonce = prepared<{ token: string }>(
+  'add_nonce',
+  `INSERT INTO mailtrail_nonces (token, content) VALUES ($1, $2)
+   ON CONFLICT DO NOTHING RETURNING token`,
+)
+export const nonce = prepared<{ content: string }>(
+  'nonce',
+  'SELECT content FROM mailtrail_nonces WHERE token = $1',
+)
+
+// These keep a message that is written with its keys from passing an event that looks for them.
+export const lockKeysShared = prepared(
+  'lock_keys_shared',
+  'SELECT pg_advisory_xact_lock_shared($1, bucket) FROM unnest($2::int[]) AS bucket',
+)
+export const lockKeysExclusive = prepared(
+  'lock_keys_exclusive',
+  'SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket',
+)
+export const keys = prepared<{ key: string; tracking_id: string; address: string | null }>(
+  'keys',
+  'SELECT key, tracking_id, address FROM mailtrail_keys WHERE key = ANY ($1::uuid[])',
+)
+export const putKeys = prepared(
+  'put_keys',
+  `INSERT INTO mailtrail_keys (tracking_id, key, address)
+   SELECT $1::uuid, key, address FROM unnest($2::uuid[], $3::text[]) AS new (key, address)
+   ORDER BY key
+   ON CONFLICT (key) DO UPDATE SET tracking_id = excluded.tracking_id, address = excluded.address`,
+)
+
+export const knownMessages = prepared<{ tracking_id: string }>(
+  'known_messages',
+  'SELECT tracking_id FROM mailtrail_messages WHERE tracking_id = ANY ($1::uuid[])',
+)
+export const messagesTo = prepared<{ tracking_id: string }>(
+  'messages_to',
+  `SELECT tracking_id FROM mailtrail_recipients JOIN mailtrail_messages USING (tracking_id)
+   WHERE address_digest = $1 AND tracking_id >= $2 AND tracking_id < $3 AND provider = $4 LIMIT 2`,
+)
+interface MessageRow {
+  tracking_id: string
+  provider: string
+  record: string
+}
+export const messages = prepared<MessageRow>(
+  'messages',
+  `SELECT tracking_id, provider, record FROM mailtrail_messages
+   WHERE tracking_id = ANY ($1::uuid[])`,
+)
+// Protects a message, the states of its recipients, and who tells its events.
+export const lockMessages = prepared<MessageRow>(
+  'lock_messages',
+  `SELECT tracking_id, provider, record FROM mailtrail_messages
+   WHERE tracking_id = ANY ($1::uuid[]) ORDER BY tracking_id FOR NO KEY UPDATE`,
+)
+export const putMessage = prepared(
+  'put_message',
+  `INSERT INTO mailtrail_messages (tracking_id, provider, record) VALUES ($1, $2, $3)
+   ON CONFLICT (tracking_id) DO UPDATE SET provider = excluded.provider, record = excluded.record`,
+)
+
+interface StateRow {
+  tracking_id: string
+  address: string
+  state: string
+}
+export const states = prepared<StateRow>(
+  'states',
+  `SELECT tracking_id, address, state FROM mailtrail_recipients
+   JOIN unnest($1::uuid[], $2::uuid[]) AS given (tracking_id, address_digest)
+     USING (tracking_id, address_digest)`,
+)
+export const statesOf = prepared<StateRow>(
+  'states_of',
+  `SELECT tracking_id, address, state FROM mailtrail_recipients
+   WHERE tracking_id = ANY ($1::uuid[])`,
+)
+export const putStates = prepared(
+  'put_states',
+  `INSERT INTO mailtrail_recipients (tracking_id, address_digest, address, status, state)
+   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+   ON CONFLICT (tracking_id, address_digest)
+     DO UPDATE SET status = excluded.status, state = excluded.state`,
+)
+
+export const knownEvents = prepared<{ id: string | null; provider_key: string | null }>(
+  'known_events',
+  `SELECT id, NULL AS provider_key FROM mailtrail_events WHERE id = ANY ($1::uuid[])
+   UNION ALL
+   SELECT NULL, provider_key FROM mailtrail_events WHERE provider_key = ANY ($2::uuid[])`,
+)
+// The unique indexes keep a fact that comes twice at once from being written twice.
+export const addEvents = prepared<{ id: string; position: string }>(
+  'add_events',
+  `INSERT INTO mailtrail_events (id, provider_key, tracking_id, event)
+   SELECT id, provider_key, tracking_id, event
+   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
+     WITH ORDINALITY AS new (id, provider_key, tracking_id, event, rank)
+   ORDER BY rank RETURNING id, position`,
+)
+export const tieEvents = prepared(
+  'tie_events',
+  `UPDATE mailtrail_events SET tracking_id = $1, event = tied.event
+   FROM unnest($2::uuid[], $3::text[]) AS tied (id, event) WHERE mailtrail_events.id = tied.id`,
+)
+export const putEvents = prepared(
+  'put_events',
+  `UPDATE mailtrail_events SET event = new.event
+   FROM unnest($1::uuid[], $2::text[]) AS new (id, event) WHERE mailtrail_events.id = new.id`,
+)
+export const eventsOf = prepared<{ event: string }>(
+  'events_of',
+  'SELECT event FROM mailtrail_events WHERE tracking_id = $1 ORDER BY position',
+)
+
+export const addWaiting = prepared(
+  'add_waiting',
+  `INSERT INTO mailtrail_waiting (key, event_id, via)
+   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING`,
+)
+export const waiting = prepared<{ key: string; event_id: string; via: MatchedVia }>(
+  'waiting',
+  'SELECT key, event_id, via FROM mailtrail_waiting WHERE key = ANY ($1::uuid[])',
+)
+// Keeps two messages from taking the same event, and a claim from taking it away as foreign.
+export const lockTieable = prepared<{ id: string; position: string; event: string }>(
+  'lock_tieable',
+  `SELECT id, position, event FROM mailtrail_events
+   WHERE id = ANY ($1::uuid[]) AND tracking_id IS NULL ORDER BY id FOR NO KEY UPDATE`,
+)
+export const removeWaiting = prepared(
+  'remove_waiting',
+  'DELETE FROM mailtrail_waiting WHERE key = ANY ($1::uuid[])',
+)
+
+export const addUntold = prepared(
+  'add_untold',
+  `INSERT INTO mailtrail_untold (event_id, position, lane, due_at, owner, progress)
+   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::text[])`,
+)
+// Taken before an event or a message of theirs is, by whoever takes both.
+export const lockUntold = prepared(
+  'lock_untold',
+  `SELECT FROM mailtrail_untold WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE`,
+)
+export const moveUntold = prepared(
+  'move_untold',
+  `UPDATE mailtrail_untold AS untold SET lane = new.lane, due_at = new.due_at, owner = new.owner
+   FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[]) AS new (event_id, lane, due_at, owner)
+   WHERE untold.event_id = new.event_id`,
+)
+export const busyLanes = prepared<{ lane: string }>(
+  'busy_lanes',
+  `SELECT DISTINCT lane FROM mailtrail_untold
+   WHERE lane = ANY ($1::uuid[]) AND owner IS DISTINCT FROM $2`,
+)
+// Two that claim at once get different lanes: what one has locked, the other one skips. The message
+// is locked with its lane, or an event might be added to the lane under another lease meanwhile.
+export const dueLanes = prepared<{ lane: string; message: string | null }>(
+  'due_lanes',
+  `WITH due AS MATERIALIZED (
+     SELECT lane, due_at FROM mailtrail_untold AS first
+     WHERE due_at <= $1 AND NOT EXISTS (
+       SELECT FROM mailtrail_untold AS other
+       WHERE other.lane = first.lane
+         AND (other.position < first.position OR other.owner IS NOT NULL AND other.due_at > $1))
+     ORDER BY due_at LIMIT $2 FOR UPDATE OF first SKIP LOCKED
+   ), message AS MATERIALIZED (
+     SELECT tracking_id FROM mailtrail_messages
+     WHERE tracking_id = ANY (ARRAY (SELECT lane FROM due)) FOR NO KEY UPDATE SKIP LOCKED
+   )
+   SELECT lane, tracking_id AS message FROM due LEFT JOIN message ON tracking_id = lane
+   ORDER BY due_at`,
+)
+// A statement of its own, for it has to see what was committed before the locks were had.
+export const freeLanes = prepared<{ lane: string }>(
+  'free_lanes',
+  `SELECT lane
+   FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS locked (lane, message, rank)
+   WHERE (message IS NOT NULL
+       OR NOT EXISTS (SELECT FROM mailtrail_messages WHERE tracking_id = lane))
+     AND NOT EXISTS (
+       SELECT FROM mailtrail_untold AS untold
+       WHERE untold.lane = locked.lane AND owner IS NOT NULL AND due_at > $3)
+   ORDER BY rank`,
+)
+export const laneEvents = prepared<{
+  event_id: string
+  lane: string
+  due_at: string
+  progress: string | null
+  event: string
+}>(
+  'lane_events',
+  `SELECT event_id, lane, due_at, progress, event
+   FROM mailtrail_untold AS untold JOIN mailtrail_events ON id = event_id
+   WHERE lane = ANY ($1::uuid[]) ORDER BY untold.position LIMIT $2 FOR UPDATE OF untold`,
+)
+export const lease = prepared(
+  'lease',
+  'UPDATE mailtrail_untold SET owner = $2, due_at = $3 WHERE event_id = ANY ($1::uuid[])',
+)
+export const prolong = prepared<{ event_id: string }>(
+  'prolong',
+  `WITH held AS MATERIALIZED (
+     SELECT event_id FROM mailtrail_untold
+     WHERE event_id = ANY ($1::uuid[]) AND owner = $2 ORDER BY event_id FOR UPDATE
+   )
+   UPDATE mailtrail_untold AS untold SET due_at = $3 FROM held
+   WHERE untold.event_id = held.event_id RETURNING untold.event_id`,
+)
+export const removeUntold = prepared(
+  'remove_untold',
+  `WITH ended AS MATERIALIZED (
+     SELECT event_id FROM mailtrail_untold
+     WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE
+   )
+   DELETE FROM mailtrail_untold AS untold USING ended WHERE untold.event_id = ended.event_id`,
+)
+export const putProgress = prepared(
+  'put_progress',
+  `UPDATE mailtrail_untold AS untold SET progress = new.progress
+   FROM unnest($1::uuid[], $2::text[]) AS new (event_id, progress)
+   WHERE untold.event_id = new.event_id`,
+)
+export const lockLanes = prepared(
+  'lock_lanes',
+  `SELECT FROM mailtrail_messages WHERE tracking_id IN (
+     SELECT lane FROM mailtrail_untold WHERE event_id = ANY ($1::uuid[]))
+   ORDER BY tracking_id FOR NO KEY UPDATE`,
+)
+export const release = prepared(
+  'release',
+  `UPDATE mailtrail_untold AS untold
+   SET owner = NULL, progress = new.progress, due_at = new.due_at
+   FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS new (event_id, progress, due_at)
+   WHERE untold.event_id = new.event_id`,
+)
+export const nextDue = prepared<{ due_at: string | null }>(
+  'next_due',
+  'SELECT min(due_at) AS due_at FROM mailtrail_untold',
+)
+
+export const bury = prepared(
+  'bury',
+  `WITH ended AS (
+     DELETE FROM mailtrail_untold AS untold
+     USING unnest($1::uuid[], $2::text[], $3::bigint[]) AS given (event_id, progress, given_up_at)
+     WHERE untold.event_id = given.event_id
+     RETURNING untold.event_id, untold.position, given.progress, given.given_up_at
+   )
+   INSERT INTO mailtrail_dead_letters (event_id, position, progress, given_up_at)
+   SELECT event_id, position, progress, given_up_at FROM ended
+   ON CONFLICT (event_id) DO UPDATE SET position = excluded.position,
+     progress = excluded.progress, given_up_at = excluded.given_up_at`,
+)
+export const exhume = prepared<{
+  event_id: string
+  position: string
+  lane: string
+  progress: string
+}>(
+  'exhume',
+  `DELETE FROM mailtrail_dead_letters AS letter USING mailtrail_events AS event
+   WHERE letter.event_id = ANY ($1::uuid[]) AND event.id = letter.event_id
+   RETURNING letter.event_id, letter.position, letter.progress,
+     coalesce(event.tracking_id, event.id) AS lane`,
+)
+export const deadLetters = prepared<{
+  event_id: string
+  event: string
+  progress: string
+  given_up_at: string
+}>(
+  'dead_letters',
+  `SELECT event_id, event, progress, given_up_at
+   FROM mailtrail_dead_letters JOIN mailtrail_events ON id = event_id
+   WHERE event_id < $1 ORDER BY event_id DESC LIMIT $2`,
+)

@@ -1,0 +1,323 @@
+import { digest, fromBytes } from './ids.js'
+import type { Query, Statement } from './postgres-transaction.js'
+import * as statements from './postgres-statements.js'
+import type { Tables } from './sql-tables.js'
+
+/** Names the advisory locks of this package among those of a database. */
+export const lockClass = 0x6d61_696c
+
+/** Keys share this many locks: few enough for a batch to take all of them. */
+const keyLocks = 64
+
+/** The lock of who migrates. */
+export const migrationLock = keyLocks
+
+/** The tables of a store in PostgreSQL, within one transaction: one statement for a list. */
+export function postgresTables(query: Query): Tables {
+  return {
+    async claimNonce({ token, content }) {
+      const key = digestId(token)
+      const fresh = await query(statements.addNonce, [key, digestId(content)])
+      if (fresh.length > 0) return true
+      const [known] = await query(statements.nonce, [key])
+      return known?.content === digestId(content)
+    },
+
+    async lockKeys(keys, mode) {
+      if (keys.length === 0) return
+      const buckets = new Set(keys.map((key) => (digest(key)[0] ?? 0) % keyLocks))
+      const { lockKeysExclusive, lockKeysShared } = statements
+      const statement = mode === 'exclusive' ? lockKeysExclusive : lockKeysShared
+      await query(statement, [lockClass, [...buckets].toSorted((a, b) => a - b)])
+    },
+
+    async keys(keys) {
+      if (keys.length === 0) return []
+      const byDigest = new Map(keys.map((key) => [digestId(key), key]))
+      const rows = await query(statements.keys, [[...byDigest.keys()]])
+      return rows.flatMap(({ key, tracking_id: trackingId, address }) => {
+        const asked = byDigest.get(key)
+        if (asked === undefined) return []
+        return [{ key: asked, trackingId, ...(address !== null && { address }) }]
+      })
+    },
+
+    async putKeys(trackingId, keys) {
+      // An own id leads to its message without a row of its own.
+      const rows = new Map(
+        keys.flatMap(({ key, address = null }) =>
+          key === trackingId ? [] : [[digestId(key), address]],
+        ),
+      )
+      if (rows.size === 0) return
+      await query(statements.putKeys, [trackingId, [...rows.keys()], [...rows.values()]])
+    },
+
+    async knownMessages(trackingIds) {
+      const rows = await byIds(statements.knownMessages, trackingIds)
+      return new Set(rows.map(({ tracking_id: id }) => id))
+    },
+
+    async messagesTo(provider, address, fromId, beforeId) {
+      const values = [digestId(address), fromId, beforeId, storable(provider)]
+      const rows = await query(statements.messagesTo, values)
+      return rows.map(({ tracking_id: id }) => id)
+    },
+
+    lockMessages: (trackingIds) => messages(statements.lockMessages, trackingIds),
+    messages: (trackingIds) => messages(statements.messages, trackingIds),
+
+    async putMessage({ trackingId, provider, record }) {
+      await query(statements.putMessage, [trackingId, storable(provider), record])
+    },
+
+    async findMessages({ provider, address, status }, limit, before) {
+      if (before !== undefined && !isId(before)) return []
+      const values: unknown[] = []
+      const parameter = (value: unknown): string => `$${values.push(value)}`
+      const conditions: string[] = []
+      if (before !== undefined) conditions.push(`m.tracking_id < ${parameter(before)}`)
+      if (address !== undefined) conditions.push(`address_digest = ${parameter(digestId(address))}`)
+      if (status !== undefined) conditions.push(`status = ${parameter(status)}`)
+      const byRecipient = address !== undefined || status !== undefined
+      if (provider !== undefined) {
+        const fits = `provider = ${parameter(storable(provider))}`
+        conditions.push(
+          byRecipient
+            ? `EXISTS (SELECT FROM mailtrail_messages AS message
+                 WHERE message.tracking_id = m.tracking_id AND ${fits})`
+            : fits,
+        )
+      }
+      const table = byRecipient ? 'mailtrail_recipients' : 'mailtrail_messages'
+      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+      const find: Statement<{ tracking_id: string }> = {
+        text: `SELECT DISTINCT m.tracking_id FROM ${table} AS m ${where}
+          ORDER BY m.tracking_id DESC LIMIT ${parameter(limit)}`,
+      }
+      return (await query(find, values)).map(({ tracking_id: id }) => id)
+    },
+
+    async states(recipients) {
+      if (recipients.length === 0) return []
+      const each = new Map(recipients.map((row) => [`${row.trackingId} ${row.address}`, row]))
+      const rows = [...each.values()]
+      const digests = rows.map(({ address }) => digestId(address))
+      return toStates(await query(statements.states, [...columnsOf(rows, 'trackingId'), digests]))
+    },
+
+    async statesOf(trackingIds) {
+      return toStates(await byIds(statements.statesOf, trackingIds))
+    },
+
+    async putStates(rows) {
+      if (rows.length === 0) return
+      const digests = rows.map(({ address }) => digestId(address))
+      const [ids, ...others] = columnsOf(rows, 'trackingId', 'address', 'status', 'state')
+      await query(statements.putStates, [ids, digests, ...others])
+    },
+
+    async knownEvents(events) {
+      if (events.length === 0) return { ids: new Set(), providerKeys: new Set() }
+      const rows = await query(statements.knownEvents, [
+        events.map(({ id }) => id),
+        events.flatMap(({ providerKey }) => providerKey ?? []),
+      ])
+      return {
+        ids: new Set(rows.flatMap(({ id }) => id ?? [])),
+        providerKeys: new Set(rows.flatMap(({ provider_key: key }) => key ?? [])),
+      }
+    },
+
+    async addEvents(events) {
+      if (events.length === 0) return new Map()
+      const columns = columnsOf(events, 'id', 'providerKey', 'trackingId', 'event')
+      const rows = await query(statements.addEvents, columns)
+      return new Map(rows.map(({ id, position }) => [id, Number(position)]))
+    },
+
+    async tieEvents(trackingId, events) {
+      if (events.length === 0) return
+      await query(statements.tieEvents, [trackingId, ...columnsOf(events, 'id', 'event')])
+    },
+
+    async putEvents(events) {
+      if (events.length > 0) await query(statements.putEvents, columnsOf(events, 'id', 'event'))
+    },
+
+    async eventsOf(trackingId) {
+      if (!isId(trackingId)) return []
+      return (await query(statements.eventsOf, [trackingId])).map(({ event }) => event)
+    },
+
+    async addWaiting(rows) {
+      if (rows.length === 0) return
+      const digests = rows.map(({ key }) => digestId(key))
+      await query(statements.addWaiting, [digests, ...columnsOf(rows, 'eventId', 'via')])
+    },
+
+    async waiting(keys) {
+      const byDigest = new Map(keys.map((key) => [digestId(key), key]))
+      if (byDigest.size === 0) return []
+      const rows = await query(statements.waiting, [[...byDigest.keys()]])
+      if (rows.length === 0) return []
+      const ids = [...new Set(rows.map(({ event_id: id }) => id))]
+      await query(statements.lockUntold, [ids])
+      const events = await query(statements.lockTieable, [ids])
+      const inOrder = events.toSorted((a, b) => Number(a.position) - Number(b.position))
+      return inOrder.flatMap(({ id: eventId, event }) =>
+        rows.flatMap(({ key: digested, event_id: id, via }) => {
+          const key = byDigest.get(digested)
+          return id === eventId && key !== undefined ? [{ key, via, eventId, event }] : []
+        }),
+      )
+    },
+
+    async removeWaiting(keys) {
+      if (keys.length > 0) await query(statements.removeWaiting, [keys.map(digestId)])
+    },
+
+    async addUntold(rows) {
+      if (rows.length === 0) return
+      const columns = ['eventId', 'position', 'lane', 'dueAt', 'owner', 'progress'] as const
+      await query(statements.addUntold, columnsOf(rows, ...columns))
+    },
+
+    async moveUntold(rows) {
+      if (rows.length === 0) return
+      await query(statements.moveUntold, columnsOf(rows, 'eventId', 'lane', 'dueAt', 'owner'))
+    },
+
+    async busyLanes(lanes, owner) {
+      if (lanes.length === 0) return new Set()
+      const rows = await query(statements.busyLanes, [lanes, storable(owner)])
+      return new Set(rows.map(({ lane }) => lane))
+    },
+
+    async dueLanes(now, limit) {
+      const due = await query(statements.dueLanes, [now, limit])
+      if (due.length === 0) return []
+      const locked = [due.map(({ lane }) => lane), due.map(({ message }) => message)]
+      return (await query(statements.freeLanes, [...locked, now])).map(({ lane }) => lane)
+    },
+
+    async laneEvents(lanes, limit) {
+      if (lanes.length === 0) return []
+      const rows = await query(statements.laneEvents, [lanes, limit])
+      return rows.map(({ event_id: eventId, lane, due_at: dueAt, progress, event }) => ({
+        eventId,
+        lane,
+        dueAt: Number(dueAt),
+        event,
+        ...(progress !== null && { progress }),
+      }))
+    },
+
+    async lease(eventIds, { owner, until }) {
+      if (eventIds.length > 0) await query(statements.lease, [eventIds, storable(owner), until])
+    },
+
+    async prolong(eventIds, { owner, until }) {
+      if (eventIds.length === 0) return new Set()
+      const rows = await query(statements.prolong, [eventIds, storable(owner), until])
+      return new Set(rows.map(({ event_id: id }) => id))
+    },
+
+    async removeUntold(eventIds) {
+      if (eventIds.length > 0) await query(statements.removeUntold, [eventIds])
+    },
+
+    async putProgress(rows) {
+      if (rows.length === 0) return
+      const [ids, ...others] = columnsOf(lastOfEach(rows), 'eventId', 'progress')
+      await query(statements.lockUntold, [ids])
+      await query(statements.putProgress, [ids, ...others])
+    },
+
+    async release(rows) {
+      if (rows.length === 0) return
+      const [ids, ...others] = columnsOf(lastOfEach(rows), 'eventId', 'progress', 'dueAt')
+      // Or a later event of the message might be leased to its former owner meanwhile.
+      await query(statements.lockLanes, [ids])
+      await query(statements.lockUntold, [ids])
+      await query(statements.release, [ids, ...others])
+    },
+
+    async nextDue() {
+      const [row] = await query(statements.nextDue)
+      return row?.due_at == null ? undefined : Number(row.due_at)
+    },
+
+    async bury(rows) {
+      if (rows.length === 0) return
+      const [ids, ...others] = columnsOf(lastOfEach(rows), 'eventId', 'progress', 'givenUpAt')
+      await query(statements.lockUntold, [ids])
+      await query(statements.bury, [ids, ...others])
+    },
+
+    async exhume(eventIds) {
+      const rows = await byIds(statements.exhume, eventIds)
+      return rows.map(({ event_id: eventId, position, lane, progress }) => ({
+        eventId,
+        position: Number(position),
+        lane,
+        progress,
+      }))
+    },
+
+    async deadLetters(limit, before = lastId) {
+      if (!isId(before)) return []
+      const rows = await query(statements.deadLetters, [before, limit])
+      return rows.map(({ event_id: eventId, event, progress, given_up_at: givenUpAt }) => ({
+        eventId,
+        event,
+        progress,
+        givenUpAt: Number(givenUpAt),
+      }))
+    },
+  }
+
+  /** Ids may come from outside: what is no id is the id of nothing. */
+  async function byIds<Row>(statement: Statement<Row>, ids: readonly string[]): Promise<Row[]> {
+    const known = ids.filter(isId)
+    return known.length === 0 ? [] : query(statement, [known])
+  }
+
+  async function messages(statement: typeof statements.messages, trackingIds: readonly string[]) {
+    const rows = await byIds(statement, trackingIds)
+    return rows.map(({ tracking_id: trackingId, ...row }) => ({ trackingId, ...row }))
+  }
+}
+
+/** Comes after every id there is. */
+const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+}
+
+function digestId(text: string): string {
+  return fromBytes(digest(text))
+}
+
+/**
+ * Names are given by programs, and PostgreSQL takes no NUL. Addresses are canonical, which have
+ * none, and JSON writes it otherwise.
+ */
+function storable(name: string): string {
+  return name.replaceAll('\0', '\uFFFD')
+}
+
+/** Lists go to PostgreSQL by column; what is absent becomes null there. */
+function columnsOf<Row>(rows: readonly Row[], ...names: (keyof Row)[]): Row[keyof Row][][] {
+  return names.map((name) => rows.map((row) => row[name]))
+}
+
+/** One statement changes a row once: as with one statement after the other the last one counts. */
+function lastOfEach<Row extends { eventId: string }>(rows: readonly Row[]): Row[] {
+  return [...new Map(rows.map((row) => [row.eventId, row])).values()]
+}
+
+function toStates(rows: readonly { tracking_id: string; address: string; state: string }[]) {
+  return rows.map(({ tracking_id: trackingId, address, state }) => ({ trackingId, address, state }))
+}

@@ -1,0 +1,188 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { fields } from '../payload.js'
+import {
+  codeOf,
+  connectionError,
+  longestWait,
+  type PgClient,
+  type PgPool,
+  type PgQuery,
+  plainError,
+} from './postgres-driver.js'
+
+/** A statement and the shape of its rows, in which every value is text or null. */
+export interface Statement<Row> {
+  name?: string
+  text: string
+  /** Never there: a statement only bears the type. */
+  rows?: Row
+}
+
+/** Runs one statement and resolves to its rows. */
+export type Query = <Row>(statement: Statement<Row>, values?: readonly unknown[]) => Promise<Row[]>
+
+/** What a transaction is, and how long it may take. */
+export interface TransactionKind {
+  begin: string
+  /** How long everything may take, in ms: getting a connection and trying again included. */
+  within?: number
+}
+
+/** How long everything may take that a webhook's answer waits for, in ms. */
+const longestTransaction = 2500
+
+/** How long a process that stands still keeps what it has locked, in ms. */
+const longestPause = 5000
+
+const waits = `
+  SET LOCAL lock_timeout = ${longestWait};
+  SET LOCAL idle_in_transaction_session_timeout = ${longestPause};`
+
+// Said aloud, for the defaults of a server, a database or a role may be others: with every lock
+// there is a statement that looks after it, and has to see what was committed meanwhile. What was
+// answered 2xx must survive a power cut, so a commit waits for the disk.
+const beginWriting = `
+  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${waits}
+  SELECT set_config('synchronous_commit', 'on', true)
+    WHERE current_setting('synchronous_commit') = 'off';`
+
+/** Sees what was committed by then, and writes. */
+export const writing: TransactionKind = {
+  begin: `${beginWriting} SET LOCAL statement_timeout = ${longestWait}`,
+  within: longestTransaction,
+}
+
+/** All statements see what was committed before the first one. */
+export const reading: TransactionKind = {
+  begin: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${waits}
+    SET LOCAL statement_timeout = ${longestWait}`,
+  within: longestTransaction,
+}
+
+/** An index of a large table takes its time. */
+export const migrating: TransactionKind = {
+  begin: `${beginWriting} SET LOCAL statement_timeout = 0`,
+}
+
+const mostAttempts = 10
+
+// A cycle of locks, a transaction that must come after another one, and an event that another one
+// has just written: known now, it is a duplicate. In all three PostgreSQL has undone everything.
+const repeatable = new Set(['40P01', '40001', '23505'])
+
+/**
+ * Runs the work as one transaction on one connection; again, when others were in its way. When the
+ * answer to the commit is lost it rejects, whatever came of it.
+ */
+export async function inTransaction<T>(
+  pool: PgPool,
+  { begin, within }: TransactionKind,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const deadline = createDeadline(within)
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await attemptTransaction(pool, begin, work, deadline)
+      } catch (error) {
+        const again = repeatable.has(codeOf(error) ?? '') && attempt < mostAttempts
+        if (!again) throw error
+        // Uneven, so that two who were in each other's way do not meet again.
+        await deadline.before(delay(Math.random() * 10 * attempt))
+      }
+    }
+  } finally {
+    deadline.end()
+  }
+}
+
+async function attemptTransaction<T>(
+  pool: PgPool,
+  begin: string,
+  work: (query: Query) => Promise<T>,
+  deadline: Deadline,
+): Promise<T> {
+  const client = await connect(pool, deadline)
+  let lost: Error | undefined
+  // Without a listener the end of a connection would be the end of the process.
+  const onError = (error: Error): void => {
+    lost ??= error
+  }
+  client.on?.('error', onError)
+
+  async function send(query: PgQuery): Promise<unknown> {
+    try {
+      return await deadline.before(client.query(query))
+    } catch (error) {
+      throw plainError(lost ?? error)
+    }
+  }
+
+  async function query<Row>(statement: Statement<Row>, values: readonly unknown[] = []) {
+    const { name, text } = statement
+    const result = await send({ ...(name && { name }), text, values: [...values], types: asText })
+    // The SQL decides the shape of a row, and no type can follow it.
+    return fields(result)['rows'] as Row[]
+  }
+
+  function release(error?: Error): void {
+    client.release(error)
+    client.removeListener?.('error', onError)
+  }
+
+  try {
+    await send({ text: begin })
+    const value = await work(query)
+    const { command } = fields(await send({ text: 'COMMIT' }))
+    // So PostgreSQL answers where a statement had failed before.
+    if (command === 'ROLLBACK') throw new Error('the transaction was rolled back')
+    release()
+    return value
+  } catch (error) {
+    await send({ text: 'ROLLBACK' }).then(
+      () => release(),
+      // Nobody knows what state the connection is in.
+      (failure: Error) => release(failure),
+    )
+    throw error
+  }
+}
+
+/** Every value as PostgreSQL writes it: a program may have set parsers of its own for its types. */
+const asText = { getTypeParser: () => (value: string) => value }
+
+async function connect(pool: PgPool, deadline: Deadline): Promise<PgClient> {
+  const connecting = (async () => pool.connect())()
+  try {
+    return await deadline.before(connecting)
+  } catch (error) {
+    // It may still come, and then nobody waits for it any more.
+    connecting.then(
+      (client) => client.release(),
+      () => {},
+    )
+    throw connectionError(error)
+  }
+}
+
+interface Deadline {
+  /** Resolves as the promise does, but rejects when the time is over before. */
+  before<T>(promise: Promise<T>): Promise<T>
+  end(): void
+}
+
+/** A server that does not answer at all must not be waited for: it keeps no timeout either. */
+function createDeadline(within: number | undefined): Deadline {
+  if (within === undefined) return { before: (promise) => promise, end: () => {} }
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`PostgreSQL took longer than ${within} ms`))
+    }, within)
+  })
+  over.catch(() => {})
+  return {
+    before: (promise) => Promise.race([promise, over]),
+    end: () => clearTimeout(timer),
+  }
+}

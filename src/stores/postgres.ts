@@ -1,0 +1,148 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { ConfigurationError } from '../errors.js'
+import type { Store } from '../store.js'
+import { missingMigrations } from './migrations.js'
+import { longestWait, openPool, type PgPool } from './postgres-driver.js'
+import { postgresMigrations } from './postgres-migrations.js'
+import { lockClass, migrationLock, postgresTables } from './postgres-tables.js'
+import {
+  inTransaction,
+  migrating,
+  type Query,
+  reading,
+  type TransactionKind,
+  writing,
+} from './postgres-transaction.js'
+import { sqlStore } from './sql.js'
+import type { SqlDatabase, Tables } from './sql-tables.js'
+
+export type { PgClient, PgPool, PgQuery } from './postgres-driver.js'
+
+/**
+ * Keeps everything in a PostgreSQL database, from version 12 on: for any number of processes on any
+ * number of machines. A commit is on disk when it is acknowledged.
+ *
+ * @param connection a URL such as `postgres://user:password@host/database`, or a `Pool` of the
+ * package `pg`, which stays yours and is not closed; its connections may have any settings
+ * @throws ConfigurationError when there is neither
+ */
+export function postgresStore(connection: string | PgPool): Store {
+  if (typeof connection === 'string' && /^postgres(?:ql)?:\/\/./.test(connection)) {
+    return sqlStore(
+      postgresDatabase(async () => {
+        const pool = await openPool(connection)
+        // It hears of connections that break while they are being closed, so it is listened to for good.
+        return { pool, end: () => pool.end(), ours: true }
+      }),
+    )
+  }
+  if (isPool(connection)) {
+    return sqlStore(
+      postgresDatabase(async () => ({
+        pool: connection,
+        end: async () => {},
+        ours: false,
+      })),
+    )
+  }
+  // Not quoted: there may be a password in it.
+  throw new ConfigurationError(
+    "postgresStore: the connection is missing: postgresStore('postgres://user:password@host/database'), or a pg Pool",
+  )
+}
+
+function isPool(connection: unknown): connection is PgPool {
+  return (
+    typeof connection === 'object' &&
+    connection !== null &&
+    'connect' in connection &&
+    typeof connection.connect === 'function'
+  )
+}
+
+interface Connections {
+  pool: PgPool
+  end(): Promise<void>
+  /** It was made here, and is used by nobody else. */
+  ours: boolean
+}
+
+function postgresDatabase(connect: () => Promise<Connections>): SqlDatabase {
+  let connections: Connections | undefined
+  const running = new Set<Promise<unknown>>()
+
+  async function run<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
+    if (!connections) throw new Error('the PostgreSQL store is closed')
+    const { pool } = connections
+    const result = inTransaction(pool, kind, (query) => work(postgresTables(query)))
+    running.add(result)
+    return result.finally(() => running.delete(result))
+  }
+
+  return {
+    async open() {
+      const opened = await connect()
+      opened.pool.on?.('error', dropped)
+      try {
+        await migrate(opened.pool)
+      } catch (error) {
+        void end(opened)
+        throw error
+      }
+      connections = opened
+    },
+
+    transaction: (work) => run(writing, work),
+    read: (work) => run(reading, work),
+
+    async close() {
+      const closing = connections
+      connections = undefined
+      await Promise.allSettled(running)
+      if (closing) await end(closing)
+    },
+  }
+}
+
+/** A connection broke while nobody used it, and the pool has dropped it: the next one is new. */
+function dropped(): void {}
+
+async function end({ pool, end, ours }: Connections): Promise<void> {
+  // A server that is not there does not say good-bye.
+  await Promise.race([end(), delay(longestWait, undefined, { ref: false })])
+  if (!ours) pool.removeListener?.('error', dropped)
+}
+
+/** Several processes may do so at once: the lock lets one after the other. */
+async function migrate(pool: PgPool): Promise<void> {
+  while ((await inTransaction(pool, reading, missing)).length > 0) {
+    await inTransaction(pool, migrating, async (query) => {
+      await query({ text: 'SELECT pg_advisory_xact_lock($1, $2)' }, [lockClass, migrationLock])
+      const [next] = await missing(query)
+      if (!next) return
+      if (next.version === 1) await query({ text: createMigrations })
+      for (const text of next.statements) await query({ text })
+      await query({ text: addMigration }, [next.version])
+    })
+  }
+}
+
+const createMigrations = 'CREATE TABLE mailtrail_migrations (version integer PRIMARY KEY)'
+const addMigration = 'INSERT INTO mailtrail_migrations (version) VALUES ($1)'
+
+async function missing(query: Query): Promise<ReturnType<typeof missingMigrations>> {
+  const [database] = await query<{ encoding: string; migrations: string | null }>({
+    text: `SELECT current_setting('server_encoding') AS encoding,
+      to_regclass('mailtrail_migrations') AS migrations`,
+  })
+  if (database?.encoding !== 'UTF8') {
+    throw new ConfigurationError(
+      `postgresStore needs a database in UTF8, and this one is in ${database?.encoding}`,
+    )
+  }
+  if (database.migrations === null) return missingMigrations(postgresMigrations, 0)
+  const [row] = await query<{ version: string | null }>({
+    text: 'SELECT max(version) AS version FROM mailtrail_migrations',
+  })
+  return missingMigrations(postgresMigrations, Number(row?.version ?? 0))
+}
