@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { createConnection } from 'mysql2/promise'
 import { Client } from 'pg'
-import { postgresUrl } from './started-services.js'
+import { mysqlUrl, postgresUrl } from './started-services.js'
 
 /** A new and empty database, and what takes it away again. */
 export interface Database {
@@ -22,4 +23,19 @@ async function inPostgres(sql: string): Promise<void> {
   await client.connect()
   await client.query(sql)
   await client.end()
+}
+
+/** On the MariaDB that was started for the tests. */
+export async function newMysqlDatabase(): Promise<Database> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await inMysql(`CREATE DATABASE ${name}`)
+  const url = new URL(mysqlUrl)
+  url.pathname = `/${name}`
+  return { url: url.href, remove: () => inMysql(`DROP DATABASE ${name}`) }
+}
+
+async function inMysql(sql: string): Promise<void> {
+  const connection = await createConnection(mysqlUrl)
+  await connection.query(sql)
+  await connection.end()
 }

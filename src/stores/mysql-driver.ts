@@ -1,0 +1,53 @@
+import { ConfigurationError } from '../errors.js'
+
+/** The part of a pool of `mysql2/promise` that is used here. */
+export interface MysqlPool {
+  getConnection(): Promise<MysqlConnection>
+}
+
+/** The part of a connection of such a pool that is used here. */
+export interface MysqlConnection {
+  query(options: MysqlQuery): Promise<[unknown, unknown]>
+  release(): void
+  /** The pool parts with the connection. */
+  destroy(): void
+}
+
+/** One statement as `mysql2` takes it. */
+export interface MysqlQuery {
+  sql: string
+  values: unknown[]
+  /** In ms. */
+  timeout: number
+  rowsAsArray: boolean
+  typeCast: boolean
+}
+
+/** A pool that was made here. */
+export interface OwnPool extends MysqlPool {
+  end(): Promise<void>
+}
+
+/** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */
+export const longestWait = 2000
+
+/** A pool for a URL, with the optional package. */
+export async function openPool(url: string): Promise<OwnPool> {
+  const { createPool } = await driver()
+  const pool = createPool({ uri: url, connectTimeout: longestWait, connectionLimit: 10 })
+  pool.on('connection', (connection) => {
+    // Where it fails there is no connection, and the next statement says so.
+    connection.query(`SET SESSION innodb_lock_wait_timeout = ${longestWait / 1000}`, () => {})
+  })
+  return pool.promise()
+}
+
+async function driver(): Promise<typeof import('mysql2')> {
+  try {
+    return await import('mysql2')
+  } catch (cause) {
+    throw new ConfigurationError('mysqlStore needs the package mysql2: npm install mysql2', {
+      cause,
+    })
+  }
+}

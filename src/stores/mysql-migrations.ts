@@ -1,0 +1,93 @@
+import type { Migrations } from './migrations.js'
+
+// Said with every table, for the server's defaults may be others. Text stands in binary columns:
+// there it is what it was, whatever character set and collation a connection has.
+const table = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC'
+
+/** How many locks there are for keys of messages. Each is a row that must be there. */
+export const keyLocks = 64
+
+const allKeyLocks = Array.from({ length: keyLocks }, (_, bucket) => `(${bucket})`).join(', ')
+
+// Each of these commits by itself, so each may be run again after a start that was killed half-way.
+export const mysqlMigrations: Migrations = [
+  [
+    `CREATE TABLE IF NOT EXISTS mailtrail_messages (
+      tracking_id BINARY(16) NOT NULL,
+      provider VARBINARY(255) NOT NULL,
+      record LONGBLOB NOT NULL,
+      PRIMARY KEY (tracking_id),
+      KEY mailtrail_messages_by_provider (provider, tracking_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_recipients (
+      tracking_id BINARY(16) NOT NULL,
+      address_digest BINARY(16) NOT NULL,
+      address LONGBLOB NOT NULL,
+      status VARBINARY(32) NOT NULL,
+      state LONGBLOB NOT NULL,
+      PRIMARY KEY (tracking_id, address_digest),
+      KEY mailtrail_recipients_by_address (address_digest, tracking_id),
+      KEY mailtrail_recipients_by_status (status, tracking_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_keys (
+      key_digest BINARY(16) NOT NULL,
+      tracking_id BINARY(16) NOT NULL,
+      address LONGBLOB,
+      PRIMARY KEY (key_digest)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_key_locks (
+      bucket SMALLINT NOT NULL,
+      PRIMARY KEY (bucket)
+    ) ${table}`,
+    `INSERT INTO mailtrail_key_locks (bucket) VALUES ${allKeyLocks}
+     ON DUPLICATE KEY UPDATE bucket = VALUES(bucket)`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_events (
+      position BIGINT NOT NULL AUTO_INCREMENT,
+      id BINARY(16) NOT NULL,
+      provider_key BINARY(16),
+      tracking_id BINARY(16),
+      event LONGBLOB NOT NULL,
+      PRIMARY KEY (position),
+      UNIQUE KEY mailtrail_events_by_id (id),
+      UNIQUE KEY mailtrail_events_by_provider_key (provider_key),
+      KEY mailtrail_events_by_message (tracking_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_waiting (
+      key_digest BINARY(16) NOT NULL,
+      event_id BINARY(16) NOT NULL,
+      via VARBINARY(32) NOT NULL,
+      PRIMARY KEY (key_digest, event_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_untold (
+      event_id BINARY(16) NOT NULL,
+      position BIGINT NOT NULL,
+      lane BINARY(16) NOT NULL,
+      due_at BIGINT NOT NULL,
+      owner VARBINARY(255),
+      progress LONGBLOB,
+      PRIMARY KEY (event_id),
+      KEY mailtrail_untold_by_lane (lane, position),
+      KEY mailtrail_untold_by_due_time (due_at)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_dead_letters (
+      event_id BINARY(16) NOT NULL,
+      position BIGINT NOT NULL,
+      progress LONGBLOB NOT NULL,
+      given_up_at BIGINT NOT NULL,
+      PRIMARY KEY (event_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_nonces (
+      token BINARY(16) NOT NULL,
+      content LONGBLOB NOT NULL,
+      PRIMARY KEY (token)
+    ) ${table}`,
+  ],
+]

@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { fields } from '../payload.js'
+import { longestWait, type MysqlConnection, type MysqlPool } from './mysql-driver.js'
+
+/** Runs one statement and resolves to its rows. Lists are written out, as in `IN (?)` and `VALUES ?`. */
+export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promise<Row[]>
+
+/** Text goes in as bytes: as literals they mean the same in every SQL mode and character set. */
+export type MysqlValue = Buffer | number | null | readonly MysqlValue[]
+
+export type TransactionKind = 'reading' | 'writing'
+
+// Writing, there is a statement after every lock that looks after what it protects, and has to see
+// what was committed meanwhile. Reading, all statements see the same.
+const beginnings: Record<TransactionKind, readonly string[]> = {
+  writing: ['SET TRANSACTION ISOLATION LEVEL READ COMMITTED', 'START TRANSACTION'],
+  reading: ['SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'START TRANSACTION READ ONLY'],
+}
+
+const mostAttempts = 10
+
+/** How long a transaction is tried again, in ms. */
+const longestTransaction = 2500
+
+/** A cycle of locks, of which this transaction was undone; an event that another one has just written. */
+const repeatable = new Set(['ER_LOCK_DEADLOCK', 'ER_DUP_ENTRY'])
+
+/**
+ * Runs the work as one transaction on one connection; again, when others were in its way. When the
+ * answer to the commit is lost it rejects, whatever came of it.
+ */
+export async function inTransaction<T>(
+  pool: MysqlPool,
+  kind: TransactionKind,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + longestTransaction
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await onConnection(pool, (query) => attemptTransaction(query, kind, work))
+    } catch (error) {
+      const again = attempt < mostAttempts && performance.now() < deadline
+      if (!again || !repeatable.has(codeOf(error))) throw error
+      // Uneven, so that two who were in each other's way do not meet again.
+      await delay(Math.random() * 10 * attempt)
+    }
+  }
+}
+
+async function attemptTransaction<T>(
+  query: Query,
+  kind: TransactionKind,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  for (const statement of beginnings[kind]) await query(statement)
+  try {
+    const result = await work(query)
+    await query('COMMIT')
+    return result
+  } catch (error) {
+    await query('ROLLBACK')
+    throw error
+  }
+}
+
+/** Does something on one connection, which the pool gets back unless it broke. */
+export async function onConnection<T>(
+  pool: MysqlPool,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const connection = await pool.getConnection()
+  let broken = false
+  const query: Query = async (sql, values = []) => {
+    try {
+      return await rowsOf(connection, sql, values)
+    } catch (error) {
+      broken ||= isBroken(error)
+      throw error
+    }
+  }
+  try {
+    return await work(query)
+  } finally {
+    if (broken) connection.destroy()
+    else connection.release()
+  }
+}
+
+async function rowsOf<Row>(
+  connection: MysqlConnection,
+  sql: string,
+  values: readonly MysqlValue[],
+): Promise<Row[]> {
+  const [rows] = await connection.query({
+    sql,
+    values: [...values],
+    timeout: longestWait + 500,
+    // A pool that was given may have been told otherwise.
+    rowsAsArray: false,
+    typeCast: true,
+  })
+  // The SQL decides the shape of a row, and no type can follow it.
+  return (Array.isArray(rows) ? rows : []) as Row[]
+}
+
+/** Everything but an error that the server has answered with. */
+function isBroken(error: unknown): boolean {
+  return fields(error)['fatal'] === true || fields(error)['sqlState'] === undefined
+}
+
+function codeOf(error: unknown): string {
+  return String(fields(error)['code'])
+}
