@@ -9,7 +9,7 @@ import {
   WaitError,
 } from '../src/index.js'
 import { type OutsideEntry, outsideWebhook, secret } from './outside-provider.js'
-import { recordOf } from './stores/store-contract.js'
+import { recordOf } from '../src/testing/store-samples.js'
 import { collectErrors, collectTold, type Told } from './told-events.js'
 
 const at = 1_760_000_000

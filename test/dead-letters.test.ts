@@ -5,7 +5,7 @@ import { createListeners, type Listeners } from '../src/listeners.js'
 import { messageKeys } from '../src/matching.js'
 import type { Store } from '../src/store.js'
 import { memoryStore } from '../src/stores/memory.js'
-import { batchOf, recordOf } from './stores/store-contract.js'
+import { batchOf, recordOf } from '../src/testing/store-samples.js'
 
 const retries = { firstWait: 1, attempts: 2, timeout: 200 }
 

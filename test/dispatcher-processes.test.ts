@@ -6,7 +6,7 @@ import { messageKeys } from '../src/matching.js'
 import type { MessageRecord } from '../src/message.js'
 import type { Store } from '../src/store.js'
 import { memoryStore } from '../src/stores/memory.js'
-import { batchOf, recordOf } from './stores/store-contract.js'
+import { batchOf, recordOf } from '../src/testing/store-samples.js'
 
 let store: Store
 let processes: Process[]

@@ -6,7 +6,7 @@ import { createListeners, type Listeners } from '../src/listeners.js'
 import { messageKeys } from '../src/matching.js'
 import type { Delivery, Lease, Store } from '../src/store.js'
 import { memoryStore } from '../src/stores/memory.js'
-import { batchOf, recordOf } from './stores/store-contract.js'
+import { batchOf, recordOf } from '../src/testing/store-samples.js'
 
 let store: Store
 let listeners: Listeners

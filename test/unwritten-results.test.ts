@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createCorrelator, memoryStore, type Store } from '../src/index.js'
 import type { MessageRecord, SendResult } from '../src/message.js'
 import { createUnwrittenResults } from '../src/unwritten-results.js'
-import { recordOf, resultOf } from './stores/store-contract.js'
+import { recordOf, resultOf } from '../src/testing/store-samples.js'
 
 const kept = (name: string): [MessageRecord, SendResult] => {
   const record = recordOf('ann@example.com')

@@ -16,3 +16,5 @@ export type {
   SimulatedMessage,
   SimulatedRecipient,
 } from '../simulator.js'
+export { storeContract, type StoreCase } from './store-contract.js'
+export type { OpenedStore } from './store-steps.js'

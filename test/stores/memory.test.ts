@@ -1,7 +1,11 @@
-import { describe } from '@jest/globals'
+import { describe, test } from '@jest/globals'
 import { memoryStore } from '../../src/stores/memory.js'
-import { describeStore } from './store-contract.js'
+import { storeContract } from '../../src/testing/store-contract.js'
 
 describe('the memory store', () => {
-  describeStore(async () => memoryStore())
+  const open = async () => {
+    const store = memoryStore()
+    return { store, other: store }
+  }
+  for (const { name, run } of storeContract(open)) test(name, run)
 })

@@ -9,7 +9,8 @@ import { messageKeys } from '../../src/matching.js'
 import { openDatabase } from '../../src/stores/sqlite-driver.js'
 import type { Store } from '../../src/store.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
-import { batchOf, describeStore, recordOf } from './store-contract.js'
+import { storeContract } from '../../src/testing/store-contract.js'
+import { batchOf, recordOf } from '../../src/testing/store-samples.js'
 
 let folder = ''
 let files = 0
@@ -27,7 +28,11 @@ const schedule = {
 }
 
 describe('the SQLite store', () => {
-  describeStore(async () => sqliteStore(newFile()))
+  const open = async () => {
+    const file = newFile()
+    return { store: sqliteStore(file), other: sqliteStore(file) }
+  }
+  for (const { name, run } of storeContract(open)) test(name, run)
 
   test('keeps everything in its file', async () => {
     const file = newFile()
