@@ -17,8 +17,6 @@ export interface MysqlConnection {
 export interface MysqlQuery {
   sql: string
   values: unknown[]
-  /** In ms. */
-  timeout: number
   rowsAsArray: boolean
   typeCast: boolean
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
-import { longestWait, type MysqlConnection, type MysqlPool } from './mysql-driver.js'
+import { createDeadline, type Deadline } from './deadline.js'
+import type { MysqlConnection, MysqlPool } from './mysql-driver.js'
 
 /** Runs one statement and resolves to its rows. Lists are written out, as in `IN (?)` and `VALUES ?`. */
 export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promise<Row[]>
@@ -19,7 +20,7 @@ const beginnings: Record<TransactionKind, readonly string[]> = {
 
 const mostAttempts = 10
 
-/** How long a transaction is tried again, in ms. */
+/** How long everything may take, in ms: getting a connection and trying again included. */
 const longestTransaction = 2500
 
 /** A cycle of locks, of which this transaction was undone; an event that another one has just written. */
@@ -34,16 +35,19 @@ export async function inTransaction<T>(
   kind: TransactionKind,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
-  const deadline = performance.now() + longestTransaction
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await onConnection(pool, (query) => attemptTransaction(query, kind, work))
-    } catch (error) {
-      const again = attempt < mostAttempts && performance.now() < deadline
-      if (!again || !repeatable.has(codeOf(error))) throw error
-      // Uneven, so that two who were in each other's way do not meet again.
-      await delay(Math.random() * 10 * attempt)
+  const deadline = createDeadline(longestTransaction)
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await onConnection(pool, (query) => attemptTransaction(query, kind, work), deadline)
+      } catch (error) {
+        if (attempt >= mostAttempts || !repeatable.has(codeOf(error))) throw error
+        // Uneven, so that two who were in each other's way do not meet again.
+        await deadline.before(delay(Math.random() * 10 * attempt))
+      }
     }
+  } finally {
+    deadline.end()
   }
 }
 
@@ -58,7 +62,8 @@ async function attemptTransaction<T>(
     await query('COMMIT')
     return result
   } catch (error) {
-    await query('ROLLBACK')
+    // Where that fails the connection is broken, and its transaction with it.
+    await query('ROLLBACK').catch(() => {})
     throw error
   }
 }
@@ -67,12 +72,13 @@ async function attemptTransaction<T>(
 export async function onConnection<T>(
   pool: MysqlPool,
   work: (query: Query) => Promise<T>,
+  deadline = createDeadline(undefined),
 ): Promise<T> {
-  const connection = await pool.getConnection()
+  const connection = await connect(pool, deadline)
   let broken = false
   const query: Query = async (sql, values = []) => {
     try {
-      return await rowsOf(connection, sql, values)
+      return await deadline.before(rowsOf(connection, sql, values))
     } catch (error) {
       broken ||= isBroken(error)
       throw error
@@ -86,6 +92,20 @@ export async function onConnection<T>(
   }
 }
 
+async function connect(pool: MysqlPool, deadline: Deadline): Promise<MysqlConnection> {
+  const connecting = pool.getConnection()
+  try {
+    return await deadline.before(connecting)
+  } catch (error) {
+    // It may still come, and then nobody waits for it any more.
+    connecting.then(
+      (connection) => connection.release(),
+      () => {},
+    )
+    throw error
+  }
+}
+
 async function rowsOf<Row>(
   connection: MysqlConnection,
   sql: string,
@@ -94,7 +114,6 @@ async function rowsOf<Row>(
   const [rows] = await connection.query({
     sql,
     values: [...values],
-    timeout: longestWait + 500,
     // A pool that was given may have been told otherwise.
     rowsAsArray: false,
     typeCast: true,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
+import { createDeadline, type Deadline } from './deadline.js'
 import {
   codeOf,
   connectionError,
@@ -110,9 +111,9 @@ async function attemptTransaction<T>(
   }
   client.on?.('error', onError)
 
-  async function send(query: PgQuery): Promise<unknown> {
+  async function send(statement: PgQuery): Promise<unknown> {
     try {
-      return await deadline.before(client.query(query))
+      return await deadline.before(client.query(statement))
     } catch (error) {
       throw plainError(lost ?? error)
     }
@@ -162,27 +163,5 @@ async function connect(pool: PgPool, deadline: Deadline): Promise<PgClient> {
       () => {},
     )
     throw connectionError(error)
-  }
-}
-
-interface Deadline {
-  /** Resolves as the promise does, but rejects when the time is over before. */
-  before<T>(promise: Promise<T>): Promise<T>
-  end(): void
-}
-
-/** A server that does not answer at all must not be waited for: it keeps no timeout either. */
-function createDeadline(within: number | undefined): Deadline {
-  if (within === undefined) return { before: (promise) => promise, end: () => {} }
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`PostgreSQL took longer than ${within} ms`))
-    }, within)
-  })
-  over.catch(() => {})
-  return {
-    before: (promise) => Promise.race([promise, over]),
-    end: () => clearTimeout(timer),
   }
 }

@@ -107,9 +107,10 @@ function postgresDatabase(connect: () => Promise<Connections>): SqlDatabase {
 /** A connection broke while nobody used it, and the pool has dropped it: the next one is new. */
 function dropped(): void {}
 
-async function end({ pool, end, ours }: Connections): Promise<void> {
+async function end(connections: Connections): Promise<void> {
+  const { pool, ours } = connections
   // A server that is not there does not say good-bye.
-  await Promise.race([end(), delay(longestWait, undefined, { ref: false })])
+  await Promise.race([connections.end(), delay(longestWait, undefined, { ref: false })])
   if (!ours) pool.removeListener?.('error', dropped)
 }
 

@@ -66,8 +66,8 @@ const records: [description: string, record: () => MessageRecord][] = [
   ],
 ]
 
-const idsIn = (found: readonly { record: MessageRecord }[]): string[] =>
-  found.map(({ record }) => record.trackingId)
+const idsIn = (stored: readonly { record: MessageRecord }[]): string[] =>
+  stored.map(({ record }) => record.trackingId)
 
 async function found(store: Store, query: Parameters<Store['find']>[0]): Promise<string[]> {
   return idsIn(await store.find(query, 10))

@@ -157,8 +157,8 @@ describe('the SQLite store', () => {
   })
 
   test.each([[''], [undefined], [{ path: 'x' }]])('is not opened at %j', (path) => {
-    const open = sqliteStore as (path: unknown) => Store
-    expect(() => open(path)).toThrow('sqliteStore: path is missing')
+    const openAt = sqliteStore as (path: unknown) => Store
+    expect(() => openAt(path)).toThrow('sqliteStore: path is missing')
   })
 
   test('waits for a file in the old form that another process reads, without stopping this one', async () => {
