@@ -116,22 +116,27 @@ async function end(connections: Connections): Promise<void> {
 
 /** Several processes may do so at once: the lock lets one after the other. */
 async function migrate(pool: PgPool): Promise<void> {
-  while ((await inTransaction(pool, reading, missing)).length > 0) {
-    await inTransaction(pool, migrating, async (query) => {
-      await query({ text: 'SELECT pg_advisory_xact_lock($1, $2)' }, [lockClass, migrationLock])
-      const [next] = await missing(query)
-      if (!next) return
-      if (next.version === 1) await query({ text: createMigrations })
-      for (const text of next.statements) await query({ text })
-      await query({ text: addMigration }, [next.version])
-    })
-  }
+  // Who may only read and write rows can start where others have migrated.
+  const found = await inTransaction(pool, reading, async (query) =>
+    (await hasVersions(query)) ? missing(query) : undefined,
+  )
+  if (found?.length === 0) return
+  await inTransaction(pool, migrating, async (query) => {
+    await query({ text: 'SELECT pg_advisory_xact_lock($1, $2)' }, [lockClass, migrationLock])
+    // Asked for by its name, this connection might not have heard yet that it is there by now.
+    await query({ text: createMigrations })
+    for (const { version, statements } of await missing(query)) {
+      for (const text of statements) await query({ text })
+      await query({ text: addMigration }, [version])
+    }
+  })
 }
 
-const createMigrations = 'CREATE TABLE mailtrail_migrations (version integer PRIMARY KEY)'
+const createMigrations =
+  'CREATE TABLE IF NOT EXISTS mailtrail_migrations (version integer PRIMARY KEY)'
 const addMigration = 'INSERT INTO mailtrail_migrations (version) VALUES ($1)'
 
-async function missing(query: Query): Promise<ReturnType<typeof missingMigrations>> {
+async function hasVersions(query: Query): Promise<boolean> {
   const [database] = await query<{ encoding: string; migrations: string | null }>({
     text: `SELECT current_setting('server_encoding') AS encoding,
       to_regclass('mailtrail_migrations') AS migrations`,
@@ -141,7 +146,10 @@ async function missing(query: Query): Promise<ReturnType<typeof missingMigration
       `postgresStore needs a database in UTF8, and this one is in ${database?.encoding}`,
     )
   }
-  if (database.migrations === null) return missingMigrations(postgresMigrations, 0)
+  return database.migrations !== null
+}
+
+async function missing(query: Query): Promise<ReturnType<typeof missingMigrations>> {
   const [row] = await query<{ version: string | null }>({
     text: 'SELECT max(version) AS version FROM mailtrail_migrations',
   })
