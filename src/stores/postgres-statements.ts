@@ -7,7 +7,9 @@ function prepared<Row = never>(name: string, text: string): Statement<Row> {
 }
 
 // Ids and digests are `uuid`: 16 bytes in every index. Whoever locks several rows of a table does so
-// in the order of their ids, or two might wait for each other.
+// in the order of their ids, or two might wait for each other. A list that rows are looked up by
+// stands as `= ANY` too, or as `LATERAL`: then a table is not read whole, however small it was when
+// the statement was planned.
 
 export const addNonce = prepared<{ token: string }>(
   'add_nonce',
@@ -78,9 +80,11 @@ interface StateRow {
 }
 export const states = prepared<StateRow>(
   'states',
-  `SELECT tracking_id, address, state FROM mailtrail_recipients
-   JOIN unnest($1::uuid[], $2::uuid[]) AS given (tracking_id, address_digest)
-     USING (tracking_id, address_digest)`,
+  `SELECT found.* FROM unnest($1::uuid[], $2::uuid[]) AS given (tracking_id, address_digest)
+   CROSS JOIN LATERAL (
+     SELECT tracking_id, address, state FROM mailtrail_recipients AS recipient
+     WHERE recipient.tracking_id = given.tracking_id
+       AND recipient.address_digest = given.address_digest LIMIT 1) AS found`,
 )
 export const statesOf = prepared<StateRow>(
   'states_of',
@@ -113,12 +117,14 @@ export const addEvents = prepared<{ id: string; position: string }>(
 export const tieEvents = prepared(
   'tie_events',
   `UPDATE mailtrail_events SET tracking_id = $1, event = tied.event
-   FROM unnest($2::uuid[], $3::text[]) AS tied (id, event) WHERE mailtrail_events.id = tied.id`,
+   FROM unnest($2::uuid[], $3::text[]) AS tied (id, event)
+   WHERE mailtrail_events.id = ANY ($2) AND mailtrail_events.id = tied.id`,
 )
 export const putEvents = prepared(
   'put_events',
   `UPDATE mailtrail_events SET event = new.event
-   FROM unnest($1::uuid[], $2::text[]) AS new (id, event) WHERE mailtrail_events.id = new.id`,
+   FROM unnest($1::uuid[], $2::text[]) AS new (id, event)
+   WHERE mailtrail_events.id = ANY ($1) AND mailtrail_events.id = new.id`,
 )
 export const eventsOf = prepared<{ event: string }>(
   'events_of',
@@ -159,7 +165,7 @@ export const moveUntold = prepared(
   'move_untold',
   `UPDATE mailtrail_untold AS untold SET lane = new.lane, due_at = new.due_at, owner = new.owner
    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[]) AS new (event_id, lane, due_at, owner)
-   WHERE untold.event_id = new.event_id`,
+   WHERE untold.event_id = ANY ($1) AND untold.event_id = new.event_id`,
 )
 export const busyLanes = prepared<{ lane: string }>(
   'busy_lanes',
@@ -214,26 +220,22 @@ export const lease = prepared(
 )
 export const prolong = prepared<{ event_id: string }>(
   'prolong',
-  `WITH held AS MATERIALIZED (
+  `UPDATE mailtrail_untold SET due_at = $3 WHERE event_id = ANY (ARRAY (
      SELECT event_id FROM mailtrail_untold
-     WHERE event_id = ANY ($1::uuid[]) AND owner = $2 ORDER BY event_id FOR UPDATE
-   )
-   UPDATE mailtrail_untold AS untold SET due_at = $3 FROM held
-   WHERE untold.event_id = held.event_id RETURNING untold.event_id`,
+     WHERE event_id = ANY ($1::uuid[]) AND owner = $2 ORDER BY event_id FOR UPDATE))
+   RETURNING event_id`,
 )
 export const removeUntold = prepared(
   'remove_untold',
-  `WITH ended AS MATERIALIZED (
+  `DELETE FROM mailtrail_untold WHERE event_id = ANY (ARRAY (
      SELECT event_id FROM mailtrail_untold
-     WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE
-   )
-   DELETE FROM mailtrail_untold AS untold USING ended WHERE untold.event_id = ended.event_id`,
+     WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE))`,
 )
 export const putProgress = prepared(
   'put_progress',
   `UPDATE mailtrail_untold AS untold SET progress = new.progress
    FROM unnest($1::uuid[], $2::text[]) AS new (event_id, progress)
-   WHERE untold.event_id = new.event_id`,
+   WHERE untold.event_id = ANY ($1) AND untold.event_id = new.event_id`,
 )
 export const lockLanes = prepared(
   'lock_lanes',
@@ -246,7 +248,7 @@ export const release = prepared(
   `UPDATE mailtrail_untold AS untold
    SET owner = NULL, progress = new.progress, due_at = new.due_at
    FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS new (event_id, progress, due_at)
-   WHERE untold.event_id = new.event_id`,
+   WHERE untold.event_id = ANY ($1) AND untold.event_id = new.event_id`,
 )
 export const nextDue = prepared<{ due_at: string | null }>(
   'next_due',
@@ -258,7 +260,7 @@ export const bury = prepared(
   `WITH ended AS (
      DELETE FROM mailtrail_untold AS untold
      USING unnest($1::uuid[], $2::text[], $3::bigint[]) AS given (event_id, progress, given_up_at)
-     WHERE untold.event_id = given.event_id
+     WHERE untold.event_id = ANY ($1) AND untold.event_id = given.event_id
      RETURNING untold.event_id, untold.position, given.progress, given.given_up_at
    )
    INSERT INTO mailtrail_dead_letters (event_id, position, progress, given_up_at)

@@ -1,4 +1,5 @@
-import { digest, fromBytes } from './ids.js'
+import { digest } from './ids.js'
+import { digestId, findMessages, isId, storable } from './postgres-find.js'
 import type { Query, Statement } from './postgres-transaction.js'
 import * as statements from './postgres-statements.js'
 import type { Tables } from './sql-tables.js'
@@ -71,31 +72,10 @@ export function postgresTables(query: Query): Tables {
       await query(statements.putMessage, [trackingId, storable(provider), record])
     },
 
-    async findMessages({ provider, address, status }, limit, before) {
+    async findMessages(asked, limit, before) {
       if (before !== undefined && !isId(before)) return []
-      const values: unknown[] = []
-      const parameter = (value: unknown): string => `$${values.push(value)}`
-      const conditions: string[] = []
-      if (before !== undefined) conditions.push(`m.tracking_id < ${parameter(before)}`)
-      if (address !== undefined) conditions.push(`address_digest = ${parameter(digestId(address))}`)
-      if (status !== undefined) conditions.push(`status = ${parameter(status)}`)
-      const byRecipient = address !== undefined || status !== undefined
-      if (provider !== undefined) {
-        const fits = `provider = ${parameter(storable(provider))}`
-        conditions.push(
-          byRecipient
-            ? `EXISTS (SELECT FROM mailtrail_messages AS message
-                 WHERE message.tracking_id = m.tracking_id AND ${fits})`
-            : fits,
-        )
-      }
-      const table = byRecipient ? 'mailtrail_recipients' : 'mailtrail_messages'
-      const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
-      const find: Statement<{ tracking_id: string }> = {
-        text: `SELECT DISTINCT m.tracking_id FROM ${table} AS m ${where}
-          ORDER BY m.tracking_id DESC LIMIT ${parameter(limit)}`,
-      }
-      return (await query(find, values)).map(({ tracking_id: id }) => id)
+      const { statement, values } = findMessages(asked, limit, before)
+      return (await query(statement, values)).map(({ tracking_id: id }) => id)
     },
 
     async states(recipients) {
@@ -291,22 +271,6 @@ export function postgresTables(query: Query): Tables {
 
 /** Comes after every id there is. */
 const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-
-function isId(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
-}
-
-function digestId(text: string): string {
-  return fromBytes(digest(text))
-}
-
-/**
- * Names are given by programs, and PostgreSQL takes no NUL. Addresses are canonical, which have
- * none, and JSON writes it otherwise.
- */
-function storable(name: string): string {
-  return name.replaceAll('\0', '\uFFFD')
-}
 
 /** Lists go to PostgreSQL by column; what is absent becomes null there. */
 function columnsOf<Row>(rows: readonly Row[], ...names: (keyof Row)[]): Row[keyof Row][][] {

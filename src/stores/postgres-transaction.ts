@@ -35,34 +35,40 @@ const longestTransaction = 2500
 /** How long a process that stands still keeps what it has locked, in ms. */
 const longestPause = 5000
 
-const waits = `
+// Plans are kept, and one that was made when its table was nearly empty reads the table whole. A
+// statement that is over soon is not worth compiling.
+const settings = `
   SET LOCAL lock_timeout = ${longestWait};
-  SET LOCAL idle_in_transaction_session_timeout = ${longestPause};`
+  SET LOCAL idle_in_transaction_session_timeout = ${longestPause};
+  SET LOCAL enable_seqscan = off;
+  SET LOCAL jit = off`
+
+const boundStatements = `SET LOCAL statement_timeout = ${longestWait}`
 
 // Said aloud, for the defaults of a server, a database or a role may be others: with every lock
 // there is a statement that looks after it, and has to see what was committed meanwhile. What was
 // answered 2xx must survive a power cut, so a commit waits for the disk.
 const beginWriting = `
-  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${waits}
+  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SELECT set_config('synchronous_commit', 'on', true)
-    WHERE current_setting('synchronous_commit') = 'off';`
+    WHERE current_setting('synchronous_commit') = 'off';
+  ${settings}`
 
-/** Sees what was committed by then, and writes. */
+/** Each statement sees what was committed before it. */
 export const writing: TransactionKind = {
-  begin: `${beginWriting} SET LOCAL statement_timeout = ${longestWait}`,
+  begin: `${beginWriting}; ${boundStatements}`,
   within: longestTransaction,
 }
 
 /** All statements see what was committed before the first one. */
 export const reading: TransactionKind = {
-  begin: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${waits}
-    SET LOCAL statement_timeout = ${longestWait}`,
+  begin: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}; ${boundStatements}`,
   within: longestTransaction,
 }
 
 /** An index of a large table takes its time. */
 export const migrating: TransactionKind = {
-  begin: `${beginWriting} SET LOCAL statement_timeout = 0`,
+  begin: `${beginWriting}; SET LOCAL statement_timeout = 0`,
 }
 
 const mostAttempts = 10

@@ -197,6 +197,23 @@ export const tellingChecks: Checks = {
     same(claimed[0]?.progress, half)
   },
 
+  async 'what comes before an event that is not due is told, and what comes after it is not'({
+    store,
+    other,
+  }) {
+    const record = await added(store)
+    const { deliveries } = await ingest(store, batchFor(record, ...threeTypes), byFirst)
+    await store.settle(
+      idsOf(deliveries).map((eventId, index) => ({
+        eventId,
+        kind: 'released' as const,
+        progress: {},
+        dueAt: index === 1 ? now + 500 : now,
+      })),
+    )
+    same(typesOf(await claim(other, second, now)), ['accepted'])
+  },
+
   async 'what is given up becomes a dead letter, and lets the next event go on'({ store, other }) {
     const record = await added(store)
     const { deliveries } = await ingest(store, batchFor(record, 'accepted'), byFirst)

@@ -1,0 +1,46 @@
+import type { StoreQuery } from '../store.js'
+import { digest, fromBytes } from './ids.js'
+import type { Statement } from './postgres-transaction.js'
+
+/** The statement for messages that fit, the newest first: it walks an index from the cursor on. */
+export function findMessages(
+  { provider, address, status }: StoreQuery,
+  limit: number,
+  before: string | undefined,
+): { statement: Statement<{ tracking_id: string }>; values: unknown[] } {
+  const values: unknown[] = []
+  const parameter = (value: unknown): string => `$${values.push(value)}`
+  const tables: string[] = []
+  const conditions: string[] = []
+  if (address !== undefined) conditions.push(`address_digest = ${parameter(digestId(address))}`)
+  if (status !== undefined) conditions.push(`status = ${parameter(status)}`)
+  if (conditions.length > 0) tables.push('mailtrail_recipients')
+  if (provider !== undefined) conditions.push(`provider = ${parameter(storable(provider))}`)
+  if (provider !== undefined || tables.length === 0) tables.push('mailtrail_messages')
+  if (before !== undefined) {
+    // On both tables: whichever PostgreSQL begins with can then be walked from there.
+    const cursor = parameter(before)
+    conditions.push(...tables.map((table) => `${table}.tracking_id < ${cursor}`))
+  }
+  const text = `SELECT DISTINCT tracking_id FROM ${tables.join(' JOIN ')}
+    ${tables.length > 1 ? 'USING (tracking_id)' : ''}
+    ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    ORDER BY tracking_id DESC LIMIT ${parameter(limit)}`
+  return { statement: { text }, values }
+}
+
+export function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+}
+
+export function digestId(text: string): string {
+  return fromBytes(digest(text))
+}
+
+/**
+ * Names are given by programs, and PostgreSQL takes no NUL. Addresses are canonical, which have
+ * none, and JSON writes it otherwise.
+ */
+export function storable(name: string): string {
+  return name.replaceAll('\0', '\uFFFD')
+}
