@@ -18,7 +18,8 @@ export interface MysqlQuery {
   sql: string
   values: unknown[]
   rowsAsArray: boolean
-  typeCast: boolean
+  typeCast(field: unknown, next: () => unknown): unknown
+  nestTables: boolean
 }
 
 /** A pool that was made here. */
@@ -29,13 +30,24 @@ export interface OwnPool extends MysqlPool {
 /** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */
 export const longestWait = 2000
 
+const lockWait = `SESSION innodb_lock_wait_timeout = ${longestWait / 1000}`
+
+/**
+ * What a connection of somebody else's pool is told for the time of one transaction: without it the
+ * server would go on waiting for a lock, and hold all others, long after nobody waits for the answer.
+ */
+export const lentSession = {
+  begin: `SET @mailtrail_lock_wait = @@SESSION.innodb_lock_wait_timeout, ${lockWait}`,
+  end: 'SET SESSION innodb_lock_wait_timeout = @mailtrail_lock_wait, @mailtrail_lock_wait = NULL',
+}
+
 /** A pool for a URL, with the optional package. */
 export async function openPool(url: string): Promise<OwnPool> {
   const { createPool } = await driver()
   const pool = createPool({ uri: url, connectTimeout: longestWait, connectionLimit: 10 })
   pool.on('connection', (connection) => {
     // Where it fails there is no connection, and the next statement says so.
-    connection.query(`SET SESSION innodb_lock_wait_timeout = ${longestWait / 1000}`, () => {})
+    connection.query(`SET ${lockWait}`, () => {})
   })
   return pool.promise()
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
 import { createDeadline, type Deadline } from './deadline.js'
-import type { MysqlConnection, MysqlPool } from './mysql-driver.js'
+import { lentSession, type MysqlConnection, type MysqlPool } from './mysql-driver.js'
 
 /** Runs one statement and resolves to its rows. Lists are written out, as in `IN (?)` and `VALUES ?`. */
 export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promise<Row[]>
@@ -10,6 +10,13 @@ export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promis
 export type MysqlValue = Buffer | number | null | readonly MysqlValue[]
 
 export type TransactionKind = 'reading' | 'writing'
+
+/** Where connections come from. */
+export interface Connections {
+  pool: MysqlPool
+  /** It is somebody else's, and gets its connections back as they were. */
+  lent: boolean
+}
 
 // Writing, there is a statement after every lock that looks after what it protects, and has to see
 // what was committed meanwhile. Reading, all statements see the same.
@@ -31,7 +38,7 @@ const repeatable = new Set(['ER_LOCK_DEADLOCK', 'ER_DUP_ENTRY'])
  * answer to the commit is lost it rejects, whatever came of it.
  */
 export async function inTransaction<T>(
-  pool: MysqlPool,
+  connections: Connections,
   kind: TransactionKind,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
@@ -39,7 +46,11 @@ export async function inTransaction<T>(
   try {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await onConnection(pool, (query) => attemptTransaction(query, kind, work), deadline)
+        return await onConnection(
+          connections,
+          (query) => attemptTransaction(query, kind, work),
+          deadline,
+        )
       } catch (error) {
         if (attempt >= mostAttempts || !repeatable.has(codeOf(error))) throw error
         // Uneven, so that two who were in each other's way do not meet again.
@@ -70,7 +81,7 @@ async function attemptTransaction<T>(
 
 /** Does something on one connection, which the pool gets back unless it broke. */
 export async function onConnection<T>(
-  pool: MysqlPool,
+  { pool, lent }: Connections,
   work: (query: Query) => Promise<T>,
   deadline = createDeadline(undefined),
 ): Promise<T> {
@@ -81,12 +92,17 @@ export async function onConnection<T>(
       return await deadline.before(rowsOf(connection, sql, values))
     } catch (error) {
       broken ||= isBroken(error)
+      // The statement is in it, with all that was to be written: no error shows that to a log.
+      if (error instanceof Error) Reflect.deleteProperty(error, 'sql')
       throw error
     }
   }
   try {
+    if (lent) await query(lentSession.begin)
     return await work(query)
   } finally {
+    // What was committed is so, whatever becomes of the connection.
+    if (lent && !broken) await query(lentSession.end).catch(() => (broken = true))
     if (broken) connection.destroy()
     else connection.release()
   }
@@ -116,7 +132,8 @@ async function rowsOf<Row>(
     values: [...values],
     // A pool that was given may have been told otherwise.
     rowsAsArray: false,
-    typeCast: true,
+    typeCast: (_field, next) => next(),
+    nestTables: false,
   })
   // The SQL decides the shape of a row, and no type can follow it.
   return (Array.isArray(rows) ? rows : []) as Row[]

@@ -5,6 +5,7 @@ import { type MysqlPool, openPool } from './mysql-driver.js'
 import { mysqlMigrations } from './mysql-migrations.js'
 import { mysqlTables } from './mysql-tables.js'
 import {
+  type Connections,
   inTransaction,
   onConnection,
   type Query,
@@ -26,15 +27,23 @@ export type { MysqlConnection, MysqlPool, MysqlQuery } from './mysql-driver.js'
  */
 export function mysqlStore(connection: string | MysqlPool): Store {
   if (typeof connection === 'string' && /^mysql:\/\/./.test(connection)) {
+    // Where it is read later, the error would show it whole.
+    if (!URL.canParse(connection)) {
+      throw new ConfigurationError(
+        'mysqlStore: the URL cannot be read: special characters of a user or password are written as encodeURIComponent does',
+      )
+    }
     return sqlStore(
       mysqlDatabase(async () => {
         const pool = await openPool(connection)
-        return { pool, end: () => pool.end() }
+        return { pool, lent: false, end: () => pool.end() }
       }),
     )
   }
   if (isPool(connection)) {
-    return sqlStore(mysqlDatabase(async () => ({ pool: connection, end: async () => {} })))
+    return sqlStore(
+      mysqlDatabase(async () => ({ pool: connection, lent: true, end: async () => {} })),
+    )
   }
   // Not quoted: there may be a password in it.
   throw new ConfigurationError(
@@ -52,14 +61,14 @@ function isPool(connection: unknown): connection is MysqlPool {
 }
 
 function mysqlDatabase(
-  connect: () => Promise<{ pool: MysqlPool; end: () => Promise<void> }>,
+  connect: () => Promise<Connections & { end: () => Promise<void> }>,
 ): SqlDatabase {
   let connections: Awaited<ReturnType<typeof connect>> | undefined
   const running = new Set<Promise<unknown>>()
 
   async function run<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
     if (!connections) throw new Error('the MySQL store is closed')
-    const result = inTransaction(connections.pool, kind, (query) => work(mysqlTables(query)))
+    const result = inTransaction(connections, kind, (query) => work(mysqlTables(query)))
     running.add(result)
     return result.finally(() => running.delete(result))
   }
@@ -68,7 +77,7 @@ function mysqlDatabase(
     async open() {
       const opened = await connect()
       try {
-        await onConnection(opened.pool, migrate)
+        await onConnection(opened, migrate)
       } catch (error) {
         await opened.end()
         throw error
@@ -91,8 +100,22 @@ function mysqlDatabase(
 // Tied to the database, for the server has one set of names.
 const migrationLock = "CONCAT('mailtrail ', MD5(DATABASE()))"
 
+/** @throws ConfigurationError for servers that would only fail later, at the first claim */
+async function checkServer(query: Query): Promise<void> {
+  const [row] = await query<{ version: string }>('SELECT VERSION() AS version')
+  const version = String(row?.version)
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [least, leastMinor] = /mariadb/i.test(version) ? [10, 6] : [8, 0]
+  if (major < least || (major === least && minor < leastMinor)) {
+    throw new ConfigurationError(
+      `mysqlStore needs MySQL 8.0.16 or MariaDB 10.6, or later, and the server is of version ${version}`,
+    )
+  }
+}
+
 /** Several processes may do so at once: the lock lets one after the other. */
 async function migrate(query: Query): Promise<void> {
+  await checkServer(query)
   const [lock] = await query<{ held: number | null }>(
     `SELECT GET_LOCK(${migrationLock}, 2) AS held`,
   )
