@@ -106,6 +106,19 @@ describe('in a project without any SDK', () => {
       'ConfigurationError sqliteStore needs Node 22.13 or later, or the package @photostructure/sqlite: npm install @photostructure/sqlite'
     expect(run(project, 'sqlite.mjs', program)).toBe(builtIn ? 'open' : missing)
   })
+
+  test.each([
+    ['postgresStore', 'mailtrail/postgres', 'postgres://127.0.0.1:1/x', 'pg'],
+    ['mysqlStore', 'mailtrail/mysql', 'mysql://127.0.0.1:1/x', 'mysql2'],
+  ])('%s says what to install, in both module systems', (factory, entry, url, driver) => {
+    const open = `
+      ${factory}('${url}').open().catch(({ name, message }) => console.log(name, message))`
+    const expected = `ConfigurationError ${factory} needs the package ${driver}: npm install ${driver}`
+    const imports = `import { ${factory} } from '${entry}';`
+    const requires = `const { ${factory} } = require('${entry}');`
+    expect(run(project, 'store.mjs', imports + open)).toBe(expected)
+    expect(run(project, 'store.cjs', requires + open)).toBe(expected)
+  })
 })
 
 test('importing one provider loads no SDK at all', () => {
@@ -113,7 +126,7 @@ test('importing one provider loads no SDK at all', () => {
     const before = Object.keys(require.cache).length
     for (const name of ${JSON.stringify(entries)}) require(name)
     const loaded = Object.keys(require.cache).slice(before)
-    console.log(loaded.filter((path) => /@sendgrid|mailgun\\.js|@mailchimp|axios/.test(path)).length)`
+    console.log(loaded.filter((path) => /@sendgrid|mailgun\\.js|@mailchimp|axios|node_modules.(?:pg|mysql2)/.test(path)).length)`
   writeFileSync(join(root, 'dist', 'loaded.cjs'), program)
   const output = execFileSync(process.execPath, [join(root, 'dist', 'loaded.cjs')], {
     encoding: 'utf8',

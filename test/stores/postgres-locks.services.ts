@@ -1,10 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { beforeEach, describe, expect, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Pool } from 'pg'
 import type { MessageRecord } from '../../src/message.js'
-import type { IncomingBatch, Store } from '../../src/store.js'
-import { type PgQuery, postgresStore } from '../../src/stores/postgres.js'
-import { batchFor, batchOf, recordOf, resultOf } from '../../src/testing/store-samples.js'
+import type { Store } from '../../src/store.js'
+import { batchOf, recordOf, resultOf } from '../../src/testing/store-samples.js'
 import {
   add,
   added,
@@ -15,82 +13,22 @@ import {
   claim,
   first,
   foreignAt,
-  giveUp,
   idsOf,
   ingest,
   leaseEnd,
   leaseOf,
   now,
   openingsIn,
-  scheduleOf,
   second,
   tell,
 } from '../../src/testing/store-steps.js'
-import { type Database, newPostgresDatabase } from '../databases.js'
-import { interposedPool, isCommit, isNamed, pausedPool } from './interposed-pool.js'
+import { interposedPool, isCommit, isNamed } from './interposed-pool.js'
+import { ask, newPool, opened, opening, pausedStore, waits } from './postgres-database.js'
 
-let database: Database
-let pool: Pool
 let store: Store
-const stores: Store[] = []
-
 beforeEach(async () => {
-  database = await newPostgresDatabase()
-  pool = newPool()
-  store = await opened(postgresStore(pool))
+  store = await opened(newPool())
 })
-afterEach(async () => {
-  for (const one of stores.splice(0)) await one.close()
-  await pool.end()
-  await database.remove()
-})
-
-function newPool(): Pool {
-  const made = new Pool({ connectionString: database.url })
-  // Its connections close in their own time, and the database does not wait for that.
-  made.on('error', () => {})
-  return made
-}
-
-async function opened(one: Store): Promise<Store> {
-  stores.push(one)
-  await one.open()
-  return one
-}
-
-/** Another process, which stops before the first statement that fits. */
-async function pausedStore(fits: (query: PgQuery) => boolean) {
-  const { pool: stopping, arm, ...pause } = pausedPool(pool, fits)
-  const one = await opened(postgresStore(stopping))
-  arm()
-  return { ...pause, store: one }
-}
-
-/** Resolves to whether what is done waits for a lock, when it either does or is over. */
-async function waits(doing: Promise<unknown>): Promise<boolean> {
-  let over = false
-  const end = (): void => {
-    over = true
-  }
-  doing.then(end, end)
-  for (;;) {
-    const { rows } = await pool.query(
-      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    )
-    // In this order, for it may have waited for a moment and be over.
-    if (over) return false
-    if (rows.length > 0) return true
-    await delay(5)
-  }
-}
-
-const opening = (record: MessageRecord, index = 0): IncomingBatch =>
-  batchOf({
-    type: 'opened',
-    ownId: record.trackingId,
-    recipient: 'ann@example.com',
-    occurredAt: new Date(index),
-  })
 
 describe('an event and its message that are written at once find each other', () => {
   test('when the message is committed while the event looks for it', async () => {
@@ -140,7 +78,7 @@ describe('an event and its message that are written at once find each other', ()
     }))
     const coming = ingest(writer.store, batchOf(...events))
     await writer.reached
-    const { rows } = await pool.query(
+    const { rows } = await ask(
       `SELECT FROM pg_locks WHERE locktype = 'advisory'
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     )
@@ -180,23 +118,47 @@ describe('of two that change a message at once', () => {
   test.each(['still to be told', 'told as foreign'])(
     'one alone takes an event that waits for both, %s',
     async (what) => {
-      const records = [await added(store), await added(store)] as const
-      const early = batchOf({ type: 'opened', providerMessageId: 'p' })
+      const [one, two] = [await added(store), await added(store)]
+      const early = batchOf({
+        type: 'opened',
+        providerMessageId: 'p',
+        messageId: '<m@example.com>',
+      })
       await ingest(store, early, { ...byFirst, foreignAt: now })
       if (what === 'told as foreign') await tell(store, idsOf(await claim(store, first)))
       const writer = await pausedStore(isCommit)
-      const answering = answer(writer.store, records[0], resultOf(records[0], 'p'))
+      const answering = answer(writer.store, one, resultOf(one, 'p'))
       await writer.reached
-      const another = answer(store, records[1], resultOf(records[1], 'p'))
+      const byMessageId = { ...resultOf(two, 'q'), messageId: '<m@example.com>' }
+      const another = answer(store, two, byMessageId)
       expect(await waits(another)).toBe(true)
       writer.resume()
       await answering
       expect((await another).deliveries).toEqual([])
-      expect([await openingsIn(store, records[0]), await openingsIn(store, records[1])]).toEqual([
-        1, 0,
-      ])
+      expect([await openingsIn(store, one), await openingsIn(store, two)]).toEqual([1, 0])
     },
   )
+
+  test('neither waits for a message that the other one holds, while it holds one of its own', async () => {
+    const [one, two] = [recordOf('ann@example.com'), recordOf('ann@example.com')]
+    // They lie there in this order, which is not that of their ids.
+    await add(store, two)
+    await add(store, one)
+    const pool = newPool()
+    const client = await pool.connect()
+    const lock = ({ trackingId }: MessageRecord) =>
+      client.query('SELECT FROM mailtrail_messages WHERE tracking_id = $1 FOR UPDATE NOWAIT', [
+        trackingId,
+      ])
+    await client.query('BEGIN')
+    await lock(one)
+    const coming = ingest(store, { events: [...opening(two).events, ...opening(one).events] })
+    expect(await waits(coming)).toBe(true)
+    await lock(two)
+    await client.query('COMMIT')
+    client.release()
+    expect((await coming).deliveries).toHaveLength(2)
+  })
 })
 
 describe('of two that claim at once', () => {
@@ -228,9 +190,9 @@ describe('a message whose lease is over is with one dispatcher alone', () => {
   /** A message with an event that the first dispatcher holds, and what comes for it later. */
   async function overdue() {
     const record = await added(store)
-    await ingest(store, opening(record, 1), byFirst)
+    const { deliveries } = await ingest(store, opening(record, 1), byFirst)
     const late = { now: leaseEnd, foreignAt, lease: leaseOf(first, leaseEnd) }
-    return { record, later: opening(record, 2), late }
+    return { held: idsOf(deliveries), later: opening(record, 2), late }
   }
 
   test('when another one claims it while an event comes to the first', async () => {
@@ -263,7 +225,7 @@ describe('a message whose lease is over is with one dispatcher alone', () => {
       looked = resolve
     })
     // It looks at once, and locks what it saw only when it has slept.
-    const slow = interposedPool(pool, async (query, send) => {
+    const slow = interposedPool(newPool(), async (query, send) => {
       if (!isNamed('due_lanes')(query)) return send()
       const sleeping = 'WHERE (SELECT true FROM pg_sleep(0.5)) AND due_at <= $1'
       const text = query.text.replace('WHERE due_at <= $1', sleeping)
@@ -271,18 +233,29 @@ describe('a message whose lease is over is with one dispatcher alone', () => {
       looked()
       return sent
     })
-    const claiming = claim(await opened(postgresStore(slow)), second, leaseEnd)
+    const claiming = claim(await opened(slow), second, leaseEnd)
     await looking
     await delay(100)
     expect((await ingest(store, later, late)).deliveries).toHaveLength(1)
     expect(await claiming).toEqual([])
   })
 
+  test('when another one claims it while the first ends the telling of a later event', async () => {
+    const { held, later } = await overdue()
+    const { deliveries } = await ingest(store, later, byFirst)
+    const settler = await pausedStore(isCommit)
+    const settling = tell(settler.store, idsOf(deliveries))
+    await settler.reached
+    const claiming = claim(store, second, leaseEnd)
+    expect(await waits(claiming)).toBe(true)
+    settler.resume()
+    await settling
+    expect(idsOf(await claiming)).toEqual(held)
+  })
+
   test('when the first gives an event back while the next one comes to it', async () => {
-    const { record, later, late } = await overdue()
-    const [eventId = ''] = idsOf(
-      (await store.message(record.trackingId))?.events.map((event) => ({ event })) ?? [],
-    )
+    const { held, later, late } = await overdue()
+    const [eventId = ''] = held
     const settler = await pausedStore(isCommit)
     const releasing = settler.store.settle([
       { eventId, kind: 'released', progress: {}, dueAt: leaseEnd + 1000 },
@@ -328,114 +301,3 @@ describe('an event that becomes foreign while its message is written is told onc
     expect(await claim(store, first)).toEqual([])
   })
 })
-
-describe('what PostgreSQL has undone is done again', () => {
-  test('when the same event has just been written by another', async () => {
-    const writer = await pausedStore(isCommit)
-    // Nothing but the event itself keeps the two apart: there is no message and no key.
-    const batch = batchOf({ type: 'opened' })
-    const coming = ingest(writer.store, batch)
-    await writer.reached
-    const again = ingest(store, batch)
-    expect(await waits(again)).toBe(true)
-    writer.resume()
-    expect(await coming).toMatchObject({ duplicates: 0 })
-    expect(await again).toMatchObject({ duplicates: 1, deliveries: [] })
-  })
-
-  test('when it was in a deadlock', async () => {
-    const [one, two] = [await added(store), await added(store)]
-    const client = await pool.connect()
-    const lock = (record: MessageRecord) =>
-      client.query('SELECT FROM mailtrail_messages WHERE tracking_id = $1 FOR UPDATE', [
-        record.trackingId,
-      ])
-    await client.query('BEGIN')
-    await lock(two)
-    const batch = batchFor(one, 'delivered')
-    const coming = ingest(store, {
-      events: [...batch.events, ...batchFor(two, 'delivered').events],
-    })
-    expect(await waits(coming)).toBe(true)
-    await lock(one)
-    await client.query('COMMIT')
-    client.release()
-    expect((await coming).deliveries).toHaveLength(2)
-  })
-
-  const failing = async (code: string, times: number) => {
-    let failures = Infinity
-    const failingPool = interposedPool(pool, async (query, send) => {
-      if (!isCommit(query) || failures >= times) return send()
-      failures += 1
-      throw Object.assign(new Error('told by the server'), { code })
-    })
-    const one = await opened(postgresStore(failingPool))
-    failures = 0
-    return { one, failures: () => failures }
-  }
-
-  test.each(['40001', '40P01', '23505'])('on %s, and not for ever', async (code) => {
-    const twice = await failing(code, 2)
-    expect(await ingest(twice.one, batchOf({ type: 'opened' }))).toMatchObject({ duplicates: 0 })
-    expect(twice.failures()).toBe(2)
-    const always = await failing(code, Infinity)
-    await expect(ingest(always.one, batchOf({ type: 'clicked', url: 'x:' }))).rejects.toThrow(
-      'told by the server',
-    )
-    expect(always.failures()).toBe(10)
-  })
-
-  test.each(['57014', '53100', '08006'])('but not on %s', async (code) => {
-    const once = await failing(code, 1)
-    await expect(ingest(once.one, batchOf({ type: 'opened' }))).rejects.toMatchObject({ code })
-    expect(once.failures()).toBe(1)
-  })
-})
-
-test('events of the same messages in whatever order, from eight processes, end right', async () => {
-  const pools = Array.from({ length: 8 }, newPool)
-  const handles = await Promise.all(pools.map((one) => opened(postgresStore(one))))
-  const records = Array.from({ length: 12 }, () => recordOf('ann@example.com'))
-  const events = records.flatMap((record) => [
-    ...[1, 2, 3, 4].flatMap((index) => opening(record, index).events),
-    // Before the provider has answered nobody knows whose these are.
-    ...batchOf({ type: 'opened', providerMessageId: record.trackingId }).events,
-  ])
-  const shuffled = <T>(list: readonly T[]): T[] =>
-    list
-      .map((value) => ({ value, at: Math.random() }))
-      .toSorted((a, b) => a.at - b.at)
-      .map(({ value }) => value)
-  await Promise.all(
-    handles.map(async (handle, index) => {
-      const schedule = scheduleOf(`owner ${index}`)
-      for (const [at, record] of records.entries()) {
-        if (at % 8 === index) await add(handle, record, schedule)
-      }
-      for (let round = 0; round < 4; round += 1) {
-        const disorder = shuffled(events)
-        await Promise.all(
-          [0, 20, 40].map((from) =>
-            ingest(handle, { events: disorder.slice(from, from + 20) }, schedule),
-          ),
-        )
-        const record = records[(index + round) % records.length]
-        if (record) await answer(handle, record, resultOf(record, record.trackingId), schedule)
-      }
-    }),
-  )
-  for (const record of records) {
-    await answer(store, record, resultOf(record, record.trackingId))
-    expect(await openingsIn(store, record)).toBe(5)
-  }
-  // Under eight leases that end, every event is still to be told, and is claimed once.
-  const claims = await Promise.all(
-    handles.map((handle, index) => claim(handle, `owner ${index}`, leaseEnd)),
-  )
-  const ids = claims.flatMap(idsOf)
-  expect(new Set(ids).size).toBe(ids.length)
-  expect(ids.length).toBe(events.length)
-  await giveUp(store, ids)
-  await Promise.all(pools.map((one) => one.end()))
-}, 30_000)

@@ -1,0 +1,95 @@
+import { afterEach, beforeEach } from '@jest/globals'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client, Pool, type PoolConfig } from 'pg'
+import type { MessageRecord } from '../../src/message.js'
+import type { IncomingBatch, Store } from '../../src/store.js'
+import { type PgPool, type PgQuery, postgresStore } from '../../src/stores/postgres.js'
+import { batchOf } from '../../src/testing/store-samples.js'
+import { type Database, newPostgresDatabase } from '../databases.js'
+import { pausedPool } from './interposed-pool.js'
+
+let database: Database
+let admin: Client
+const ends: (() => unknown)[] = []
+
+beforeEach(async () => {
+  database = await newPostgresDatabase()
+  admin = new Client(database.url)
+  await admin.connect()
+})
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+  await admin.end()
+  await database.remove()
+})
+
+/** The database of this test. */
+export const url = (): string => database.url
+
+export const name = (): string => new URL(database.url).pathname.slice(1)
+
+/** Asks it on a connection beside those of stores. */
+export const ask = (sql: string) => admin.query(sql)
+
+/** Does something when the test is over: what was asked for first comes first. */
+export function atEnd(end: () => unknown): void {
+  ends.push(end)
+}
+
+export function newPool(settings: PoolConfig = {}): Pool {
+  const pool = new Pool({ connectionString: database.url, ...settings })
+  atEnd(() => {
+    // Its connections close in their own time, and the database does not wait for that.
+    pool.on('error', () => {})
+    return pool.end()
+  })
+  return pool
+}
+
+export function open(connection: string | PgPool): Store {
+  const store = postgresStore(connection)
+  atEnd(() => store.close())
+  return store
+}
+
+/** Another process. */
+export async function opened(connection: PgPool): Promise<Store> {
+  const store = open(connection)
+  await store.open()
+  return store
+}
+
+/** Another process, which stops before the first statement that fits. */
+export async function pausedStore(fits: (query: PgQuery) => boolean) {
+  const { pool, arm, ...pause } = pausedPool(newPool(), fits)
+  const store = await opened(pool)
+  arm()
+  return { ...pause, store }
+}
+
+/** Resolves to whether what is done waits for a lock, when it either does or is over. */
+export async function waits(doing: Promise<unknown>): Promise<boolean> {
+  let over = false
+  const end = (): void => {
+    over = true
+  }
+  doing.then(end, end)
+  for (;;) {
+    const { rows } = await ask(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    // In this order, for it may have waited for a moment and be over.
+    if (over) return false
+    if (rows.length > 0) return true
+    await delay(5)
+  }
+}
+
+/** One opening of a message; another one with another index. */
+export const opening = (record: MessageRecord, index = 0): IncomingBatch =>
+  batchOf({
+    type: 'opened',
+    ownId: record.trackingId,
+    recipient: 'ann@example.com',
+    occurredAt: new Date(index),
+  })
