@@ -18,10 +18,7 @@ export async function addMessage(
   keys: readonly MessageKey[],
   schedule: Schedule,
 ): Promise<Tellable> {
-  await tables.lockKeys(
-    keys.map(({ key }) => key),
-    'shared',
-  )
+  await lockKeys(tables, keys)
   await tables.lockMessages([record.trackingId])
   return write(tables, record, record.recipients, keys, schedule)
 }
@@ -33,14 +30,19 @@ export async function addResult(
   keys: readonly MessageKey[],
   schedule: Schedule,
 ): Promise<Tellable> {
-  await tables.lockKeys(
-    keys.map(({ key }) => key),
-    'shared',
-  )
+  await lockKeys(tables, keys)
   const [row] = await tables.lockMessages([trackingId])
   if (!row) return { deliveries: [], left: 0 }
   const record = withResult(recordFromJson(row.record), result)
   return write(tables, record, result.recipients, keys, schedule)
+}
+
+/** No event that knows one of the keys can come between, and miss its message. */
+async function lockKeys(tables: Tables, keys: readonly MessageKey[]): Promise<void> {
+  await tables.lockKeys(
+    keys.map(({ key }) => key),
+    'shared',
+  )
 }
 
 async function write(

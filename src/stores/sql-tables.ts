@@ -123,9 +123,15 @@ export interface Tables {
   addUntold(rows: readonly UntoldRow[]): Promise<void>
   /** Moves events to the lane of the message they have joined. */
   moveUntold(rows: readonly Omit<UntoldRow, 'position' | 'progress'>[]): Promise<void>
-  /** Which lanes hold something that is not the owner's. */
+  /**
+   * Which lanes hold something that is not the owner's. No claim may take one of the lanes asked for
+   * before this transaction ends.
+   */
   busyLanes(lanes: readonly string[], owner: string): Promise<Set<string>>
-  /** Lanes whose first event is due and of which nobody holds a lease, locked; the longest due first. */
+  /**
+   * Lanes whose first event is due and of which nobody holds a lease, the longest due first; locked,
+   * and looked at under the lock.
+   */
   dueLanes(now: number, limit: number): Promise<string[]>
   /** Up to `limit` events of these lanes, in the order they came; locked. */
   laneEvents(lanes: readonly string[], limit: number): Promise<LaneRow[]>

@@ -9,6 +9,7 @@ import { mysqlStore } from '../../src/stores/mysql.js'
 import { postgresStore } from '../../src/stores/postgres.js'
 import { batchFor, batchOf, recordOf } from '../../src/testing/store-samples.js'
 import { type Database, newMysqlDatabase, newPostgresDatabase } from '../databases.js'
+import { answersWhileLocked } from '../locked.js'
 import { restartPostgres } from '../started-services.js'
 
 const now = Date.now()
@@ -123,6 +124,17 @@ describe.each(servers)('the %s store', (name, newDatabase, open, beside) => {
     expect(await store.ingest(batchFor(record, 'delivered'), schedule)).toMatchObject({
       duplicates: 0,
     })
+  }, 20_000)
+
+  test('has a webhook answered 503 in time while somebody holds its message, and takes it again', async () => {
+    const own = open(database.url)
+    const answers = await answersWhileLocked(own, async () => {
+      await another.query('BEGIN')
+      await another.query('SELECT * FROM mailtrail_messages FOR UPDATE')
+      return async () => void (await another.query('ROLLBACK'))
+    })
+    expect(answers).toEqual({ locked: 503, took: expect.any(Number), again: 202, events: 1 })
+    expect(answers.took).toBeLessThan(3000)
   }, 20_000)
 
   test('says that it cannot connect, without the password', async () => {

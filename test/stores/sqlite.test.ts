@@ -11,6 +11,7 @@ import type { Store } from '../../src/store.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
 import { storeContract } from '../../src/testing/store-contract.js'
 import { batchOf, recordOf } from '../../src/testing/store-samples.js'
+import { answersWhileLocked } from '../locked.js'
 
 let folder = ''
 let files = 0
@@ -94,6 +95,17 @@ describe('the SQLite store', () => {
     expect(await store.ingest(event, schedule)).toMatchObject({ waiting: 1 })
     other.close()
     await store.close()
+  })
+
+  test('has a webhook answered 503 in time while another process holds the file, and takes it again', async () => {
+    const file = newFile()
+    const answers = await answersWhileLocked(sqliteStore(file), async () => {
+      const other = await openDatabase(file)
+      other.exec('BEGIN IMMEDIATE')
+      return async () => other.close()
+    })
+    expect(answers).toEqual({ locked: 503, took: expect.any(Number), again: 202, events: 1 })
+    expect(answers.took).toBeLessThan(3000)
   })
 
   test('lets everything else go on while another process holds the file', async () => {
