@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { domainToASCII } from 'node:url'
 import { validate } from 'uuid'
 import type { AnyEvent, MatchedVia, ParsedEvent } from './event.js'
+import { fromBytes } from './ids.js'
 import type { MessageRecord } from './message.js'
 import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
 
@@ -239,19 +240,14 @@ function timedId(milliseconds: number, parts: string[]): string {
   bytes.writeUIntBE(Math.floor(milliseconds), 0, 6)
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytesToId(bytes)
+  return fromBytes(bytes)
 }
 
 /** The smallest id of ours that a message sent at this time can have, in ms since 1970. */
 export function firstTrackingId(milliseconds: number): string {
   const bytes = Buffer.alloc(16)
   bytes.writeUIntBE(Math.min(Math.max(Math.floor(milliseconds), 0), latestTime), 0, 6)
-  return bytesToId(bytes)
-}
-
-function bytesToId(bytes: Buffer): string {
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  return fromBytes(bytes)
 }
 
 function sha256(text: string): Buffer {

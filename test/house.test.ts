@@ -101,8 +101,10 @@ test('the entry of the package holds no logic', () => {
 describe('what is pure', () => {
   const roles = ['request', 'signature', 'simulator']
   const pure = [
+    'ids.ts',
     'matching.ts',
     'status.ts',
+    'timeline.ts',
     'payload.ts',
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]

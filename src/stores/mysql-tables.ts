@@ -1,4 +1,4 @@
-import { digest, fromBytes, toBytes } from './ids.js'
+import { digest, fromBytes, toBytes } from '../ids.js'
 import { mysqlLists, optional, short } from './mysql-lists.js'
 import { keyLocks } from './mysql-migrations.js'
 import { mysqlTelling } from './mysql-telling.js'

@@ -1,4 +1,4 @@
-import { fromBytes, toBytes } from './ids.js'
+import { fromBytes, toBytes } from '../ids.js'
 import { mysqlLists, optional, short } from './mysql-lists.js'
 import type { Query } from './mysql-transaction.js'
 import type { Tables } from './sql-tables.js'

@@ -1,6 +1,6 @@
 import type { StoreQuery } from '../store.js'
-import { digest, fromBytes } from './ids.js'
 import type { Statement } from './postgres-transaction.js'
+import { digestId, storable } from './postgres-values.js'
 
 /** The statement for messages that fit, the newest first: it walks an index from the cursor on. */
 export function findMessages(
@@ -27,20 +27,4 @@ export function findMessages(
     ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
     ORDER BY tracking_id DESC LIMIT ${parameter(limit)}`
   return { statement: { text }, values }
-}
-
-export function isId(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
-}
-
-export function digestId(text: string): string {
-  return fromBytes(digest(text))
-}
-
-/**
- * Names are given by programs, and PostgreSQL takes no NUL. Addresses are canonical, which have
- * none, and JSON writes it otherwise.
- */
-export function storable(name: string): string {
-  return name.replaceAll('\0', '\uFFFD')
 }

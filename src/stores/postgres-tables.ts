@@ -1,5 +1,6 @@
-import { digest } from './ids.js'
-import { digestId, findMessages, isId, storable } from './postgres-find.js'
+import { digest } from '../ids.js'
+import { findMessages } from './postgres-find.js'
+import { digestId, isId, storable } from './postgres-values.js'
 import type { Query, Statement } from './postgres-transaction.js'
 import * as statements from './postgres-statements.js'
 import type { Tables } from './sql-tables.js'

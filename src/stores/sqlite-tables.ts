@@ -1,4 +1,4 @@
-import { digest, fromBytes, toBytes } from './ids.js'
+import { digest, fromBytes, toBytes } from '../ids.js'
 import type { Tables } from './sql-tables.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 import { prepareStatements } from './sqlite-statements.js'
