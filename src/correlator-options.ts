@@ -1,9 +1,13 @@
+import { type AddressRanges, addressRanges } from './address-ranges.js'
 import { ConfigurationError } from './errors.js'
 import type { Webhook } from './provider.js'
 import type { Store } from './store.js'
 
 const defaultForeignAfter = 5 * 60_000
 const defaultListenerTimeout = 5 * 60_000
+
+/** A provider on a slow line needs a second for each megabyte; who takes longer holds memory. */
+export const defaultBodyTimeout = 60_000
 
 // A year.
 const longestGrace = 366 * 24 * 60 * 60_000
@@ -32,10 +36,18 @@ export interface CorrelatorOptions {
    * told again; default five minutes.
    */
   listenerTimeout?: number
+  /** How long the body of a webhook request may take to come, in ms; default one minute. */
+  bodyTimeout?: number
+  /**
+   * Proxies in front of the server, whose word about the caller's address (`X-Forwarded-For`) is
+   * taken: addresses, CIDR ranges, `loopback`, `private`. By default none is trusted. Guards by
+   * address need it behind a proxy.
+   */
+  trustedProxies?: readonly string[]
 }
 
-type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow'>> &
-  Pick<CorrelatorOptions, 'recipientWindow'>
+type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow' | 'trustedProxies'>> &
+  Pick<CorrelatorOptions, 'recipientWindow'> & { trustedProxies: AddressRanges }
 
 /**
  * What was given, with the defaults for the rest.
@@ -49,6 +61,8 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     foreignAfter = defaultForeignAfter,
     recipientWindow,
     listenerTimeout = defaultListenerTimeout,
+    bodyTimeout = defaultBodyTimeout,
+    trustedProxies = [],
   } = options
   if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
@@ -60,6 +74,7 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     checkTime('recipientWindow', recipientWindow, 1, longestGrace)
   }
   checkTime('listenerTimeout', listenerTimeout, 1, longestTimer)
+  checkTime('bodyTimeout', bodyTimeout, 1, longestTimer)
   if (!Array.isArray(webhooks)) {
     throw new ConfigurationError('createCorrelator: webhooks must be a list')
   }
@@ -88,6 +103,8 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     webhooks,
     foreignAfter: Math.round(foreignAfter),
     listenerTimeout,
+    bodyTimeout,
+    trustedProxies: addressRanges('createCorrelator: trustedProxies', trustedProxies),
     ...(recipientWindow !== undefined && { recipientWindow }),
   }
 }

@@ -2,23 +2,28 @@ import { checkedCorrelatorOptions, type CorrelatorOptions } from './correlator-o
 import { createDeadLetters, type DeadLetters } from './dead-letters.js'
 import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
-import { type CorrelatorError, StoreError } from './errors.js'
-import type { EventOf, EventType, MailEvent, ParsedEvent } from './event.js'
+import { createHealthCounter, type EndpointHealth } from './endpoint-health.js'
+import { type CorrelatorError, StoreError, type WebhookError } from './errors.js'
+import type { EventOf, EventType, MailEvent } from './event.js'
+import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
 import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
 import type { MessageRecord, RecipientStatus, SendResult, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
-import type { Nonce, SendRecorder, Webhook } from './provider.js'
+import type { SendRecorder } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import type { Schedule, Store, Tellable } from './store.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createUnwrittenResults } from './unwritten-results.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
-import { createWebhookHandler, fetchHandler } from './webhook-handler.js'
+import { createWebhookHandler, type Ingest, routeByName } from './webhook-handler.js'
 
 /** How long closing waits for listeners, in ms. */
 const defaultCloseTimeout = 10_000
+
+/** Called with a webhook request that was refused, and why. */
+export type RefusedListener = (refusal: WebhookError) => unknown
 
 /** Which messages are looked for: those that fit everything given. */
 export interface MessageQuery {
@@ -36,6 +41,8 @@ export interface Correlator extends SendRecorder {
     listener: EventListener<T>,
     options?: ListenerOptions,
   ): () => void
+  /** Listens to webhook requests that were refused, and why: what their callers are never told. */
+  on(type: 'refused', listener: RefusedListener): () => void
   /** Listens to every event. The returned function ends it. */
   onAny(
     listener: (event: MailEvent, message: SentMessage | undefined) => unknown,
@@ -45,6 +52,7 @@ export interface Correlator extends SendRecorder {
   once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
   /** Takes a listener away again, for one type or several. */
   off<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): void
+  off(type: 'refused', listener: RefusedListener): void
   /**
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
    * listeners, a failing store. Without such a listener the first of each kind is a process warning.
@@ -52,7 +60,7 @@ export interface Correlator extends SendRecorder {
   onError(listener: (error: CorrelatorError) => unknown): () => void
 
   /** The webhook endpoint for servers that speak fetch. */
-  readonly handler: (request: Request) => Promise<Response>
+  readonly handler: FetchHandler
   /** The webhook endpoint for `node:http`, Express, Connect and the like. */
   readonly nodeHandler: NodeHandler
   /**
@@ -60,6 +68,9 @@ export interface Correlator extends SendRecorder {
    * in a process where nobody listens, for what is stored then is left to others.
    */
   drain(): Promise<void>
+
+  /** What came in at the webhooks of this process so far: whether they come, how late, and what was refused. */
+  health(): EndpointHealth
 
   /** A message and what became of it; undefined when it was never recorded. */
   message(trackingId: string): Promise<TrackedMessage | undefined>
@@ -94,12 +105,16 @@ export interface Correlator extends SendRecorder {
  * one name
  */
 export function createCorrelator(options: CorrelatorOptions): Correlator {
-  const { store, webhooks, foreignAfter, recipientWindow, listenerTimeout } =
-    checkedCorrelatorOptions(options)
+  const checked = checkedCorrelatorOptions(options)
+  const { store, webhooks, foreignAfter, recipientWindow, listenerTimeout } = checked
+  const health = createHealthCounter(webhooks)
+  // A reply may come in at another provider than the one that its message went out through.
+  const providers = new Set(webhooks.map(({ provider }) => provider))
   const listeners = createListeners()
   const errors = createErrorReporter()
   const dispatcher = createDispatcher(store, listeners, errors.report, {
     timeout: listenerTimeout,
+    told: health.told,
   })
   const readMessage: Store['message'] = (trackingId) =>
     inStore('reading a message', () => store.message(trackingId))
@@ -126,26 +141,40 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     if (left > 0) dispatcher.wakeSoon()
   }
 
-  async function ingest(
-    webhook: Webhook,
-    parsed: ParsedEvent[],
-    nonce: Nonce | undefined,
-    receivedAt: Date,
-  ): Promise<'stored' | 'replayed'> {
+  const ingest: Ingest = async (webhook, parsed, nonce, receivedAt) => {
     const events = parsed.map((event) =>
-      toIncoming(webhook.provider, event, receivedAt, recipientWindow),
+      toIncoming(webhook.provider, event, receivedAt, recipientWindow, providers),
     )
     const times = schedule()
     const result = await inStore('storing a webhook', () =>
       store.ingest({ events, ...(nonce && { nonce }) }, times),
     )
     if (result.kind === 'replayed') return 'replayed'
+    health.stored(
+      webhook.name,
+      events.map(({ event }) => event),
+      result,
+      receivedAt,
+    )
     tell(result, result.trackingIds)
     if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
     return 'stored'
   }
 
-  const handle = createWebhookHandler(webhooks, ingest, errors.report)
+  const handle = createWebhookHandler({
+    ...checked,
+    route: routeByName(webhooks),
+    ingest,
+    refused(error) {
+      health.request(error.webhook, error.reason)
+      errors.report(error)
+    },
+    failed(webhook, error) {
+      health.request(webhook.name, 'failed')
+      errors.report(error)
+    },
+    tried: ({ name }) => health.request(name, 'tried'),
+  })
 
   async function writeResult(record: MessageRecord, result: SendResult): Promise<void> {
     const keys = messageKeys({ ...record, ...result })
@@ -189,16 +218,31 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     return stop
   }
 
+  const on = (
+    types: EventType | readonly EventType[] | 'refused',
+    listener: EventListener & RefusedListener,
+    named?: ListenerOptions,
+  ): (() => void) =>
+    types === 'refused'
+      ? errors.onRefused(listener)
+      : listening(listeners.add(types, listener, named))
+
+  const off = (
+    types: EventType | readonly EventType[] | 'refused',
+    listener: EventListener & RefusedListener,
+  ): void => (types === 'refused' ? errors.offRefused(listener) : listeners.remove(types, listener))
+
   return {
     ...recorder,
-    on: (types, listener, named) => listening(listeners.add(types, listener, named)),
+    on,
     onAny: (listener, named) => listening(listeners.add('any', listener, named)),
     once: (types, listener) => listening(listeners.add(types, listener, { once: true })),
-    off: (types, listener) => listeners.remove(types, listener),
+    off,
     onError: errors.on,
     handler: fetchHandler(handle),
     nodeHandler: nodeHandler(handle),
     drain: () => dispatcher.drain(),
+    health: health.report,
 
     async message(trackingId) {
       const stored = await readMessage(trackingId)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ListenerError, StoreError } from './errors.js'
+import type { AnyEvent } from './event.js'
 import type { Listeners, TakenListener } from './listeners.js'
 import { createSettling } from './settling.js'
 import type { Delivery, Lease, Settlement, Store } from './store.js'
@@ -10,6 +11,11 @@ import { createTeller, type Job, type Retries, type Teller } from './teller.js'
 export interface Pace extends Retries {
   /** How long events are ours to tell before another process may take them, in ms. */
   leaseDuration: number
+}
+
+export interface DispatcherOptions extends Partial<Pace> {
+  /** Called with events that are told for the first time. */
+  told?: (events: readonly AnyEvent[]) => void
 }
 
 /** How many events are held at once: the rest of a backlog stays in the store. */
@@ -64,7 +70,7 @@ export function createDispatcher(
   store: Store,
   listeners: Listeners,
   report: (error: ListenerError | StoreError) => void,
-  pace: Partial<Pace> = {},
+  { told, ...pace }: DispatcherOptions = {},
 ): Dispatcher {
   const retries = { ...defaultPace, ...pace }
   const { leaseDuration } = retries
@@ -83,9 +89,10 @@ export function createDispatcher(
 
   function push(deliveries: readonly Delivery[]): void {
     const leasedUntil = Date.now() + leaseDuration
-    for (const delivery of deliveries) {
+    const fresh = deliveries.filter(({ event }) => !held.has(event.id))
+    told?.(fresh.flatMap(({ event, progress }) => (Object.keys(progress).length > 0 ? [] : event)))
+    for (const delivery of fresh) {
       const { event, progress } = delivery
-      if (held.has(event.id)) continue
       const asked = listeners.take(event.type).filter(({ id }) => !progress[id]?.ended)
       const job: HeldJob = {
         delivery,

@@ -68,42 +68,73 @@ export class SendError extends Error {
 
 /** An option is missing or wrong: thrown where it was given, or where a file of that name is opened. */
 export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError'
+  override readonly name: string = 'ConfigurationError'
   readonly code = 'ECONFIG'
+}
+
+/** An API key was given where the key to verify with is asked for. */
+export class ApiKeyError extends ConfigurationError {
+  override readonly name = 'ApiKeyError'
 }
 
 /** The function that was given for keys failed, or gave none that can be used. */
 export class KeySourceError extends Error {
   override readonly name = 'KeySourceError'
 
-  constructor(option: string, cause: unknown) {
+  constructor(
+    option: string,
+    cause: unknown,
+    readonly reason: 'no-keys' | 'api-key' = 'no-keys',
+  ) {
     super(`${option} could not be had: ${messageOf(cause)}`, { cause })
   }
 }
 
 /**
- * Why a request was refused, for the log and never for the caller.
- * `unsigned`: a signature is missing or has no proper form. `bad-signature`: it fits none of the
- * keys. `stale`: it is too old or from the future. `replayed`: it was used before with other
- * content. `malformed`: it is signed, but not what the provider sends. `unsupported`: a format
- * that is not read. `too-large`: over `maxBodyBytes`. `incomplete`: the connection broke before the
- * body was whole. `consumed`: the host had read the body before. `no-keys`: the keys to verify with
- * could not be had. `unexpected`: reading it failed, which is no fault of the caller.
+ * Why a webhook request was refused, for the log and never for the caller.
+ *
+ * By a guard: `wrong-secret`, `wrong-credentials`, `wrong-address`, `wrong-agent`, `rate-limited`.
+ *
+ * Not proven to be the provider's: `unsigned`: a signature is missing or has no proper form.
+ * `bad-signature`: it fits none of the keys. `reserialised`: it fits the body as it was before somebody
+ * parsed and wrote it again. `truncated`: it fits the body with the line break that is missing at its
+ * end. `wrong-url`: it fits another URL than the configured one. `stale`: it is too old. `clock`: it
+ * is from the future. `replayed`: it was used before with other content.
+ *
+ * Not readable: `malformed`: not what the provider sends. `unsupported`: a content type or an encoding
+ * that is not read. `too-large`: over `maxBodyBytes`. `too-slow`: the body did not come in time.
+ * `incomplete`: the connection broke before the body was whole.
+ *
+ * Our own fault, so that it may come again: `api-key`: an API key was configured as the key to verify
+ * with. `no-keys`: the keys could not be had. `consumed`: the host had read the body before.
+ * `overloaded`: too many bodies are being read at once. `unexpected`: reading it failed.
  */
 export type RefusalReason =
+  | 'wrong-secret'
+  | 'wrong-credentials'
+  | 'wrong-address'
+  | 'wrong-agent'
+  | 'rate-limited'
   | 'unsigned'
   | 'bad-signature'
+  | 'reserialised'
+  | 'truncated'
+  | 'wrong-url'
   | 'stale'
+  | 'clock'
   | 'replayed'
   | 'malformed'
   | 'unsupported'
   | 'too-large'
+  | 'too-slow'
   | 'incomplete'
-  | 'consumed'
+  | 'api-key'
   | 'no-keys'
+  | 'consumed'
+  | 'overloaded'
   | 'unexpected'
 
-/** A webhook request was refused. The caller is not told why; `onError` listeners are. */
+/** A webhook request was refused. The caller is not told why; `refused` listeners are. */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError'
   readonly code = 'EWEBHOOK'

@@ -1,3 +1,5 @@
+import type { Address } from './message.js'
+
 /**
  * The raw payloads, by provider. Each provider's entry adds its line, and so may yours:
  *
@@ -9,9 +11,18 @@
  */
 export interface RawEvents {}
 
+/** What the raw payloads of inbound mail have beside, by provider: without the contents that `mail` carries. */
+export interface RawInboundMails {}
+
 type ProviderAndRaw = keyof RawEvents extends never
   ? { provider: string; raw: unknown }
   : { [P in keyof RawEvents]: { provider: P; raw: RawEvents[P] } }[keyof RawEvents]
+
+type ProviderAndRawInbound = keyof RawEvents extends never
+  ? { provider: string; raw: unknown }
+  : { [P in keyof RawEvents]: { provider: P; raw: RawEvents[P] & InboundPart<P> } }[keyof RawEvents]
+
+type InboundPart<P> = P extends keyof RawInboundMails ? RawInboundMails[P] : unknown
 
 /** How an event was matched to its message, the most trusted way first. */
 export type MatchedVia = 'own-id' | 'provider-id' | 'message-id' | 'recipient'
@@ -67,6 +78,69 @@ interface Visit {
   machine?: boolean
 }
 
+/** A header as it stands in a mail; names repeat. */
+export interface MailHeader {
+  name: string
+  value: string
+}
+
+/**
+ * Where the content of an attachment is. `embedded`: here. `kept`: where the `attachments` function of
+ * the webhook has put it. `remote`: at the provider, for some days, for whoever has the API key.
+ * `omitted`: nowhere, for it was too large to be embedded, or one of too many.
+ */
+export type AttachmentContent =
+  | { kind: 'embedded'; base64: string }
+  | { kind: 'kept'; location: string }
+  | { kind: 'remote'; url: string }
+  | { kind: 'omitted'; reason: 'too-large' | 'too-many' }
+
+export interface InboundAttachment {
+  /** Without folders and control characters, so that it may name a file; absent when it has none. */
+  filename?: string
+  /** As the sender says, such as `image/png`, without parameters. */
+  contentType: string
+  /** In bytes. */
+  size: number
+  /** The id that the HTML speaks of as `cid:`, bare. */
+  contentId?: string
+  content: AttachmentContent
+}
+
+/** A mail that was received. Everything in it is the sender's word, and none of it is to be trusted. */
+export interface InboundMail {
+  /** Who it came from and went to in SMTP, as bare addresses; `from` is empty for a bounce. */
+  envelope: { from: string; to: string[] }
+  from?: Address
+  to: Address[]
+  cc: Address[]
+  replyTo: Address[]
+  subject?: string
+  /** When the sender says it was written. */
+  date?: Date
+  /** Its own Message-ID, with its `<>`. */
+  messageId?: string
+  /** The Message-ID of the mail that it answers, with its `<>`. */
+  inReplyTo?: string
+  /** The Message-IDs of the thread, the oldest first, each with its `<>`. */
+  references: string[]
+  text?: string
+  /** To be cleaned before it is shown. */
+  html?: string
+  /** Whether `text` or `html` was too long, and stands here without its end. */
+  truncated: boolean
+  /** The reply without quotes and signature, where the provider has parted them. */
+  stripped?: { text?: string; html?: string; signature?: string }
+  attachments: InboundAttachment[]
+  /** The parts that the HTML speaks of, by their `cid`. */
+  inline: Record<string, InboundAttachment>
+  headers: MailHeader[]
+  spam?: { score?: number; flagged?: boolean; report?: string }
+  /** The results as the provider words them, such as `pass`. */
+  dkim?: string
+  spf?: string
+}
+
 /** What happened, without who it happened to: the part of an event that depends on its type. */
 export type EventFact =
   | { type: 'accepted' }
@@ -88,6 +162,7 @@ export type EventFact =
       reason?: string
       expiresAt?: Date
     }
+  | { type: 'inbound'; mail: InboundMail }
   | {
       type: 'unknown'
       /** Why it could not be read; absent when only its name is new. */
@@ -100,11 +175,11 @@ interface EventOrigin {
   tags: string[]
   /** What was given to `sendMail` as `metadata`, as strings; our own id is taken out. */
   metadata: Record<string, string>
-  /** The address it happened to, as the provider wrote it. */
+  /** The address it happened to, as the provider wrote it; of an inbound mail, the one that got it. */
   recipient?: string
   /** The provider's id of the message, bare. */
   providerMessageId?: string
-  /** The RFC 5322 Message-ID of the message, with its `<>`. */
+  /** The RFC 5322 Message-ID of the message, with its `<>`; of an inbound mail, its own. */
   messageId?: string
   /** The provider's id of the event. It may differ between two deliveries of one fact: use `id`. */
   providerEventId?: string
@@ -142,7 +217,12 @@ export type ParsedEvent = EventFact &
 export type AnyEvent = EventFact & EventOrigin & EventIdentity & { provider: string; raw: unknown }
 
 /** One fact from a provider, matched or not. A `switch` on `type` is exhaustive. */
-export type MailEvent = EventFact & EventOrigin & EventIdentity & ProviderAndRaw
+export type MailEvent = EventOrigin &
+  EventIdentity &
+  (
+    | (Exclude<EventFact, { type: 'inbound' }> & ProviderAndRaw)
+    | (Extract<EventFact, { type: 'inbound' }> & ProviderAndRawInbound)
+  )
 
 export type EventType = MailEvent['type']
 

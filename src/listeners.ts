@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { WebhookError } from './errors.js'
 import type { AnyEvent, EventOf, EventType } from './event.js'
 import type { SentMessage } from './message.js'
 
@@ -19,10 +20,10 @@ export interface ListenerOptions {
   name?: string
 }
 
-/** Events by type, as the arguments of their listeners. */
+/** Events by name, as the arguments of their listeners. */
 export type CorrelatorEvents = {
   [T in EventType]: [event: EventOf<T>, message: SentMessage | undefined]
-}
+} & { refused: [refusal: WebhookError] }
 
 /** A listener as it is kept: for which types it asked is known where it was registered. */
 export type AnyListener = (event: AnyEvent, message: SentMessage | undefined) => unknown
@@ -70,6 +71,7 @@ const eventTypes: Record<EventType, true> = {
   unsubscribed: true,
   subscribed: true,
   suppression: true,
+  inbound: true,
   unknown: true,
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { domainToASCII } from 'node:url'
 import { validate } from 'uuid'
-import type { AnyEvent, MatchedVia, ParsedEvent } from './event.js'
+import type { AnyEvent, InboundMail, MatchedVia, ParsedEvent } from './event.js'
 import { fromBytes } from './ids.js'
 import type { MessageRecord } from './message.js'
 import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
@@ -51,7 +51,9 @@ export function ownId(value: unknown): string | undefined {
  * takes no part, for it may change between two deliveries of one fact (sendgrid-nodejs#1435).
  */
 export function eventId(provider: string, event: ParsedEvent): string {
-  return timedId(timeOf(event) ?? 0, [
+  // Of an inbound mail a provider tells when it posts it, which another post may tell otherwise.
+  const at = event.type === 'inbound' ? event.mail.date?.getTime() : timeOf(event)
+  return timedId(inRange(at) ?? 0, [
     provider,
     event.providerMessageId ?? event.messageId ?? event.ownId ?? '',
     event.recipient === undefined ? '' : canonicalAddress(event.recipient),
@@ -78,18 +80,39 @@ export function providerKey(provider: string, event: ParsedEvent): string | unde
   ])
 }
 
-/** The ways to find an event's message, the most trusted first. */
-export function matchKeys(provider: string, event: ParsedEvent): MatchKey[] {
+/**
+ * The ways to find an event's message, the most trusted first.
+ *
+ * @param providers those whose messages an inbound mail may answer; its own is always one of them
+ */
+export function matchKeys(
+  provider: string,
+  event: ParsedEvent,
+  providers: ReadonlySet<string> = new Set(),
+): MatchKey[] {
   const keys: MatchKey[] = []
   if (event.ownId !== undefined) keys.push({ via: 'own-id', key: byOwnId(event.ownId) })
   if (event.providerMessageId !== undefined) {
     keys.push({ via: 'provider-id', key: byProviderId(provider, event.providerMessageId) })
   }
-  const messageId = event.messageId === undefined ? undefined : bareMessageId(event.messageId)
-  if (messageId !== undefined) {
-    keys.push({ via: 'message-id', key: byMessageId(provider, messageId) })
+  const messageIds = event.type === 'inbound' ? answeredIds(event.mail) : [event.messageId ?? '']
+  for (const messageId of messageIds.flatMap((id) => bareMessageId(id) ?? [])) {
+    for (const sender of event.type === 'inbound'
+      ? new Set([provider, ...providers])
+      : [provider]) {
+      keys.push({ via: 'message-id', key: byMessageId(sender, messageId) })
+    }
   }
   return keys
+}
+
+/** Threads grow long; what is answered is at the end of it. */
+const mostReferences = 20
+
+/** The mails that a mail answers, the nearest first. */
+function answeredIds({ inReplyTo, references }: InboundMail): string[] {
+  const nearest = references.toReversed().slice(0, mostReferences)
+  return [...new Set(inReplyTo === undefined ? nearest : [inReplyTo, ...nearest])]
 }
 
 /** A receiving server's clock may be ahead of ours, in ms. */
@@ -100,18 +123,21 @@ const clockSkew = 5 * 60_000
  *
  * @param recipientWindow how long before the event a message may have been sent that it is matched
  * to by its recipient alone, in ms; only for events without any id, and not at all by default
+ * @param providers those whose messages an inbound mail may answer
  */
 export function toIncoming(
   provider: string,
   parsed: ParsedEvent,
   receivedAt: Date,
   recipientWindow?: number,
+  providers?: ReadonlySet<string>,
 ): IncomingEvent {
   const { ownId: _ownId, discriminator: _discriminator, ...facts } = parsed
   const at = timeOf(parsed)
   const key = providerKey(provider, parsed)
-  const keys = matchKeys(provider, parsed)
+  const keys = matchKeys(provider, parsed, providers)
   const happened = at ?? receivedAt.getTime()
+  const inbound = parsed.type === 'inbound'
   return {
     event: {
       id: eventId(provider, parsed),
@@ -119,14 +145,17 @@ export function toIncoming(
       ...facts,
       occurredAt: at === undefined ? receivedAt : new Date(at),
       receivedAt,
-      // Without any id there is nothing to wait for.
-      correlation: { status: keys.length > 0 ? 'pending' : 'foreign' },
+      // Without any id there is nothing to wait for; and nobody answers a mail before it is sent.
+      correlation: { status: keys.length > 0 && !inbound ? 'pending' : 'foreign' },
     },
     matchKeys: keys,
     ...(key !== undefined && { providerKey: key }),
-    ...(parsed.recipient !== undefined && { address: canonicalAddress(parsed.recipient) }),
+    // An inbound mail says nothing of a recipient of what it answers.
+    ...(parsed.recipient !== undefined &&
+      !inbound && { address: canonicalAddress(parsed.recipient) }),
     ...(recipientWindow !== undefined &&
-      keys.length === 0 && {
+      keys.length === 0 &&
+      !inbound && {
         sentWithin: { from: happened - recipientWindow, to: happened + clockSkew },
       }),
   }
@@ -213,6 +242,8 @@ function distinguishing(event: ParsedEvent): string[] {
       return [event.list, event.action, canonicalAddress(event.address), event.reason ?? '']
     case 'unknown':
       return [contentDigest(event.raw)]
+    // It stands under its own Message-ID, its mailbox and what it says.
+    case 'inbound':
     case 'accepted':
     case 'bounced':
     case 'rejected':
@@ -227,7 +258,10 @@ const latestTime = 2 ** 48 - 1
 
 /** When it happened, in ms since 1970; undefined where that is not said, or is no time at all. */
 function timeOf({ occurredAt }: ParsedEvent): number | undefined {
-  const at = occurredAt?.getTime()
+  return inRange(occurredAt?.getTime())
+}
+
+function inRange(at: number | undefined): number | undefined {
   return at !== undefined && at >= 0 && at <= latestTime ? at : undefined
 }
 

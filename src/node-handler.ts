@@ -1,11 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  type BodyReading,
-  type HttpAnswer,
-  type HttpRequest,
-  readBody,
-  tooLarge,
-} from './webhook-handler.js'
+import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
+import type { HttpAnswer, HttpHandler } from './webhook-handler.js'
 
 /**
  * A handler for `node:http` and everything built on it. Without `next`, other paths are answered
@@ -18,15 +13,15 @@ export type NodeHandler = (
   next?: (error?: unknown) => void,
 ) => Promise<void>
 
-export function nodeHandler(
-  handle: (request: HttpRequest) => Promise<HttpAnswer | undefined>,
-): NodeHandler {
+export function nodeHandler(handle: HttpHandler): NodeHandler {
   return async (request, response, next) => {
+    const peer = request.socket.remoteAddress
     const answer = await handle({
       method: request.method ?? 'GET',
-      path: pathOf(request),
+      target: targetOf(request),
+      ...(peer !== undefined && { peerAddress: peer }),
       header: (name) => headerOf(request, name),
-      readBody: (limit) => bodyOf(request, limit),
+      readBody: (limits) => bodyOf(request, limits),
     })
     // A host with a timeout of its own may have answered meanwhile, and nobody can twice.
     if (response.headersSent) return
@@ -42,11 +37,10 @@ const notFound: HttpAnswer = {
   body: 'Not Found',
 }
 
-/** The path as it was asked for: Express takes the part that it is mounted at from `url`. */
-function pathOf(request: IncomingMessage): string {
+/** Path and query as they were asked for: Express takes the part that it is mounted at from `url`. */
+function targetOf(request: IncomingMessage): string {
   const original: unknown = Reflect.get(request, 'originalUrl')
-  const [path = '/'] = (typeof original === 'string' ? original : (request.url ?? '/')).split('?')
-  return path
+  return typeof original === 'string' ? original : (request.url ?? '/')
 }
 
 function headerOf(request: IncomingMessage, name: string): string | undefined {
@@ -55,20 +49,19 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 }
 
 function write(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    'content-length': Buffer.byteLength(answer.body),
-  })
-  response.end(request.method === 'HEAD' ? undefined : answer.body)
+  const { status, headers, body } = answer
+  // 204 has no body, and may not say how long it is.
+  const length = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) }
+  response.writeHead(status, { ...headers, ...length })
+  response.end(request.method === 'HEAD' || status === 204 ? undefined : body)
 }
 
-async function bodyOf(request: IncomingMessage, limit: number): Promise<BodyReading> {
+async function bodyOf(request: IncomingMessage, limits: BodyLimits): Promise<BodyReading> {
   const kept = keptBody(request)
-  if (kept) return kept.length > limit ? tooLarge(limit) : { kind: 'read', body: kept }
+  if (kept) return bodyAtHand(kept, limits)
   if (request.readableEnded || request.readableDidRead) return consumed
-  if (Number(request.headers['content-length']) > limit) return tooLarge(limit)
   // Were it destroyed at an early end, as is the default, nobody could be answered any more.
-  return readBody(request.iterator({ destroyOnReturn: false }), limit)
+  return readBody(request.iterator({ destroyOnReturn: false }), limits)
 }
 
 const consumed: BodyReading = {

@@ -2,10 +2,19 @@ import type { CorrelatorError, RefusalReason } from './errors.js'
 import type { ParsedEvent } from './event.js'
 import type { MessageRecord, SendResult } from './message.js'
 
-/** A webhook request as it came: the body is the raw bytes, for signatures are over those. */
-export interface WebhookRequest {
+/** What is known of a request before its body is read. */
+export interface WebhookRequestHead {
+  method: string
+  /** Path and query, as they were asked for. */
+  target: string
   /** The value of a header, by its lower-case name. */
   header(name: string): string | undefined
+  /** The caller's IP address, also behind trusted proxies; undefined where the server does not tell it. */
+  clientAddress?: string
+}
+
+/** A webhook request as it came: the body is the raw bytes, for signatures are over those. */
+export interface WebhookRequest extends WebhookRequestHead {
   body: Buffer
 }
 
@@ -16,32 +25,70 @@ export interface Nonce {
   content: string
 }
 
+/** Why a request is not taken. */
+export interface Refusal {
+  kind: 'refused'
+  reason: RefusalReason
+  /** For whoever reads the log: what is wrong and what to do, without a secret or an address. */
+  detail: string
+  /** When the caller may come again, in ms. */
+  retryAfter?: number
+}
+
 /** What a provider's webhook made of a request. */
-export type WebhookReading =
-  | { kind: 'events'; events: ParsedEvent[]; nonce?: Nonce }
-  | { kind: 'refused'; reason: RefusalReason; detail: string }
+export type WebhookReading = { kind: 'events'; events: ParsedEvent[]; nonce?: Nonce } | Refusal
 
 /** The HTTP statuses that make a provider stop, or come again. */
 export interface WebhookAnswers {
   /** Every event is stored. */
   stored: number
-  /** Forged, replayed or stale: it must not come again. */
+  /** GET or HEAD: somebody tries whether the URL is there. */
+  tried: number
+  /** A guard refused it. */
+  denied: number
+  /** Not proven to be the provider's, or used before with other content. */
   forged: number
-  /** Not what the provider sends, or in a form that is not read. */
+  /** Not what the provider sends. */
   malformed: number
+  /** A content type or an encoding that is not read. */
+  unsupported: number
+  tooLarge: number
+  /** The body did not come in time, or not whole. */
+  tooSlow: number
+  /** A rate limit is reached. */
+  limited: number
+  /** Our own failure: it is to come again. */
+  unavailable: number
+}
+
+/** Decides by what stands before the body whether a request is read at all. */
+export interface Guard {
+  /** What it refuses, or undefined. When it rejects, the request is answered 503 and comes again. */
+  check(request: WebhookRequestHead): Refusal | undefined | Promise<Refusal | undefined>
+  /** Told of a request that passed, and was refused all the same. */
+  refused?(request: WebhookRequestHead, reason: RefusalReason): void | Promise<void>
+}
+
+/** What is served under one path. */
+export interface WebhookEndpoint {
+  /** The largest body that is read, in bytes. */
+  readonly maxBodyBytes: number
+  /** Asked one after the other, before the body is read. */
+  readonly guards?: readonly Guard[]
+  /** Verifies, then parses. When it rejects, the request is answered 503 and comes again. */
+  read(request: WebhookRequest, receivedAt: Date): Promise<WebhookReading>
 }
 
 /** One provider's webhook: it verifies a request and reads its events. Callers make these. */
-export interface Webhook {
+export interface Webhook extends WebhookEndpoint {
   /** The provider's name, such as `sendgrid`. */
   readonly provider: string
   /** The end of the path that it is served under; the provider's name unless it was given another. */
   readonly name: string
-  /** The largest body that is read, in bytes. */
-  readonly maxBodyBytes: number
-  readonly answers: WebhookAnswers
-  /** Verifies, then parses. When it rejects, the request is answered 503 and comes again. */
-  read(request: WebhookRequest, receivedAt: Date): Promise<WebhookReading>
+  /** The statuses that differ from the usual ones. */
+  readonly answers: Partial<WebhookAnswers>
+  /** Inbound mail, where it comes another way than events: served at `…/<name>/inbound`. */
+  readonly inbound?: WebhookEndpoint
 }
 
 /** What a transport tells a correlator. Its rejections are `StoreError`s. */

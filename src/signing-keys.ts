@@ -1,4 +1,4 @@
-import { ConfigurationError, KeySourceError } from './errors.js'
+import { ApiKeyError, ConfigurationError, KeySourceError } from './errors.js'
 
 /**
  * The key that webhooks are verified with, or several while one replaces another, or a function
@@ -35,7 +35,11 @@ export function signingKeys<Key>(
       try {
         return ready(await source())
       } catch (error) {
-        throw new KeySourceError(option, error)
+        throw new KeySourceError(
+          option,
+          error,
+          error instanceof ApiKeyError ? 'api-key' : 'no-keys',
+        )
       }
     }
   }

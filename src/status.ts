@@ -45,6 +45,7 @@ export function withEvent(state: RecipientState, event: AnyEvent): RecipientStat
       return withEngagement(state, event.type, at, isMachine(event))
     case 'subscribed':
     case 'suppression':
+    case 'inbound':
     case 'unknown':
       return state
   }

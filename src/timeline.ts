@@ -14,7 +14,8 @@ const lifeOrder: Record<EventType, number> = {
   unsubscribed: 9,
   subscribed: 10,
   suppression: 11,
-  unknown: 12,
+  inbound: 12,
+  unknown: 13,
 }
 
 /** The events in the order they happened; the same for the same events, in whatever order they came. */

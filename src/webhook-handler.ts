@@ -1,31 +1,42 @@
-import {
-  KeySourceError,
-  messageOf,
-  type RefusalReason,
-  StoreError,
-  WebhookError,
-} from './errors.js'
+import { type AddressRanges, clientAddress } from './address-ranges.js'
+import { KeySourceError, messageOf, StoreError, WebhookError } from './errors.js'
 import type { ParsedEvent } from './event.js'
-import type { Nonce, Webhook, WebhookAnswers, WebhookReading } from './provider.js'
+import type {
+  Nonce,
+  Refusal,
+  Webhook,
+  WebhookAnswers,
+  WebhookEndpoint,
+  WebhookRequestHead,
+} from './provider.js'
+import { type BodyLimits, type BodyReading, createBodyBudget } from './request-body.js'
+import { outcomeOf, usualAnswers } from './webhook-answers.js'
 
 /** An HTTP request, whatever server it came through. */
 export interface HttpRequest {
   method: string
-  /** The path, without query. */
-  path: string
+  /** Path and query. */
+  target: string
+  /** The address at the other end of the connection; undefined where the server does not tell it. */
+  peerAddress?: string
   header(name: string): string | undefined
-  /** Reads the body, up to the limit in bytes. */
-  readBody(limit: number): Promise<BodyReading>
+  readBody(limits: BodyLimits): Promise<BodyReading>
 }
-
-export type BodyReading =
-  | { kind: 'read'; body: Buffer }
-  | { kind: 'refused'; reason: 'too-large' | 'incomplete' | 'consumed'; detail: string }
 
 export interface HttpAnswer {
   status: number
   headers: Record<string, string>
   body: string
+}
+
+/** Answers what is asked of a webhook; undefined when the path is none of a webhook's. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer | undefined>
+
+/** What is served where a path ends so. */
+export interface Route {
+  end: string
+  webhook: Webhook
+  endpoint: WebhookEndpoint
 }
 
 /** Stores a webhook's events; `replayed` when its one-time token came before with other content. */
@@ -34,50 +45,195 @@ export type Ingest = (
   events: ParsedEvent[],
   nonce: Nonce | undefined,
   receivedAt: Date,
+  request: WebhookRequestHead & { body: Buffer },
 ) => Promise<'stored' | 'replayed'>
 
-// When to come again after a failure of ours, in s. Providers mostly keep their own time.
-const retryAfter = '30'
+export interface WebhookHandling {
+  /** Which webhook a path belongs to. */
+  route(path: string): Route | undefined
+  ingest: Ingest
+  /** Proxies whose word about the caller's address is taken. */
+  trustedProxies: AddressRanges
+  /** How long a body may take to come, in ms. */
+  bodyTimeout: number
+  refused(error: WebhookError): void
+  failed(webhook: Webhook, error: StoreError): void
+  /** Told of a request that asked for nothing to be stored, with its method. */
+  tried(webhook: Webhook): void
+}
 
-/** Routes, reads, verifies, stores and answers; undefined when the path is none of a webhook's. */
-export function createWebhookHandler(
-  webhooks: readonly Webhook[],
-  ingest: Ingest,
-  report: (error: WebhookError | StoreError) => void,
-): (request: HttpRequest) => Promise<HttpAnswer | undefined> {
-  async function receive(webhook: Webhook, request: HttpRequest): Promise<HttpAnswer> {
-    const refuse = (reason: RefusalReason, detail: string): HttpAnswer => {
-      report(new WebhookError(webhook.name, reason, detail))
-      return refusal(webhook.answers, reason)
+/** How much of bodies is held in memory at once, in bytes. */
+const mostHeld = 256 * 1024 * 1024
+
+// When to come again after a failure of ours, in s. Providers mostly keep their own time.
+const retryAfter = 30
+
+const allowedMethods = { allow: 'GET, HEAD, OPTIONS, POST' }
+
+/** Routes, guards, reads, verifies, stores and answers. */
+export function createWebhookHandler({
+  route,
+  ingest,
+  trustedProxies,
+  bodyTimeout,
+  refused,
+  failed,
+  tried,
+}: WebhookHandling): HttpHandler {
+  const budget = createBodyBudget(mostHeld)
+
+  async function take(
+    { webhook, endpoint }: Route,
+    request: HttpRequest,
+    head: WebhookRequestHead,
+  ): Promise<Refusal | 'tried' | 'stored'> {
+    for (const guard of endpoint.guards ?? []) {
+      const refusal = await guard.check(head)
+      if (refusal) return refusal
     }
+    // Mandrill tries a new URL with HEAD, unsigned; people try it with a browser.
+    if (request.method !== 'POST') return 'tried'
     const receivedAt = new Date()
-    const reading = await request.readBody(webhook.maxBodyBytes)
-    if (reading.kind === 'refused') return refuse(reading.reason, reading.detail)
-    const { body } = reading
-    const read = await webhook
-      .read({ header: (name) => request.header(name), body }, receivedAt)
-      .catch(failedReading)
-    if (read.kind === 'refused') return refuse(read.reason, read.detail)
-    const outcome = await ingest(webhook, read.events, read.nonce, receivedAt)
-    return outcome === 'replayed'
-      ? refuse('replayed', 'its token came before with another event')
-      : plain(webhook.answers.stored, 'OK')
+    const early = refusedUnread(request, endpoint.maxBodyBytes)
+    if (early) return early
+    const held = budget.open()
+    try {
+      const size = endpoint.maxBodyBytes
+      const reading = await request.readBody({ size, time: bodyTimeout, reserve: held.reserve })
+      if (reading.kind === 'refused') return reading
+      const { body } = reading
+      const read = await endpoint.read({ ...head, body }, receivedAt)
+      if (read.kind === 'refused') return read
+      const { events, nonce } = read
+      const outcome = await ingest(webhook, events, nonce, receivedAt, { ...head, body })
+      if (outcome === 'stored') return 'stored'
+      const detail = 'its token came before with another event'
+      return { kind: 'refused', reason: 'replayed', detail }
+    } finally {
+      held.release()
+    }
+  }
+
+  /** Tells the guards that let a request through what became of it. */
+  async function tellGuards(
+    { endpoint, webhook }: Route,
+    head: WebhookRequestHead,
+    { reason }: Refusal,
+  ): Promise<void> {
+    for (const guard of endpoint.guards ?? []) {
+      try {
+        await guard.refused?.(head, reason)
+      } catch (error) {
+        refused(new WebhookError(webhook.name, 'unexpected', `a guard failed: ${messageOf(error)}`))
+      }
+    }
   }
 
   return async (request) => {
-    const path = withoutSlashes(request.path)
-    const webhook = webhooks.find(({ name }) => path.endsWith(`/${name}`))
-    if (!webhook) return undefined
-    // Mandrill tries a new URL with HEAD, unsigned; people try it with a browser.
-    if (request.method === 'GET' || request.method === 'HEAD') return plain(200, 'OK')
-    if (request.method !== 'POST')
-      return plain(405, 'Method Not Allowed', { allow: 'GET, HEAD, POST' })
-    try {
-      return await receive(webhook, request)
-    } catch (error) {
-      report(error instanceof StoreError ? error : new StoreError('storing a webhook', error))
-      return plain(503, 'Service Unavailable', { 'retry-after': retryAfter })
+    const [path = ''] = request.target.split('?', 1)
+    const found = route(path)
+    if (!found) return undefined
+    const { webhook } = found
+    const { method } = request
+    const answers = { ...usualAnswers, ...webhook.answers }
+    if (method === 'OPTIONS') return { status: 204, headers: allowedMethods, body: '' }
+    if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
+      return plain(405, 'Method Not Allowed', allowedMethods)
     }
+    const client = clientAddress(
+      request.peerAddress,
+      request.header('x-forwarded-for'),
+      trustedProxies,
+    )
+    const head: WebhookRequestHead = {
+      method,
+      target: request.target,
+      header: (name) => request.header(name),
+      ...(client !== undefined && { clientAddress: client }),
+    }
+    try {
+      const taken = await take(found, request, head).catch(ourFailure)
+      if (taken === 'stored') return plain(answers.stored, 'OK')
+      if (taken === 'tried') {
+        tried(webhook)
+        return plain(answers.tried, 'OK')
+      }
+      refused(new WebhookError(webhook.name, taken.reason, taken.detail))
+      await tellGuards(found, head, taken)
+      return refusal(answers, taken)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      failed(webhook, error)
+      return plain(answers.unavailable, texts.unavailable, comeAgain(retryAfter))
+    }
+  }
+}
+
+/** What is known to be wrong before anything of the body is read. */
+function refusedUnread(request: HttpRequest, limit: number): Refusal | undefined {
+  const encoding = request.header('content-encoding')?.trim().toLowerCase() ?? ''
+  if (encoding !== '' && encoding !== 'identity') {
+    const detail = `the body is encoded (${JSON.stringify(encoding.slice(0, 40))}), which no provider does`
+    return { kind: 'refused', reason: 'unsupported', detail }
+  }
+  return Number(request.header('content-length')) > limit
+    ? { kind: 'refused', reason: 'too-large', detail: `the body is over ${limit} bytes` }
+    : undefined
+}
+
+/** Reading failed, which is no fault of the caller; what the store says is another matter. */
+function ourFailure(error: unknown): Refusal {
+  if (error instanceof StoreError) throw error
+  const reason = error instanceof KeySourceError ? error.reason : 'unexpected'
+  return { kind: 'refused', reason, detail: messageOf(error) }
+}
+
+const texts: Record<keyof WebhookAnswers, string> = {
+  stored: 'OK',
+  tried: 'OK',
+  denied: 'Refused',
+  forged: 'Refused',
+  malformed: 'Bad Request',
+  unsupported: 'Unsupported Media Type',
+  tooLarge: 'Content Too Large',
+  tooSlow: 'Request Timeout',
+  limited: 'Too Many Requests',
+  unavailable: 'Service Unavailable',
+}
+
+function refusal(answers: WebhookAnswers, { reason, retryAfter: wait }: Refusal): HttpAnswer {
+  const outcome = outcomeOf(reason)
+  const status = answers[outcome]
+  const headers: Record<string, string> = {}
+  // The rest of the body is not read, so the connection cannot be used again.
+  if (reason === 'too-large' || reason === 'too-slow' || reason === 'overloaded') {
+    headers['connection'] = 'close'
+  }
+  if (outcome === 'limited' || outcome === 'unavailable') {
+    Object.assign(headers, comeAgain(wait === undefined ? retryAfter : Math.ceil(wait / 1000)))
+  }
+  if (status === 401) headers['www-authenticate'] = 'Basic realm="webhook"'
+  return plain(status, texts[outcome], headers)
+}
+
+const comeAgain = (seconds: number): Record<string, string> => ({ 'retry-after': String(seconds) })
+
+function plain(status: number, body: string, headers: Record<string, string> = {}): HttpAnswer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
+}
+
+/** By the end of the path: `…/<name>`, or `…/<name>/inbound` for mail. */
+export function routeByName(webhooks: readonly Webhook[]): WebhookHandling['route'] {
+  const routes = webhooks.flatMap((webhook) => {
+    const { name, inbound } = webhook
+    const events: Route = { end: `/${name}`, webhook, endpoint: webhook }
+    return inbound ? [events, { end: `/${name}/inbound`, webhook, endpoint: inbound }] : [events]
+  })
+  // The longest first: a webhook may be named `inbound`.
+  routes.sort((a, b) => b.end.length - a.end.length)
+  return (path) => {
+    const whole = withoutSlashes(path)
+    return routes.find(({ end }) => whole.endsWith(end))
   }
 }
 
@@ -86,88 +242,4 @@ function withoutSlashes(path: string): string {
   let end = path.length
   while (path[end - 1] === '/') end -= 1
   return path.slice(0, end)
-}
-
-function refusal(answers: WebhookAnswers, reason: RefusalReason): HttpAnswer {
-  switch (reason) {
-    case 'unsigned':
-    case 'bad-signature':
-    case 'stale':
-    case 'replayed':
-      return plain(answers.forged, 'Refused')
-    case 'malformed':
-    case 'unsupported':
-      return plain(answers.malformed, 'Bad Request')
-    case 'too-large':
-      // The rest of the body is not read, so the connection cannot be used again.
-      return plain(413, 'Content Too Large', { connection: 'close' })
-    case 'incomplete':
-      return plain(400, 'Bad Request')
-    case 'consumed':
-    case 'no-keys':
-    case 'unexpected':
-      // Our own fault, so it may come again.
-      return plain(503, 'Service Unavailable', { 'retry-after': retryAfter })
-  }
-}
-
-function failedReading(error: unknown): WebhookReading {
-  const reason = error instanceof KeySourceError ? 'no-keys' : 'unexpected'
-  return { kind: 'refused', reason, detail: messageOf(error) }
-}
-
-/** A body that is read piece by piece and never beyond the limit, in bytes. */
-export async function readBody(
-  pieces: AsyncIterable<Uint8Array>,
-  limit: number,
-): Promise<BodyReading> {
-  const read: Uint8Array[] = []
-  let size = 0
-  try {
-    for await (const piece of pieces) {
-      size += piece.length
-      if (size > limit) return tooLarge(limit)
-      read.push(piece)
-    }
-  } catch {
-    const detail = 'the connection broke before the body was whole'
-    return { kind: 'refused', reason: 'incomplete', detail }
-  }
-  return { kind: 'read', body: Buffer.concat(read) }
-}
-
-export function tooLarge(limit: number): BodyReading {
-  return { kind: 'refused', reason: 'too-large', detail: `the body is over ${limit} bytes` }
-}
-
-function plain(status: number, body: string, headers: Record<string, string> = {}): HttpAnswer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
-}
-
-/** The handler for servers that speak fetch: Hono, Next, h3, Bun, Deno, Workers. */
-export function fetchHandler(
-  handle: (request: HttpRequest) => Promise<HttpAnswer | undefined>,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
-    const answer =
-      (await handle({
-        method: request.method,
-        path: new URL(request.url).pathname,
-        header: (name) => request.headers.get(name) ?? undefined,
-        readBody: async (limit) =>
-          request.bodyUsed || request.body?.locked
-            ? consumed
-            : readBody(request.body ?? emptyBody(), limit),
-      })) ?? plain(404, 'Not Found')
-    const body = request.method === 'HEAD' ? null : answer.body
-    return new Response(body, { status: answer.status, headers: answer.headers })
-  }
-}
-
-async function* emptyBody(): AsyncGenerator<Uint8Array> {}
-
-const consumed: BodyReading = {
-  kind: 'refused',
-  reason: 'consumed',
-  detail: 'the body was read before: hand over the request untouched, or a clone of it',
 }

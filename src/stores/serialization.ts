@@ -11,9 +11,20 @@ type Serialized<T> = T extends unknown
 export function eventFromJson(json: string): AnyEvent {
   const stored: Serialized<AnyEvent> = JSON.parse(json)
   const dates = { occurredAt: new Date(stored.occurredAt), receivedAt: new Date(stored.receivedAt) }
-  if (stored.type !== 'suppression') return { ...stored, ...dates }
-  const { expiresAt, ...event } = stored
-  return { ...event, ...dates, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt) }) }
+  switch (stored.type) {
+    case 'suppression': {
+      const { expiresAt: expiry, ...event } = stored
+      return { ...event, ...dates, ...(expiry !== undefined && { expiresAt: new Date(expiry) }) }
+    }
+    case 'inbound': {
+      const { date, ...mail } = stored.mail
+      // Only the type of `mail` says that it is a date; in JSON it is a string.
+      const written = date === undefined ? {} : { date: new Date(date) }
+      return { ...stored, ...dates, mail: { ...mail, ...written } }
+    }
+    default:
+      return { ...stored, ...dates }
+  }
 }
 
 /** A message from the JSON it was stored as. */

@@ -1,4 +1,5 @@
 import type { ParsedEvent } from '../../../src/index.js'
+import { webhookRequest } from '../../webhook-request.js'
 import type { Webhook, WebhookReading } from '../../../src/index.js'
 import { mailgunWebhook } from '../../../src/providers/mailgun/index.js'
 import { sign } from '../../../src/providers/mailgun/signature.js'
@@ -27,8 +28,7 @@ export function read(
     headers = { 'content-type': 'application/json' },
   }: { webhook?: Webhook; headers?: Record<string, string> } = {},
 ): Promise<WebhookReading> {
-  const header = (name: string): string | undefined => new Map(Object.entries(headers)).get(name)
-  return webhook.read({ header, body: Buffer.from(body) }, new Date('2025-10-09T09:00:00Z'))
+  return webhook.read(webhookRequest(headers, body), new Date('2025-10-09T09:00:00Z'))
 }
 
 /** The events in a request that must be readable. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { mailgunSimulator, mailgunWebhook } from '../../../src/providers/mailgun/index.js'
+import { webhookRequest } from '../../webhook-request.js'
 import type { SimulatedEvent, SimulatedMessage } from '../../../src/testing/index.js'
 
 const apiKey = 'key-test'
@@ -201,9 +202,11 @@ describe('the simulated webhook', () => {
     const [request, ...others] = simulator.webhooks([entry], now, forged)
     if (!request) throw new Error('it makes no request')
     expect(others).toEqual([])
-    const header = (name: string) => new Map(Object.entries(request.headers)).get(name)
     const webhook = mailgunWebhook({ signingKey: simulator.signingKey })
-    return { message, reading: await webhook.read({ header, body: request.body }, now) }
+    return {
+      message,
+      reading: await webhook.read(webhookRequest(request.headers, request.body), now),
+    }
   }
 
   test.each<[Omit<SimulatedEvent, 'recipient'>, object]>([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { mandrillSimulator } from '../../../src/providers/mandrill/index.js'
+import { webhookRequest } from '../../webhook-request.js'
 import { verifySignature } from '../../../src/providers/mandrill/signature.js'
 import type { ApiAnswer, SimulatedEventType, SimulatedMessage } from '../../../src/simulator.js'
 import { read, receivedAt } from './webhook-requests.js'
@@ -241,9 +242,8 @@ describe('a simulated webhook', () => {
     const sent = await accepted()
     const entry = mandrill.entry(sent, { type, recipient: 'Ann@example.org' }, receivedAt)
     const [request] = mandrill.webhooks([entry], receivedAt)
-    const header = (name: string): string | undefined => request?.headers[name]
-    const body = request?.body ?? Buffer.alloc(0)
-    expect(await read({ header, body }, { key: mandrill.webhookKey, url })).toMatchObject({
+    const posted = webhookRequest(request?.headers ?? {}, request?.body ?? '')
+    expect(await read(posted, { key: mandrill.webhookKey, url })).toMatchObject({
       events: [
         {
           type,

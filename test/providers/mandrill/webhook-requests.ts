@@ -2,6 +2,7 @@ import {
   mandrillWebhook,
   type MandrillWebhookOptions,
 } from '../../../src/providers/mandrill/index.js'
+import { webhookRequest } from '../../webhook-request.js'
 import { sign } from '../../../src/providers/mandrill/signature.js'
 import type { ParsedEvent } from '../../../src/event.js'
 import type { WebhookReading, WebhookRequest } from '../../../src/provider.js'
@@ -32,8 +33,7 @@ export function requestOf(
   body: string,
   headers: Record<string, string | undefined> = {},
 ): WebhookRequest {
-  const all = new Map(Object.entries({ 'content-type': formType, ...headers }))
-  return { header: (name) => all.get(name), body: Buffer.from(body) }
+  return webhookRequest({ 'content-type': formType, ...headers }, body)
 }
 
 export function signedRequest(body: string, signing?: Signing): WebhookRequest {

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { ParsedEvent } from '../../../src/index.js'
 import { eventId } from '../../../src/matching.js'
 import { sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
-import { newKeys, signedHeaders, webhookRequest } from './signing.js'
+import { webhookRequest } from '../../webhook-request.js'
+import { newKeys, signedHeaders } from './signing.js'
 
 const { publicKey, privateKey } = newKeys()
 const webhook = sendgridWebhook({ publicKey })

@@ -1,5 +1,4 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { WebhookRequest } from '../../../src/provider.js'
 import {
   sign,
   signatureHeader,
@@ -24,10 +23,4 @@ export function signedHeaders(
     [signatureHeader]: sign(privateKey, timestamp, body),
     [timestampHeader]: timestamp,
   }
-}
-
-/** A request as the handler gives it to a webhook. */
-export function webhookRequest(headers: Record<string, string>, body: Buffer): WebhookRequest {
-  const byName = new Map(Object.entries(headers))
-  return { header: (name) => byName.get(name), body }
 }

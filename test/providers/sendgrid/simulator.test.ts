@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { sendgridSimulator, sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
 import type { ApiRequest, SimulatedEvent, SimulatedMessage } from '../../../src/simulator.js'
 import { apiKey } from './sending.js'
-import { webhookRequest } from './signing.js'
+import { webhookRequest } from '../../webhook-request.js'
 
 const now = new Date('2025-08-17T10:45:23Z')
 const simulator = sendgridSimulator({ apiKey })

@@ -5,7 +5,8 @@ import { ConfigurationError, type ParsedEvent } from '../../../src/index.js'
 import { sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
 import { signatureHeader, timestampHeader } from '../../../src/providers/sendgrid/signature.js'
 import type { KeySource } from '../../../src/signing-keys.js'
-import { newKeys, signedHeaders, webhookRequest } from './signing.js'
+import { webhookRequest } from '../../webhook-request.js'
+import { newKeys, signedHeaders } from './signing.js'
 import { vectors } from './vectors.js'
 
 const fixtures = join(__dirname, 'fixtures')
