@@ -127,8 +127,6 @@ export interface InboundMail {
   text?: string
   /** To be cleaned before it is shown. */
   html?: string
-  /** Whether `text` or `html` was too long, and stands here without its end. */
-  truncated: boolean
   /** The reply without quotes and signature, where the provider has parted them. */
   stripped?: { text?: string; html?: string; signature?: string }
   attachments: InboundAttachment[]
@@ -139,6 +137,8 @@ export interface InboundMail {
   /** The results as the provider words them, such as `pass`. */
   dkim?: string
   spf?: string
+  /** What could not be read as it should be, or was too long, in words; mostly empty. */
+  problems: string[]
 }
 
 /** What happened, without who it happened to: the part of an event that depends on its type. */

@@ -1,7 +1,10 @@
+export { attachmentFolder } from './attachment-folder.js'
+export type { AttachmentHead, AttachmentKeeper } from './attachments.js'
 export { createCorrelator } from './correlator.js'
-export type { Correlator, MessageQuery } from './correlator.js'
+export type { Correlator, MessageQuery, RefusedListener } from './correlator.js'
 export type { CorrelatorOptions } from './correlator-options.js'
 export type { DeadLetter, DeadLetters, ListenerFailure } from './dead-letters.js'
+export type { EndpointHealth, RequestOutcome, WebhookHealth } from './endpoint-health.js'
 export {
   ConfigurationError,
   ListenerError,
@@ -13,19 +16,37 @@ export {
 export type { CorrelatorError, RefusalReason, SendErrorCategory, SendErrorCode } from './errors.js'
 export type {
   AnyEvent,
+  AttachmentContent,
   Bounce,
   BounceKind,
   Correlation,
   EventFact,
   EventOf,
   EventType,
+  InboundAttachment,
+  InboundMail,
   MailEvent,
+  MailHeader,
   MatchedVia,
   ParsedEvent,
   RawEvents,
+  RawInboundMails,
   RejectReason,
   SubscriptionScope,
 } from './event.js'
+export type { ConnectionInfo, FetchHandler } from './fetch-handler.js'
+export { guardWebhook } from './guarded-webhook.js'
+export type { GuardedWebhook, GuardedWebhookOptions, VerifiedHandler } from './guarded-webhook.js'
+export {
+  addressAllowList,
+  basicAuth,
+  forgeryLimit,
+  querySecret,
+  rateLimit,
+  userAgent,
+} from './guards.js'
+export type { RateLimiter } from './guards.js'
+export type { InboundOptions } from './inbound-mail.js'
 export type { CorrelatorEvents, EventListener, ListenerOptions } from './listeners.js'
 export type {
   Address,
@@ -47,12 +68,16 @@ export type {
 export type { NodeHandler } from './node-handler.js'
 export type { Paging } from './paging.js'
 export type {
+  Guard,
   Nonce,
+  Refusal,
   SendRecorder,
   Webhook,
   WebhookAnswers,
+  WebhookEndpoint,
   WebhookReading,
   WebhookRequest,
+  WebhookRequestHead,
 } from './provider.js'
 export type { RecordedMessage } from './recorded-message.js'
 export type { ProviderInfo } from './send-result.js'
@@ -92,4 +117,6 @@ export type {
   TransportEvents,
 } from './transporter.js'
 export type { UnsupportedPolicy } from './unsupported-fields.js'
+export type { VerifiableRequest } from './verifiable-request.js'
 export type { WaitOptions } from './waiting.js'
+export type { WebhookOptions } from './webhook-options.js'
