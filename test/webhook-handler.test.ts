@@ -1,25 +1,46 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { KeySourceError } from '../src/errors.js'
-import { createCorrelator, memoryStore, type Store } from '../src/index.js'
+import { createCorrelator, memoryStore, type Store, type WebhookError } from '../src/index.js'
+import { bodyAtHand, createBodyBudget, readBody } from '../src/request-body.js'
 import { type Endpoint, startEndpoint } from './endpoint.js'
 import { type OutsideEntry, outsideWebhook, postEntries, secret } from './outside-provider.js'
 import { collectErrors } from './told-events.js'
 
 const delivered: OutsideEntry = { type: 'delivered', at: 1_760_000_000, to: 'ann@example.com' }
 
+// As the tutorials of the providers have it, and not as the providers need it.
+const otherAnswers = {
+  tried: 204,
+  stored: 201,
+  forged: 401,
+  malformed: 409,
+  unsupported: 406,
+  tooLarge: 404,
+}
+
 let store: Store
 let correlator: ReturnType<typeof createCorrelator>
 let errors: string[]
+let reasons: string[]
 let endpoint: Endpoint
 
 beforeEach(async () => {
   store = memoryStore()
   correlator = createCorrelator({
     store,
-    webhooks: [outsideWebhook(), outsideWebhook({ name: 'outside-2', maxBodyBytes: 20 })],
+    webhooks: [
+      outsideWebhook(),
+      outsideWebhook({ name: 'outside-2', maxBodyBytes: 20 }),
+      outsideWebhook({ name: 'outside-3', inbound: outsideWebhook() }),
+      outsideWebhook({ name: 'other-answers', maxBodyBytes: 200, answers: otherAnswers }),
+    ],
+    bodyTimeout: 300,
   })
   errors = collectErrors(correlator)
+  reasons = []
+  correlator.on('refused', ({ reason }) => void reasons.push(reason))
   endpoint = await startEndpoint(correlator.nodeHandler)
 })
 afterEach(async () => {
@@ -69,9 +90,53 @@ describe.each(faces)('%s', (_, ask) => {
     },
   )
 
-  test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS'])('allows no %s', async (method) => {
+  test.each(['PUT', 'DELETE', 'PATCH'])('allows no %s', async (method) => {
     const response = await ask('/outside', { method })
-    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
+    expect([response.status, response.headers.get('allow')]).toEqual([
+      405,
+      'GET, HEAD, OPTIONS, POST',
+    ])
+  })
+
+  test('says to OPTIONS what it allows', async () => {
+    const response = await ask('/outside', { method: 'OPTIONS' })
+    expect([response.status, response.headers.get('allow'), await response.text()]).toEqual([
+      204,
+      'GET, HEAD, OPTIONS, POST',
+      '',
+    ])
+  })
+
+  test.each(['gzip', 'br', 'deflate, gzip', 'x-bomb'])(
+    'reads no body that is encoded with %s',
+    async (encoding) => {
+      const response = await post('/outside', [delivered], {
+        ...secret,
+        'content-encoding': encoding,
+      })
+      expect([response.status, await response.text()]).toEqual([415, 'Unsupported Media Type'])
+      expect(reasons).toEqual(['unsupported'])
+      await nothingStored()
+    },
+  )
+
+  test('answers with the statuses that a webhook asks for', async () => {
+    const asked = [
+      await ask('/other-answers', { method: 'GET' }),
+      await post('/other-answers', [delivered]),
+      await post('/other-answers', [delivered], {}),
+      await post('/other-answers', { not: 'a list' }),
+      await post('/other-answers', [delivered], { ...secret, 'content-encoding': 'gzip' }),
+      await post('/other-answers', [{ ...delivered, id: 'x'.repeat(300) }]),
+    ]
+    expect(asked.map(({ status }) => status)).toEqual([204, 201, 401, 409, 406, 404])
+    expect(asked[2]?.headers.get('www-authenticate')).toBe('Basic realm="webhook"')
+  })
+
+  test('serves inbound mail one path further, where a webhook takes any', async () => {
+    expect((await post('/outside-3/inbound', [delivered])).status).toBe(202)
+    expect((await post('/outside-3/inbound/', [delivered], {})).status).toBe(418)
+    expect((await post('/outside/inbound', [delivered])).status).toBe(404)
   })
 
   test('refuses what is forged, with the status of the provider and without a reason', async () => {
@@ -216,4 +281,109 @@ test('a path of slashes alone costs no more than its length', async () => {
   await ask(1000)
   // Gone through once for each slash it would be tens of seconds.
   expect(await ask(200_000)).toBeLessThan(2000)
+})
+
+describe('a body that comes slowly', () => {
+  test('is given up in time, and the caller is answered', async () => {
+    const pieces = ReadableStream.from(
+      (async function* () {
+        for (let piece = 0; piece < 100; piece += 1) {
+          yield Buffer.from(' ')
+          await delay(50)
+        }
+      })(),
+    )
+    const response = await fetch(`${endpoint.url}/outside`, {
+      method: 'POST',
+      body: pieces,
+      headers: secret,
+      duplex: 'half',
+    })
+    expect([response.status, await response.text()]).toEqual([408, 'Request Timeout'])
+    expect(reasons).toEqual(['too-slow'])
+    await nothingStored()
+  })
+
+  test('is given up in time where fetch requests come, too', async () => {
+    let cancelled = false
+    const body = new ReadableStream({
+      pull: () => new Promise(() => {}),
+      cancel: () => void (cancelled = true),
+    })
+    const request = new Request('https://example.com/outside', {
+      method: 'POST',
+      headers: secret,
+      body,
+      duplex: 'half',
+    })
+    expect((await correlator.handler(request)).status).toBe(408)
+    expect([reasons, cancelled]).toEqual([['too-slow'], true])
+  })
+})
+
+test('many large bodies at once are put off rather than held in memory', async () => {
+  const held = createBodyBudget(1000)
+  const first = held.open()
+  const second = held.open()
+  expect([first.reserve(600), second.reserve(400), second.reserve(1)]).toEqual([true, true, false])
+  first.release()
+  first.release()
+  expect(second.reserve(600)).toBe(true)
+  const limits = { size: 10, time: 1000, reserve: () => false }
+  const pieces = (async function* () {
+    yield Buffer.from('x')
+  })()
+  expect(await readBody(pieces, limits)).toMatchObject({ kind: 'refused', reason: 'overloaded' })
+  expect(bodyAtHand(Buffer.from('x'), limits)).toMatchObject({ reason: 'overloaded' })
+})
+
+test('bodies that are refused in the end leave memory as it was', async () => {
+  const big = createCorrelator({
+    store: memoryStore(),
+    webhooks: [outsideWebhook({ maxBodyBytes: 32 * 1024 * 1024 })],
+  })
+  const told: string[] = []
+  big.on('refused', ({ reason }) => void told.push(reason))
+  const body = Buffer.alloc(16 * 1024 * 1024, 'x')
+  // More in sum than may be held at once: what a refused body held is given back.
+  for (let time = 0; time < 40; time += 1) {
+    const request = new Request('https://example.com/outside', { method: 'POST', body })
+    expect((await big.handler(request)).status).toBe(418)
+  }
+  expect(new Set(told)).toEqual(new Set(['bad-signature']))
+  await big.close()
+})
+
+test('a listener of refusals is told which webhook and why, and can be taken away again', async () => {
+  const told: unknown[] = []
+  const listener = (refusal: WebhookError): void =>
+    void told.push([refusal.webhook, refusal.reason, refusal.message])
+  const stop = correlator.on('refused', listener)
+  const post = () => postEntries(`${endpoint.url}/outside`, [delivered], {})
+  await post()
+  const first = [['outside', 'bad-signature', 'outside: webhook refused: the secret is wrong']]
+  expect(told).toEqual(first)
+  stop()
+  await post()
+  correlator.on('refused', listener)
+  correlator.off('refused', listener)
+  await post()
+  expect(told).toEqual(first)
+  expect(() => correlator.on('refused', 'no function' as never)).toThrow(TypeError)
+})
+
+test('where somebody listens to refusals there is no warning, and else there is one', async () => {
+  const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const quiet = createCorrelator({ store: memoryStore(), webhooks: [outsideWebhook()] })
+  const stop = quiet.on('refused', () => {})
+  const forge = () =>
+    quiet.handler(new Request('https://example.com/outside', { method: 'POST', body: '[]' }))
+  await forge()
+  expect(warn).not.toHaveBeenCalled()
+  stop()
+  await forge()
+  await forge()
+  expect(warn).toHaveBeenCalledTimes(1)
+  warn.mockRestore()
+  await quiet.close()
 })

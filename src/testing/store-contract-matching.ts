@@ -9,6 +9,7 @@ import {
   recordAt,
   recordOf,
   resultOf,
+  type SampleEvent,
   start,
 } from './store-samples.js'
 import {
@@ -45,6 +46,32 @@ function complaint(sentWithin?: TimeSpan): IncomingBatch {
 }
 
 const span: TimeSpan = { from: start - minute, to: start + minute }
+
+/** A mail that came in, with what no other event has. */
+const reply: SampleEvent = {
+  type: 'inbound',
+  recipient: 'box@in.example.com',
+  messageId: '<reply@example.com>',
+  mail: {
+    envelope: { from: 'ann@example.com', to: ['box@in.example.com'] },
+    from: { name: 'Ann', address: 'ann@example.com' },
+    to: [],
+    cc: [],
+    replyTo: [],
+    subject: 'Re: Order – “thanks” 🎉',
+    date: new Date(start + 100),
+    messageId: '<reply@example.com>',
+    inReplyTo: '<unknown@example.com>',
+    references: ['<unknown@example.com>'],
+    text: 'Thanks\r\n\tüñ',
+    attachments: [
+      { contentType: 'text/plain', size: 1, content: { kind: 'embedded', base64: 'eA==' } },
+    ],
+    inline: {},
+    headers: [{ name: 'X', value: '2020-01-01T00:00:00.000Z' }],
+    problems: [],
+  },
+}
 
 /** Messages that are there when the complaint comes, and the span it is matched in. */
 interface Candidates {
@@ -128,6 +155,34 @@ export const matchingChecks: Checks = {
       [expected],
     )
     same(result.trackingIds, [record.trackingId])
+  },
+
+  'gives an inbound mail to the message that it answers, whole, and says nothing of its recipient':
+    async ({ store, other }) => {
+      const record = recordOf('ann@example.com')
+      await add(store, record)
+      const batch = batchOf({ ...reply, ownId: record.trackingId })
+      const result = await ingest(store, batch)
+      const expected = {
+        ...batch.events[0]?.event,
+        trackingId: record.trackingId,
+        correlation: { status: 'matched', via: 'own-id' },
+      }
+      same((await other.message(record.trackingId))?.events, [expected])
+      same(
+        result.deliveries.map(({ event }) => event),
+        [expected],
+      )
+      equal(await statusOf(store, record), 'pending')
+    },
+
+  'tells an inbound mail at once that answers nothing known': async ({ store }) => {
+    const result = await ingest(store, batchOf(reply))
+    equal(result.waiting, 0)
+    same(
+      result.deliveries.map(({ event }) => event.correlation),
+      [{ status: 'foreign' }],
+    )
   },
 
   ...each(
