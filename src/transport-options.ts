@@ -12,6 +12,12 @@ export interface TransportOptions {
   unsupported?: UnsupportedPolicy
   /** Records every message, so that webhooks can be matched to it. */
   correlator?: SendRecorder
+  /**
+   * Where answers are received, such as `reply@in.example.com`: a message that names no `replyTo` of its
+   * own then asks for answers to `reply+<trackingId>@in.example.com`, by which inbound mail finds its
+   * message whatever providers and mail programs do to Message-IDs.
+   */
+  replyAddress?: string
 }
 
 /** How long a provider may take to answer unless the caller says otherwise, in ms. */
@@ -51,7 +57,7 @@ export function checkedBaseUrl(transport: string, baseUrl: string): string {
 }
 
 type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'unsupported'>> &
-  Pick<TransportOptions, 'correlator'>
+  Pick<TransportOptions, 'correlator' | 'replyAddress'>
 
 /**
  * The options that every transport has, with their defaults.
@@ -62,7 +68,7 @@ export function checkedTransportOptions(
   transport: string,
   options: TransportOptions,
 ): CheckedOptions {
-  const { timeout = defaultTimeout, unsupported = 'throw', correlator } = options
+  const { timeout = defaultTimeout, unsupported = 'throw', correlator, replyAddress } = options
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
     throw new ConfigurationError(
       `${transport}: timeout must be a number of ms above 0, and is ${String(timeout)}`,
@@ -76,5 +82,16 @@ export function checkedTransportOptions(
   if (correlator !== undefined && typeof correlator?.recordSending !== 'function') {
     throw new ConfigurationError(`${transport}: correlator must be what createCorrelator() gave`)
   }
-  return { timeout, unsupported, ...(correlator && { correlator }) }
+  // A local part has room for 64 characters, of which an id with its plus takes 37.
+  if (replyAddress !== undefined && !/^[^\s<>@+]{1,27}@[^\s<>@]+$/.test(replyAddress)) {
+    throw new ConfigurationError(
+      `${transport}: replyAddress must be a bare address with at most 27 characters before the @ and no +, and is ${JSON.stringify(replyAddress)}`,
+    )
+  }
+  return {
+    timeout,
+    unsupported,
+    ...(correlator && { correlator }),
+    ...(replyAddress !== undefined && { replyAddress }),
+  }
 }

@@ -57,7 +57,7 @@ export function createProviderTransport<Request, Provider extends string>(
   client: ProviderClient<Request>,
   options: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
-  const { timeout, unsupported, correlator } = checkedTransportOptions(
+  const { timeout, unsupported, correlator, replyAddress } = checkedTransportOptions(
     `${provider} transport`,
     options,
   )
@@ -65,7 +65,7 @@ export function createProviderTransport<Request, Provider extends string>(
     const { head, tags, metadata, flaw } = draft
     if (flaw !== undefined) throw flaw
     refuseLoss(provider, uncarriedFields(fields(mail.data), head, provider), unsupported)
-    const resolved = await resolveMail(mail, head)
+    const resolved = await resolveMail(mail, withReplyAddress(head, replyAddress, trackingId))
     const { request, lost } = client.buildRequest({ ...resolved, tags, metadata }, trackingId)
     refuseLoss(provider, lost, unsupported)
     return request
@@ -144,6 +144,18 @@ export function createProviderTransport<Request, Provider extends string>(
       })
     },
   })
+}
+
+/** Asks for answers to an address of this message alone, where it names none itself. */
+function withReplyAddress(
+  head: MailHead,
+  replyAddress: string | undefined,
+  trackingId: string,
+): MailHead {
+  if (replyAddress === undefined || head.replyTo.length > 0) return head
+  const name = head.from[0]?.name ?? ''
+  const address = replyAddress.replace('@', `+${trackingId}@`)
+  return { ...head, replyTo: [{ name, address }] }
 }
 
 /** What is known of a message before its content is read. */

@@ -37,6 +37,34 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 
 afterEach(() => void jest.restoreAllMocks())
 
+describe('an address for replies', () => {
+  const send = async (change: MailOptions = {}) => {
+    const client = outsideClient()
+    const options = { replyAddress: 'reply@in.example.com' }
+    const transporter = nodemailer.createTransport(outsideTransport(client, options))
+    const { trackingId } = await transporter.sendMail({ ...mail, ...change })
+    return { trackingId, replyTo: client.sent[0]?.mail.replyTo }
+  }
+
+  test('is another one for each message, under the name of its sender', async () => {
+    const { trackingId, replyTo } = await send()
+    expect(replyTo).toEqual([{ name: 'Shop', address: `reply+${trackingId}@in.example.com` }])
+    expect((await send({ from: 'shop@example.com' })).replyTo).toMatchObject([{ name: '' }])
+  })
+
+  test('does not take the place of one that the message has', async () => {
+    const { replyTo } = await send({ replyTo: 'help@example.com' })
+    expect(replyTo).toEqual([{ name: '', address: 'help@example.com' }])
+  })
+
+  test.each(['reply', 'Reply <reply@in.example.com>', 'a+b@in.example.com', `${'x'.repeat(28)}@y`])(
+    'cannot be %s',
+    (replyAddress) => {
+      expect(() => outsideTransport(outsideClient(), { replyAddress })).toThrow(ConfigurationError)
+    },
+  )
+})
+
 describe('what sendMail resolves with', () => {
   test('has the fields of Nodemailer and ours', async () => {
     const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
