@@ -4,7 +4,7 @@ import type { HttpHandler } from './webhook-handler.js'
 /** What a server knows of a request that does not stand in it. */
 export interface ConnectionInfo {
   /** The address at the other end of the connection; guards by address need it. */
-  remoteAddress?: string
+  remoteAddress?: string | undefined
 }
 
 /** A handler for servers that speak fetch. Frameworks may hand it more than it asks for. */

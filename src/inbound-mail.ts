@@ -64,7 +64,8 @@ export async function inboundEvent(
   const text = bound('text', received.text)
   const html = bound('html', received.html)
   const headers = boundHeaders(received.headers, problems)
-  const { envelope, stripped, spam, dkim, spf } = received
+  const stripped = received.stripped && boundEach(received.stripped, bound)
+  const { envelope, spam, dkim, spf } = received
   const mail: InboundMail = {
     envelope,
     ...head,
@@ -105,6 +106,20 @@ export async function inboundEvent(
       html,
       received.parts.map(digestOf),
     ]),
+  }
+}
+
+function boundEach(
+  stripped: NonNullable<InboundMail['stripped']>,
+  bound: (name: string, text: string | undefined) => string | undefined,
+): NonNullable<InboundMail['stripped']> {
+  const text = bound('the stripped text', stripped.text)
+  const html = bound('the stripped HTML', stripped.html)
+  const signature = bound('the stripped signature', stripped.signature)
+  return {
+    ...(text !== undefined && { text }),
+    ...(html !== undefined && { html }),
+    ...(signature !== undefined && { signature }),
   }
 }
 

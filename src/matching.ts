@@ -55,7 +55,11 @@ export function eventId(provider: string, event: ParsedEvent): string {
   const at = event.type === 'inbound' ? event.mail.date?.getTime() : timeOf(event)
   return timedId(inRange(at) ?? 0, [
     provider,
-    event.providerMessageId ?? event.messageId ?? event.ownId ?? '',
+    (event.type === 'inbound' ? event.messageId : undefined) ??
+      event.providerMessageId ??
+      event.messageId ??
+      event.ownId ??
+      '',
     event.recipient === undefined ? '' : canonicalAddress(event.recipient),
     event.type,
     event.providerEvent,

@@ -1,10 +1,16 @@
 import { isUtf8 } from 'node:buffer'
+import type { Email, Mailbox, PostalMimeOptions } from 'postal-mime'
 import { decodeText } from './charset.js'
 import type { MailHeader } from './event.js'
 import type { Address } from './message.js'
 import { exported, optionalPackage } from './optional-package.js'
 
-type PostalMime = Pick<typeof import('postal-mime'), 'default' | 'addressParser' | 'decodeWords'>
+// What is used of the package: its types for CommonJS have another form than those for modules.
+interface PostalMime {
+  default: { parse(source: Buffer, options: PostalMimeOptions): Promise<Email> }
+  addressParser(text: string, options: { flatten: boolean }): Pick<Mailbox, 'name' | 'address'>[]
+  decodeWords(text: string): string
+}
 
 /** What a mail consists of beside its headers and its text. */
 export interface MailPart {

@@ -13,15 +13,29 @@ export type NodeHandler = (
   next?: (error?: unknown) => void,
 ) => Promise<void>
 
+/** Under which an adapter keeps on a request what its host knows of it: a text, as there are two builds. */
+export const hostNotes = Symbol.for('mailtrail.hostNotes')
+
+/** What a host knows of a request and keeps elsewhere. */
+export interface HostNotes {
+  /** Path and query as they were asked for. */
+  target: string
+  /** The raw body, where the host has read it and kept it. */
+  rawBody: unknown
+  host: keyof typeof remedies
+}
+
+type NotedRequest = IncomingMessage & { [hostNotes]?: HostNotes }
+
 export function nodeHandler(handle: HttpHandler): NodeHandler {
-  return async (request, response, next) => {
+  return async (request: NotedRequest, response, next) => {
     const peer = request.socket.remoteAddress
     const answer = await handle({
       method: request.method ?? 'GET',
       target: targetOf(request),
       ...(peer !== undefined && { peerAddress: peer }),
       header: (name) => headerOf(request, name),
-      readBody: (limits) => bodyOf(request, limits),
+      readBody: (limits) => bodyOf(request, response, limits),
     })
     // A host with a timeout of its own may have answered meanwhile, and nobody can twice.
     if (response.headersSent) return
@@ -38,8 +52,8 @@ const notFound: HttpAnswer = {
 }
 
 /** Path and query as they were asked for: Express takes the part that it is mounted at from `url`. */
-function targetOf(request: IncomingMessage): string {
-  const original: unknown = Reflect.get(request, 'originalUrl')
+function targetOf(request: NotedRequest): string {
+  const original: unknown = request[hostNotes]?.target ?? Reflect.get(request, 'originalUrl')
   return typeof original === 'string' ? original : (request.url ?? '/')
 }
 
@@ -56,26 +70,52 @@ function write(request: IncomingMessage, response: ServerResponse, answer: HttpA
   response.end(request.method === 'HEAD' || status === 204 ? undefined : body)
 }
 
-async function bodyOf(request: IncomingMessage, limits: BodyLimits): Promise<BodyReading> {
+async function bodyOf(
+  request: NotedRequest,
+  response: ServerResponse,
+  limits: BodyLimits,
+): Promise<BodyReading> {
   const kept = keptBody(request)
   if (kept) return bodyAtHand(kept, limits)
-  if (request.readableEnded || request.readableDidRead) return consumed
+  if (request.readableEnded || request.readableDidRead) return consumedBy(request, response)
   // Were it destroyed at an early end, as is the default, nobody could be answered any more.
   return readBody(request.iterator({ destroyOnReturn: false }), limits)
 }
 
-const consumed: BodyReading = {
-  kind: 'refused',
-  reason: 'consumed',
-  detail:
-    'the body was parsed before, and signatures are over its raw bytes: mount the handler before express.json() and the like, or let the parser keep them, as in express.json({ verify: (request, _response, body) => { request.rawBody = body } })',
+/** The raw bytes where the host kept them: `rawBody`, or `body` from express.raw(). */
+function keptBody(request: NotedRequest): Buffer | undefined {
+  const rawBody: unknown = request[hostNotes]?.rawBody ?? Reflect.get(request, 'rawBody')
+  // As text it is the same bytes again where they are UTF-8; where not, the signature does not fit.
+  if (typeof rawBody === 'string') return Buffer.from(rawBody)
+  const others: unknown[] = [rawBody, Reflect.get(request, 'body')]
+  return others.find((value) => Buffer.isBuffer(value))
 }
 
-/** The raw bytes where the host kept them: `rawBody`, or `body` from express.raw(). */
-function keptBody(request: IncomingMessage): Buffer | undefined {
-  for (const name of ['rawBody', 'body']) {
-    const value: unknown = Reflect.get(request, name)
-    if (Buffer.isBuffer(value)) return value
+/** How a host leaves the raw bytes alone, or keeps them. */
+const remedies = {
+  express:
+    'in Express, mount the handler before express.json() and the like, or let these keep the bytes, as in express.json({ verify: (request, _response, body) => { request.rawBody = body } })',
+  nest: 'in Nest, mount it in main.ts with app.use(path, correlator.nodeHandler), or create the application with NestFactory.create(AppModule, { rawBody: true })',
+  koa: 'in Koa, use koaMiddleware(correlator) of mailtrail/koa before bodyParser() and the like',
+  fastify:
+    'in Fastify, register fastifyPlugin(correlator) of mailtrail/fastify in place of a route of your own',
+  next: "in Next's pages API, add to the file of the route: export const config = { api: { bodyParser: false } }",
+}
+
+function consumedBy(request: NotedRequest, response: ServerResponse): BodyReading {
+  const remedy = hostsOf(request, response).map((host) => remedies[host])
+  return {
+    kind: 'refused',
+    reason: 'consumed',
+    detail: `the body was read before, and signatures are over its raw bytes: ${remedy.join('; ')}`,
   }
-  return undefined
+}
+
+/** Which host has read the body, as far as it shows. */
+function hostsOf(request: NotedRequest, response: ServerResponse): (keyof typeof remedies)[] {
+  const noted = request[hostNotes]?.host
+  if (noted) return [noted]
+  if (typeof Reflect.get(response, 'revalidate') === 'function') return ['next']
+  if (typeof Reflect.get(request, 'app') === 'function') return ['express', 'nest']
+  return ['express', 'nest', 'koa', 'fastify', 'next']
 }

@@ -81,12 +81,12 @@ const deepestNesting = 64
 
 /**
  * Reads the entries of a batch one by one: what cannot be read becomes an `unknown` event with the
- * reason, and the rest goes on.
+ * reason, and the rest goes on. `read` gives events, or what else there is to be made of an entry.
  */
-export function readEach(
+export function readEach<Read = ParsedEvent>(
   entries: readonly unknown[],
-  read: (entry: Fields) => ParsedEvent,
-): ParsedEvent[] {
+  read: (entry: Fields) => Read,
+): (Read | ParsedEvent)[] {
   return entries.map((entry) => {
     if (nestsDeeper(entry, deepestNesting)) {
       return unreadable(asText(entry), 'it is nested too deeply')

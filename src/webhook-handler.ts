@@ -160,7 +160,7 @@ export function createWebhookHandler({
       }
       refused(new WebhookError(webhook.name, taken.reason, taken.detail))
       await tellGuards(found, head, taken)
-      return refusal(answers, taken)
+      return answerTo(answers, taken)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       failed(webhook, error)
@@ -201,7 +201,7 @@ const texts: Record<keyof WebhookAnswers, string> = {
   unavailable: 'Service Unavailable',
 }
 
-function refusal(answers: WebhookAnswers, { reason, retryAfter: wait }: Refusal): HttpAnswer {
+function answerTo(answers: WebhookAnswers, { reason, retryAfter: wait }: Refusal): HttpAnswer {
   const outcome = outcomeOf(reason)
   const status = answers[outcome]
   const headers: Record<string, string> = {}

@@ -77,10 +77,17 @@ describe('no code', () => {
     expect(pathsOf(http)).toEqual(['node-handler.ts'])
   })
 
+  test('of an adapter imports its framework, which others need not have', () => {
+    const importing = files
+      .filter(inFolder('adapters'))
+      .filter(({ imports }) => imports.some((name) => !/^node:|\.ts$/.test(name)))
+    expect(pathsOf(importing)).toEqual([])
+  })
+
   test('of the core imports a provider or a store, but for the plain one in the face', () => {
     const core = files.filter(({ path }) => !path.includes('/') && path !== 'index.ts')
     const importing = core.filter(({ imports }) =>
-      imports.some((name) => /^(?:providers|stores|testing)\//.test(name)),
+      imports.some((name) => /^(?:adapters|providers|stores|testing)\//.test(name)),
     )
     expect(pathsOf(importing)).toEqual([])
   })

@@ -8,6 +8,7 @@ import { version } from '../src/version.js'
 const root = dirname(__dirname)
 const manifest: {
   version: string
+  dependencies: Record<string, string>
   exports: Record<string, string | { import: Conditions; require: Conditions }>
 } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
@@ -26,6 +27,21 @@ function run(folder: string, file: string, program: string): string {
   return execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8', env: {} }).trim()
 }
 
+/** These packages and those that they depend on. */
+function withDependencies(names: readonly string[]): Set<string> {
+  const all = new Set<string>()
+  const add = (name: string): void => {
+    if (all.has(name)) return
+    all.add(name)
+    const { dependencies = {} }: { dependencies?: Record<string, string> } = JSON.parse(
+      readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'),
+    )
+    for (const dependency of Object.keys(dependencies)) add(dependency)
+  }
+  for (const name of names) add(name)
+  return all
+}
+
 let project = ''
 
 beforeAll(() => {
@@ -33,7 +49,7 @@ beforeAll(() => {
   for (const part of ['dist/esm', 'dist/cjs', 'package.json']) {
     cpSync(join(root, part), join(project, 'node_modules/mailtrail', part), { recursive: true })
   }
-  for (const name of ['nodemailer', 'uuid']) {
+  for (const name of withDependencies(['nodemailer', ...Object.keys(manifest.dependencies)])) {
     cpSync(join(root, 'node_modules', name), join(project, 'node_modules', name), {
       recursive: true,
     })

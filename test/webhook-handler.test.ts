@@ -210,11 +210,11 @@ test.each([
 ])('when %s, a webhook is answered 503', async (_, error) => {
   const read = (): Promise<never> => Promise.reject(error)
   const other = createCorrelator({ store, webhooks: [outsideWebhook({ read })] })
-  const reasons: unknown[] = []
-  other.onError((reported) => reasons.push([Reflect.get(reported, 'reason'), reported.message]))
+  const told: unknown[] = []
+  other.onError((reported) => told.push([Reflect.get(reported, 'reason'), reported.message]))
   const request = new Request('https://example.com/outside', { method: 'POST', body: '[]' })
   expect((await other.handler(request)).status).toBe(503)
-  expect(reasons).toEqual([
+  expect(told).toEqual([
     [
       error instanceof KeySourceError ? 'no-keys' : 'unexpected',
       'outside: webhook refused: outsideWebhook: key could not be had: sealed',

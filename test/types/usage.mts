@@ -4,17 +4,26 @@ import { createServer } from 'node:http'
 import nodemailer, { createTransport, type Transporter } from 'nodemailer'
 import * as namespace from 'nodemailer'
 import {
+  basicAuth,
   type Correlator,
   type CorrelatorEvents,
   createCorrelator,
   type EventOf,
+  type Guard,
+  guardWebhook,
   type MailEvent,
   memoryStore,
   type ProviderTransporter,
+  querySecret,
   SendError,
   type SentMessage,
   type TransportEvents,
+  userAgent,
+  type WebhookError,
 } from 'mailtrail'
+import { fastifyPlugin } from 'mailtrail/fastify'
+import { koaMiddleware } from 'mailtrail/koa'
+import { lambdaHandler } from 'mailtrail/lambda'
 import { type MailgunInfo, mailgunTransport, mailgunWebhook } from 'mailtrail/mailgun'
 import { mandrillTransport, mandrillWebhook } from 'mailtrail/mandrill'
 import { sendgridTransport, sendgridWebhook } from 'mailtrail/sendgrid'
@@ -101,6 +110,24 @@ const off = correlator.on(['clicked', 'opened'], (event) => {
 })
 off()
 correlator.onAny((event) => void describe(event))
+correlator.on('refused', (refusal) => {
+  same<typeof refusal, WebhookError>(true)
+  void refusal.reason
+})
+// @ts-expect-error a refusal is no event
+correlator.on('refused', (refusal: EventOf<'bounced'>) => void refusal)
+// @ts-expect-error nor is it told together with events
+correlator.on(['refused', 'bounced'], () => {})
+const told: CorrelatorEvents['refused'][0]['webhook'] = 'sendgrid'
+void [told, correlator.health().webhooks[0]?.requests.stored]
+const guards: Guard[] = [querySecret('s'), basicAuth('user', async () => ['p']), userAgent(/^x/)]
+const { handler: guarded } = guardWebhook(
+  sendgridWebhook({ publicKey: 'k', guards, answers: { forged: 404 } }),
+  (request, events) => void [request.body.length, events.length],
+)
+void guarded
+// @ts-expect-error no answer has that name
+void sendgridWebhook({ publicKey: 'k', answers: { badSignature: 404 } })
 correlator.onError((error) => void (error.code === 'EWEBHOOK' && error.reason))
 // @ts-expect-error there is no such event
 correlator.on('exploded', () => {})
@@ -138,11 +165,18 @@ function describe(event: MailEvent): string {
       return event.scope.kind
     case 'suppression':
       return event.address
+    case 'inbound':
+      // What a provider tells of mail alone is typed there, and its other fields are as everywhere.
+      if (event.provider === 'sendgrid') void event.raw.sender_ip?.length
+      if (event.provider === 'mailgun') void event.raw.recipient?.length
+      if (event.provider === 'mandrill') void event.raw.msg
+      return event.mail.attachments[0]?.filename ?? event.mail.text ?? ''
     case 'unknown':
       return event.error ?? ''
   }
 }
 
+void [fastifyPlugin(correlator), koaMiddleware(correlator), lambdaHandler(correlator)]
 createServer(correlator.nodeHandler)
 const handler: (request: Request) => Promise<Response> = correlator.handler
 void [handler, memoryStore()]
