@@ -1,5 +1,6 @@
 import { messageOf } from './errors.js'
 import type { ParsedEvent } from './event.js'
+import type { Refusal } from './provider.js'
 
 /** A JSON object whose fields nobody has looked at yet. */
 export type Fields = Record<string, unknown>
@@ -74,6 +75,31 @@ export function smtpCodes(answer: string | undefined): {
     ...(found?.[1] !== undefined && { smtpCode: Number(found[1]) }),
     ...(enhanced?.[1] !== undefined && { enhancedCode: enhanced[1] }),
   }
+}
+
+// Mandrill posts 1,000 at most, and SendGrid 768 KB of them.
+const mostEntries = 10_000
+
+/** The entries of a batch, which is a JSON array. */
+export function readEntries(
+  name: string,
+  json: string,
+): { kind: 'entries'; entries: unknown[] } | Refusal {
+  let entries: unknown
+  try {
+    entries = JSON.parse(json)
+  } catch {
+    return malformed(`${name} is not JSON`)
+  }
+  if (!Array.isArray(entries)) return malformed(`${name} is not a JSON array`)
+  if (entries.length > mostEntries) {
+    return malformed(`${name} has ${entries.length} entries, and ${mostEntries} are read at most`)
+  }
+  return { kind: 'entries', entries }
+}
+
+function malformed(detail: string): Refusal {
+  return { kind: 'refused', reason: 'malformed', detail }
 }
 
 // No provider nests deeper than six; what does cannot be written back as JSON without care.

@@ -4,6 +4,7 @@ import {
   flag,
   metadata,
   readEach,
+  readEntries,
   smtpCodes,
   text,
   texts,
@@ -168,5 +169,23 @@ describe('a batch is read entry by entry', () => {
     expect(readEach([{ endless }], read)).toMatchObject([
       { type: 'unknown', error: 'it is nested too deeply', raw: null },
     ])
+  })
+})
+
+describe('the entries of a batch', () => {
+  test.each([
+    ['[{"a":1},null]', [{ a: 1 }, null]],
+    ['[]', []],
+  ])('%s are taken', (json, entries) => {
+    expect(readEntries('the body', json)).toEqual({ kind: 'entries', entries })
+  })
+
+  test.each([
+    ['{"a":1}', 'the body is not a JSON array'],
+    ['[', 'the body is not JSON'],
+    ['', 'the body is not JSON'],
+    [`[${'0,'.repeat(10_000)}0]`, 'the body has 10001 entries, and 10000 are read at most'],
+  ])('are refused where there are none, or too many of them', (json, detail) => {
+    expect(readEntries('the body', json)).toEqual({ kind: 'refused', reason: 'malformed', detail })
   })
 })

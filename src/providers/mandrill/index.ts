@@ -1,6 +1,15 @@
 export { mandrillTransport } from './transport.js'
 export type { MandrillInfo, MandrillTransportOptions } from './transport.js'
 export { mandrillWebhook } from './webhook.js'
-export type { MandrillEvent, MandrillMessage, MandrillWebhookOptions } from './webhook.js'
+export type { MandrillWebhookOptions } from './webhook.js'
+export { verifyMandrillSignature } from './verify.js'
+export type { MandrillVerification } from './verify.js'
+export type {
+  MandrillEvent,
+  MandrillFile,
+  MandrillInboundMail,
+  MandrillListEntry,
+  MandrillMessage,
+} from './raw-event.js'
 export { mandrillSimulator } from './simulator.js'
 export type { MandrillSimulator, MandrillSimulatorOptions } from './simulator.js'

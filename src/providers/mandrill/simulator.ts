@@ -8,6 +8,7 @@ import type {
   SimulatedEvent,
   SimulatedMessage,
 } from '../../simulator.js'
+import { phpJson } from './php-json.js'
 import { sign, signatureHeader } from './signature.js'
 
 export interface MandrillSimulatorOptions {
@@ -223,11 +224,9 @@ function topDetails({ type, url }: SimulatedEvent): Fields {
   return type === 'clicked' ? { ...visit, url: url ?? 'https://example.com/' } : {}
 }
 
-/** The form as PHP writes it: `\/` and `\uXXXX` in the JSON, and `+` for a space. */
+/** The form as PHP writes it, with `+` for a space. */
 function signBatch(entries: readonly unknown[], url: string, key: string): SignedRequest {
-  const json = JSON.stringify(entries)
-    .replaceAll('/', '\\/')
-    .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const json = phpJson(entries)
   const form = new URLSearchParams({ mandrill_events: json })
   return {
     headers: {

@@ -3,10 +3,9 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { sign, verifySignature } from '../../../src/providers/mandrill/signature.js'
 import {
-  bounceEvent,
-  denylistEvent,
   emptyBatch,
   key,
+  mistaken,
   otherKey,
   sendEvent,
   twoParameters,
@@ -62,74 +61,34 @@ const signed = ({ url: signedUrl, body }: Vector): string =>
 
 const encoded = (body: string): string => body.slice(body.indexOf('=') + 1)
 
-test.each<[string, Vector, string, Mistake]>([
-  [
-    'the key of another webhook',
-    sendEvent,
-    'wgTeQoO4HF2WdREBrLOFqnCpuxU=',
-    (vector) => sign(otherKey, vector.url, formOf(vector)),
-  ],
-  ['a trailing slash', sendEvent, '8l5AMj95HRaFCfz0KoZXR8TKOuo=', withUrl(`${url}/`)],
-  [
-    'http in place of https',
-    sendEvent,
-    '7x71XLu5vZwkBSJaDgG2pNFBn2Y=',
-    withUrl('http://hooks.example.com/mandrill'),
-  ],
-  ['JSON written anew', sendEvent, 'rHIRSb7PF1IfTLplFKaos/wKwSk=', withValue(reserialised)],
-  ['the form not decoded', sendEvent, '5hCMLr8mxA+CUI03GbZSgdVYUpg=', withValue(encoded)],
-  [
-    'plus not turned into a space',
-    sendEvent,
-    'pDfaFRIpuzqgGDvG1KAbi2qOoo8=',
-    withValue((body) => decodeURIComponent(encoded(body))),
-  ],
-  [
-    'SHA-256 in place of SHA-1',
-    sendEvent,
-    'T0hRUwNnVsyg2bz2EpSRlp1ckQAf+kwMSiksRVyvzwM=',
-    (vector) => createHmac('sha256', vector.key).update(signed(vector)).digest('base64'),
-  ],
-  [
-    'a query left away',
-    denylistEvent,
-    'YRFIaUkAibCs0LI6hYH93yAA4EI=',
-    withUrl('https://hooks.example.com/mandrill/'),
-  ],
-  [
-    'a query in another order',
-    denylistEvent,
-    '1mwIUbDYFt+qb3bAMElHPcARPtI=',
-    withUrl('https://hooks.example.com/mandrill/?tenant=7&secret=s3cr3t%2Fx'),
-  ],
-  [
-    'a query decoded',
-    denylistEvent,
-    'gXRi2TNpeURffGbHLWBJ8MabQkI=',
-    withUrl('https://hooks.example.com/mandrill/?secret=s3cr3t/x&tenant=7'),
-  ],
-  [
-    'the credentials dropped from the URL',
-    bounceEvent,
-    'SX010A/94HtfhLCpSjRILwWy+NI=',
-    withUrl('https://hooks.example.com:8443/mandrill'),
-  ],
-  [
-    'latin1 in place of UTF-8',
-    bounceEvent,
-    'T2naUNscgH0+sCgO6RLCo6HTfnw=',
-    (vector) => createHmac('sha1', vector.key).update(signed(vector), 'latin1').digest('base64'),
-  ],
-  [
-    'parameters that are not sorted',
-    twoParameters,
-    'edWZDKRcsB53iqFxQLT5gSIUGZ4=',
-    (vector) => createHmac('sha1', vector.key).update(signed(vector)).digest('base64'),
-  ],
-])('the mistake of %s gives a signature that is refused', (_, vector, signature, mistake) => {
-  expect(mistake(vector)).toBe(signature)
-  expect(accepts(vector, signature)).toBe(false)
-})
+const mistakes: Record<string, Mistake> = {
+  'the key of another webhook': (vector) => sign(otherKey, vector.url, formOf(vector)),
+  'a trailing slash': withUrl(`${url}/`),
+  'http in place of https': withUrl('http://hooks.example.com/mandrill'),
+  'JSON written anew': withValue(reserialised),
+  'the form not decoded': withValue(encoded),
+  'plus not turned into a space': withValue((body) => decodeURIComponent(encoded(body))),
+  'SHA-256 in place of SHA-1': (vector) =>
+    createHmac('sha256', vector.key).update(signed(vector)).digest('base64'),
+  'a query left away': withUrl('https://hooks.example.com/mandrill/'),
+  'a query in another order': withUrl(
+    'https://hooks.example.com/mandrill/?tenant=7&secret=s3cr3t%2Fx',
+  ),
+  'a query decoded': withUrl('https://hooks.example.com/mandrill/?secret=s3cr3t/x&tenant=7'),
+  'the credentials dropped from the URL': withUrl('https://hooks.example.com:8443/mandrill'),
+  'latin1 in place of UTF-8': (vector) =>
+    createHmac('sha1', vector.key).update(signed(vector), 'latin1').digest('base64'),
+  'parameters that are not sorted': (vector) =>
+    createHmac('sha1', vector.key).update(signed(vector)).digest('base64'),
+}
+
+test.each(mistaken)(
+  'the mistake of $mistake gives a signature that is refused',
+  ({ mistake, vector, signature }) => {
+    expect(mistakes[mistake]?.(vector)).toBe(signature)
+    expect(accepts(vector, signature)).toBe(false)
+  },
+)
 
 describe('what is no signature', () => {
   const { signature } = sendEvent

@@ -82,3 +82,56 @@ export const vectors: Vector[] = [
   twoParameters,
   symfonyTrial,
 ]
+
+/** What wrong implementations make of the vectors: none of it may be taken. */
+export const mistaken: { mistake: string; vector: Vector; signature: string }[] = [
+  {
+    mistake: 'the key of another webhook',
+    vector: sendEvent,
+    signature: 'wgTeQoO4HF2WdREBrLOFqnCpuxU=',
+  },
+  { mistake: 'a trailing slash', vector: sendEvent, signature: '8l5AMj95HRaFCfz0KoZXR8TKOuo=' },
+  {
+    mistake: 'http in place of https',
+    vector: sendEvent,
+    signature: '7x71XLu5vZwkBSJaDgG2pNFBn2Y=',
+  },
+  { mistake: 'JSON written anew', vector: sendEvent, signature: 'rHIRSb7PF1IfTLplFKaos/wKwSk=' },
+  { mistake: 'the form not decoded', vector: sendEvent, signature: '5hCMLr8mxA+CUI03GbZSgdVYUpg=' },
+  {
+    mistake: 'plus not turned into a space',
+    vector: sendEvent,
+    signature: 'pDfaFRIpuzqgGDvG1KAbi2qOoo8=',
+  },
+  {
+    mistake: 'SHA-256 in place of SHA-1',
+    vector: sendEvent,
+    signature: 'T0hRUwNnVsyg2bz2EpSRlp1ckQAf+kwMSiksRVyvzwM=',
+  },
+  {
+    mistake: 'a query left away',
+    vector: denylistEvent,
+    signature: 'YRFIaUkAibCs0LI6hYH93yAA4EI=',
+  },
+  {
+    mistake: 'a query in another order',
+    vector: denylistEvent,
+    signature: '1mwIUbDYFt+qb3bAMElHPcARPtI=',
+  },
+  { mistake: 'a query decoded', vector: denylistEvent, signature: 'gXRi2TNpeURffGbHLWBJ8MabQkI=' },
+  {
+    mistake: 'the credentials dropped from the URL',
+    vector: bounceEvent,
+    signature: 'SX010A/94HtfhLCpSjRILwWy+NI=',
+  },
+  {
+    mistake: 'latin1 in place of UTF-8',
+    vector: bounceEvent,
+    signature: 'T2naUNscgH0+sCgO6RLCo6HTfnw=',
+  },
+  {
+    mistake: 'parameters that are not sorted',
+    vector: twoParameters,
+    signature: 'edWZDKRcsB53iqFxQLT5gSIUGZ4=',
+  },
+]

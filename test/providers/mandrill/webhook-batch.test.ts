@@ -20,25 +20,58 @@ const change = (changes: Entry, details: Entry = {}): Entry => ({
   ...changes,
 })
 
+const listNames: [string, string][] = [
+  ['blacklist', 'reject'],
+  ['denylist', 'reject'],
+  ['blocklist', 'reject'],
+  ['whitelist', 'allow'],
+  ['allowlist', 'allow'],
+  ['safelist', 'allow'],
+]
+
+const actions: [string, string][] = [
+  ['add', 'added'],
+  ['change', 'changed'],
+  ['remove', 'removed'],
+]
+
 describe('a change of a list of addresses', () => {
-  test.each([
-    ['blacklist', 'reject'],
-    ['denylist', 'reject'],
-    ['blocklist', 'reject'],
-    ['whitelist', 'allow'],
-    ['allowlist', 'allow'],
-    ['safelist', 'allow'],
-  ])('of the %s is one of those to %s', async (type, list) => {
-    const event = await readEntry(change({ type }))
-    expect(event).toMatchObject({ type: 'suppression', list, providerEvent: `${type}_add` })
+  test.each(
+    listNames.flatMap(([type, list]) =>
+      actions.map(([action, done]) => [type, action, list, done]),
+    ),
+  )('%s %s is of the addresses to %s, and means %s', async (type, action, list, done) => {
+    expect(await readEntry(change({ type, action }))).toMatchObject({
+      type: 'suppression',
+      list,
+      action: done,
+      address: 'gone@example.org',
+      recipient: 'gone@example.org',
+      providerEvent: `${type}_${action}`,
+    })
   })
 
   test.each([
-    ['add', 'added'],
-    ['change', 'changed'],
-    ['remove', 'removed'],
-  ])('by %s means %s', async (action, expected) => {
-    expect(await readEntry(change({ action }))).toMatchObject({ action: expected })
+    ['under entry, as it comes', { entry: { email: 'vip@example.org', detail: null } }],
+    ["under reject, as Djrill's document has it", { reject: { email: 'vip@example.org' } }],
+    ['under both', { entry: { detail: 'by hand' }, reject: { email: 'vip@example.org' } }],
+    ['beside a list of nothing', { entry: { email: 'vip@example.org' }, reject: [] }],
+  ])('has the address %s', async (_, details) => {
+    const event = await readEntry({ type: 'whitelist', action: 'add', ts: 1767289790, ...details })
+    expect(event).toMatchObject({ type: 'suppression', list: 'allow', address: 'vip@example.org' })
+  })
+
+  test('is known in any letter case, and has an empty name for an event', async () => {
+    const event = await readEntry(change({ event: '', type: 'Blacklist', action: 'ADD' }))
+    expect(event).toMatchObject({ type: 'suppression', list: 'reject', action: 'added' })
+  })
+
+  test.each([
+    ['2026-01-02 00:00:05', '2026-01-02T00:00:05.000Z'],
+    ['2026-12-31 23:59:59', '2026-12-31T23:59:59.000Z'],
+  ])('that ends at %s does so in UTC', async (expires_at, expiresAt) => {
+    const event = await readEntry(change({}, { expires_at }))
+    expect(event).toMatchObject({ expiresAt: new Date(expiresAt) })
   })
 
   test.each([
@@ -58,7 +91,7 @@ describe('a change of a list of addresses', () => {
     expect(await readEntry(change(changes))).toMatchObject({ type: 'unknown', error })
   })
 
-  test.each([[null], [undefined], ['soon'], [5], [{}]])(
+  test.each([[null], [undefined], ['soon'], [5], [{}], ['0000-00-00 00:00:00']])(
     'that ends at %j has no end',
     async (expires_at) => {
       const event = await readEntry(change({}, { expires_at }))
@@ -81,11 +114,20 @@ describe('a batch', () => {
     expect(await readBatch([])).toEqual([])
   })
 
-  test('may mix events of messages, of lists, and inbound mail', async () => {
+  test('may mix events of messages, of lists, inbound mail, and what is none of these', async () => {
     const list = { type: 'whitelist', action: 'add', entry: { email: 'vip@example.org' }, ts: 1 }
     const inbound = { event: 'inbound', ts: 1767226100, msg: { email: 'reply@example.com' } }
-    const events = await readBatch([entry(), list, inbound])
-    expect(events.map(({ type }) => type)).toEqual(['accepted', 'suppression', 'unknown'])
+    const nothing = { event: 'inbound', ts: 1767226100 }
+    const events = await readBatch([inbound, null, entry(), nothing, list, 'text', inbound])
+    expect(events.map((event) => ('error' in event ? event.error : event.type))).toEqual([
+      'inbound',
+      'it is not an object',
+      'accepted',
+      'it holds no mail',
+      'suppression',
+      'it is not an object',
+      'inbound',
+    ])
   })
 
   test('may hold a thousand entries, and more', async () => {

@@ -1,84 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import nodemailer from 'nodemailer'
-import { type Correlator, createCorrelator, memoryStore } from '../../../src/index.js'
-import {
-  mandrillSimulator,
-  mandrillTransport,
-  mandrillWebhook,
-} from '../../../src/providers/mandrill/index.js'
-import { sign } from '../../../src/providers/mandrill/signature.js'
-import {
-  type RunningProvider,
-  type ScriptedPost,
-  type SimulatedEventType,
-  startProvider,
-} from '../../../src/testing/index.js'
-import type { MailOptions } from '../../../src/transporter.js'
-import { startEndpoint } from '../../endpoint.js'
-import { collectErrors, collectTold, type Told } from '../../told-events.js'
-import { apiKey, closing, mail } from './sending.js'
-import { entry, formOf } from './webhook-requests.js'
+import { querySecret } from '../../../src/index.js'
+import type { ScriptedPost, SimulatedEventType } from '../../../src/testing/index.js'
+import { ann, bob, startHouse } from './house.js'
+import { entry } from './webhook-requests.js'
 
-interface House {
-  correlator: Correlator
-  provider: RunningProvider
-  told: Told[]
-  errors: string[]
-  /** The webhook's URL, which is signed. */
-  url: string
-  send(changes?: MailOptions): Promise<string>
-  /** Posts a batch as Mandrill would, by the webhook's key or another. */
-  post(batch: unknown, key?: string): Promise<number>
-  /** Lets everything be posted and told. */
-  settle(): Promise<void>
-}
-
-/** A correlator behind a socket, a simulated Mandrill that posts to it, and a transport. */
-async function startHouse(script: ScriptedPost[], foreignAfter = 60_000): Promise<House> {
-  const holder: { correlator?: Correlator } = {}
-  const endpoint = closing(
-    await startEndpoint((request, response) => holder.correlator?.nodeHandler(request, response)),
-  )
-  const url = `${endpoint.url}/hooks/mandrill`
-  const simulator = mandrillSimulator({ apiKey, webhookUrl: url })
-  const correlator = closing(
-    createCorrelator({
-      store: memoryStore(),
-      webhooks: [mandrillWebhook({ key: [simulator.webhookKey, 'next'], url })],
-      foreignAfter,
-    }),
-  )
-  holder.correlator = correlator
-  const provider = closing(
-    await startProvider(simulator, { webhookUrl: url, script: () => script }),
-  )
-  const transporter = nodemailer.createTransport(
-    mandrillTransport({ apiKey, baseUrl: provider.url, correlator }),
-  )
-  return {
-    correlator,
-    provider,
-    told: collectTold(correlator),
-    errors: collectErrors(correlator),
-    url,
-    send: async (changes) => (await transporter.sendMail(mail(changes))).trackingId,
-    async post(batch, key = simulator.webhookKey) {
-      const body = formOf(batch)
-      const headers = {
-        'content-type': 'application/x-www-form-urlencoded',
-        'x-mandrill-signature': sign(key, url, new URLSearchParams(body)),
-      }
-      return (await fetch(url, { method: 'POST', headers, body })).status
-    },
-    async settle() {
-      await provider.settled()
-      await correlator.drain()
-    },
-  }
-}
-
-const ann = 'ann@example.org'
-const bob = 'bob@example.org'
 const about = (type: SimulatedEventType, recipient = ann, more = {}): ScriptedPost['events'] => [
   { type, recipient, ...more },
 ]
@@ -223,31 +148,61 @@ describe('the endpoint', () => {
     expect(message?.events.map(({ type }) => type).toSorted()).toEqual(['delivered', 'unknown'])
   })
 
-  test('takes the events of the test button, which belong to no message', async () => {
+  test('takes a thousand events of which one cannot be read, and tells all of them', async () => {
     const house = await startHouse([], 0)
-    const example = 'exampleaaaaaaaaaaaaaaaaaaaaaaaaa'
-    const batch = ['send', 'open', 'spam'].map((event, index) =>
-      entry(
-        { event, _id: `${example}${index || ''}` },
-        { email: 'example.webhook@mandrillapp.com' },
-      ),
+    const deep: unknown = JSON.parse(`${'['.repeat(100)}${']'.repeat(100)}`)
+    const batch: unknown[] = Array.from({ length: 1000 }, (_, index) =>
+      entry({ event: 'delivered', _id: `id${index}` }),
     )
+    batch[500] = entry({ deep })
     expect(await house.post(batch)).toBe(200)
     await house.settle()
-    expect(house.told.map(({ event, message }) => [event.correlation.status, message])).toEqual([
-      ['foreign', undefined],
-      ['foreign', undefined],
-      ['foreign', undefined],
-    ])
+    const types = house.told.map(({ event }) => event.type)
+    expect(types.filter((type) => type === 'delivered')).toHaveLength(999)
+    expect(
+      house.told.flatMap(({ event }) => (event.type === 'unknown' ? [event.error] : [])),
+    ).toEqual(['it is nested too deeply'])
     expect(house.errors).toEqual([])
   })
 
-  test.each([
-    ['no JSON', 'text', 400],
-    ['no list', '{}', 400],
-    ['an empty list', '[]', 200],
-  ])('answers a signed form with %s as it should', async (_, batch, status) => {
-    const house = await startHouse([])
-    expect(await house.post(batch)).toBe(status)
+  test('takes the events of the test button, which belong to no message', async () => {
+    const house = await startHouse([], 0)
+    const example = 'exampleaaaaaaaaaaaaaaaaaaaaaaaaa'
+    const names = [
+      'send',
+      'deferral',
+      'hard_bounce',
+      'soft_bounce',
+      'open',
+      'click',
+      'spam',
+      'unsub',
+    ]
+    const batch = [...names, 'reject'].map((event, index) => {
+      const _id = `${example}${index || ''}`
+      const email = 'example.webhook@mandrillapp.com'
+      return entry(
+        { event, _id },
+        { _id, email, tags: ['webhook-example'], metadata: { user_id: 1 } },
+      )
+    })
+    expect(await house.post(batch)).toBe(200)
+    await house.settle()
+    expect(house.told).toHaveLength(batch.length)
+    for (const { event, message } of house.told) {
+      expect([event.correlation.status, message]).toEqual(['foreign', undefined])
+      expect(event.providerMessageId).toMatch(/^examplea+\d?$/)
+    }
+    expect(house.errors).toEqual([])
+  })
+
+  test('is tried with the secret in its URL, and shut without', async () => {
+    const house = await startHouse([], 0, { guards: [querySecret('hush')] })
+    for (const method of ['HEAD', 'GET']) {
+      expect((await fetch(`${house.url}?secret=hush`, { method })).status).toBe(200)
+      expect((await fetch(house.url, { method })).status).toBe(403)
+      expect((await fetch(`${house.url}?secret=guess`, { method })).status).toBe(403)
+    }
+    expect(await house.post([entry()])).toBe(403)
   })
 })

@@ -100,6 +100,29 @@ describe('the message', () => {
   })
 })
 
+describe('what else a message may hold', () => {
+  const hollow = { ts: null, subject: null, state: null, _version: null, resends: null }
+
+  test.each<[string, Entry]>([
+    ['nothing of what it had, long after it was sent', hollow],
+    ['no opens, clicks and attempts', { opens: null, clicks: null, smtp_events: null }],
+    ['other things for lists', { opens: {}, clicks: 'none', smtp_events: 5, tags: {} }],
+    ['a version that is a number', { _version: 1 }],
+    ['a number for a subject', { subject: 42 }],
+    ['the time as text', { ts: '1767225600' }],
+    ['keys that nobody knows', { mc_template: null, newer: { than: ['this'] } }],
+  ])('%s', async (_, message) => {
+    for (const [event, type] of Object.entries({ open: 'opened', deferral: 'deferred' })) {
+      expect(await readEntry(entry({ event }, message))).toMatchObject({
+        type,
+        providerMessageId: id,
+        recipient: 'ann@example.org',
+        occurredAt: new Date('2026-01-01T00:00:01Z'),
+      })
+    }
+  })
+})
+
 describe('our own id', () => {
   const withId = (value: unknown): Entry =>
     entry({}, { metadata: { mailtrail_id: value, order: '42' } })
@@ -123,8 +146,15 @@ describe('our own id', () => {
 
 describe('an event', () => {
   test.each([
-    'inbound',
+    'sms_processing',
+    'sms_queued',
     'sms_sent',
+    'sms_delivered',
+    'sms_canceled',
+    'sms_failed',
+    'sms_open',
+    'sms_click',
+    'sms_unsub',
     'processed',
     'constructor',
     '__proto__',
@@ -263,8 +293,49 @@ describe('a bounce', () => {
       { kind: 'soft', asynchronous: false, smtpCode: 452, enhancedCode: '4.2.2' },
     ],
     ['hard_bounce', 'of junk', { smtp_events: {}, diag: 5 }, { kind: 'hard', asynchronous: false }],
+    [
+      'hard_bounce',
+      'that came back as a mail, though the message does not say that it was sent',
+      { diag: 'X-Postfix; unknown user: "gone"' },
+      { kind: 'hard', asynchronous: true },
+    ],
+    [
+      'hard_bounce',
+      'that came back from another kind of server',
+      { diag: ' x-unix ; 550 5.1.1 user unknown' },
+      { kind: 'hard', asynchronous: true, smtpCode: 550, enhancedCode: '5.1.1' },
+    ],
+    [
+      'hard_bounce',
+      'whose text speaks of such a header',
+      { diag: 'smtp;550 X-Spam; no' },
+      { kind: 'hard', asynchronous: false },
+    ],
   ])('%s %s', async (event, _, message, bounce) => {
     expect(await readEntry(entry({ event }, message))).toMatchObject({ type: 'bounced', bounce })
+  })
+
+  test.each<[string, Entry, string]>([
+    ['4.7.1', { diag: 'smtp;451 4.7.1 Greylisted' }, 'block'],
+    ['5.7.606', { diag: 'smtp;550 5.7.606 Access denied, banned sending IP' }, 'block'],
+    ['5.2.2', { diag: 'smtp;552 5.2.2 Over Quota', bgtools_code: 22 }, 'soft'],
+    ['5.1.7', { diag: 'smtp;550 5.1.7 Bad sender' }, 'soft'],
+    ['spam_detected', { bounce_description: 'spam_detected' }, 'block'],
+    ['Mail Block', { bounce_description: 'Mail Block - General' }, 'block'],
+    ['policy_related', { bounce_description: 'policy_related' }, 'block'],
+    ['general', { bounce_description: 'general', bgtools_code: 40 }, 'soft'],
+    ['the code before a block', { bgtools_code: 49 }, 'soft'],
+    ['the first code of a block', { bgtools_code: 50 }, 'block'],
+    ['a code of a block as text', { bgtools_code: '52' }, 'block'],
+    ['the last code of a block', { bgtools_code: 54 }, 'block'],
+    ['the code after a block', { bgtools_code: 55 }, 'soft'],
+    ['junk', { bounce_description: ['spam'], bgtools_code: {} }, 'soft'],
+  ])('that was given up, with %s', async (_, message, kind) => {
+    const soft = await readEntry(entry({ event: 'soft_bounce' }, message))
+    expect(soft).toMatchObject({ type: 'bounced', bounce: { kind } })
+    // What Mandrill calls hard it does not send to any more.
+    const hard = await readEntry(entry({ event: 'hard_bounce' }, message))
+    expect(hard).toMatchObject({ type: 'bounced', bounce: { kind: 'hard' } })
   })
 
   test.each<[string, Entry, string | undefined]>([
@@ -281,7 +352,9 @@ describe('a reject', () => {
   test.each([
     ['hard-bounce', 'bounced'],
     ['hard_bounce', 'bounced'],
+    ['Hard Bounce', 'bounced'],
     ['soft-bounce', 'bounced'],
+    ['soft_bounce', 'bounced'],
     ['spam', 'spam'],
     ['unsub', 'unsubscribed'],
     ['custom', 'blocked'],
@@ -289,7 +362,14 @@ describe('a reject', () => {
     ['invalid', 'invalid'],
     ['invalid-sender', 'other'],
     ['unsigned', 'other'],
+    ['test', 'other'],
     ['test-mode-limit', 'other'],
+    ['recipient-domain-mismatch', 'other'],
+    ['hourly-quota-exhausted', 'other'],
+    ['daily limit', 'other'],
+    ['monthly-limit-reached', 'other'],
+    ['free-trial-sends-exhausted', 'other'],
+    ['manual edit', 'other'],
     ['constructor', 'other'],
   ])('for %s has the reason %s, and the word itself', async (detail, reason) => {
     const message = { reject: { reason: detail, last_event_at: '2026-01-01 00:00:05' } }
@@ -313,6 +393,36 @@ describe('an open or a click', () => {
     const event = await readEntry(entry({ event: name, ...nothing }))
     expect(event).not.toHaveProperty('ip')
     expect(event).not.toHaveProperty('userAgent')
+  })
+
+  test.each<[unknown, boolean | undefined]>([
+    [{ type: 'Robot', ua_family: 'Googlebot' }, true],
+    [{ type: 'robot' }, true],
+    [{ type: 'Spam robot or scanner' }, true],
+    [{ type: 'Email Client' }, undefined],
+    [{ type: 'Browser', ua_family: 'Robotic browser' }, undefined],
+    [{ type: 'unknown' }, undefined],
+    [{ type: null }, undefined],
+    [{ type: ['Robot'] }, undefined],
+    [null, undefined],
+    [[], undefined],
+    ['Robot', undefined],
+    [undefined, undefined],
+  ])('by the client %j is told of a machine as %j', async (user_agent_parsed, machine) => {
+    for (const event of ['open', 'click']) {
+      const visit = await readEntry(entry({ event, user_agent_parsed }))
+      expect('machine' in visit ? visit.machine : undefined).toBe(machine)
+    }
+  })
+
+  test.each([
+    ['a text', 'invalid ip'],
+    ['numbers as text', { country: 'US', latitude: 'invalid ip', longitude: '0' }],
+    ['the other name of the country', { country_long: 'United States' }],
+    ['an empty list', []],
+  ])('from %s for a location is kept as it came', async (_, location) => {
+    const event = await readEntry(entry({ event: 'open', ip: '203.0.113.80', location }))
+    expect(event).toMatchObject({ type: 'opened', ip: '203.0.113.80', raw: { location } })
   })
 
   test.each([[undefined], [null], [[]], [{}]])('of the link %j is a click still', async (url) => {
