@@ -1,5 +1,11 @@
-import { createPublicKey, createSign, createVerify, type KeyObject } from 'node:crypto'
-import { ConfigurationError } from '../../errors.js'
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSign,
+  createVerify,
+  type KeyObject,
+} from 'node:crypto'
+import { ApiKeyError, ConfigurationError } from '../../errors.js'
 
 export const signatureHeader = 'x-twilio-email-event-webhook-signature'
 export const timestampHeader = 'x-twilio-email-event-webhook-timestamp'
@@ -7,29 +13,42 @@ export const timestampHeader = 'x-twilio-email-event-webhook-timestamp'
 /**
  * The verification key as SendGrid shows it (base64 of DER, without armor) or as PEM.
  *
- * @throws ConfigurationError when it is not a public key on the curve P-256.
+ * @param option what it was given as, for errors
+ * @throws ApiKeyError when it is an API key
+ * @throws ConfigurationError when it is not a public key on the curve P-256
  */
-export function parsePublicKey(text: string): KeyObject {
-  if (text.startsWith('SG.')) {
-    throw new ConfigurationError(
-      'sendgridWebhook: publicKey is an API key (it begins with "SG."): the verification key is shown in SendGrid under Settings, Mail Settings, Event Webhook, Signature Verification',
+export function parsePublicKey(text: string, option = 'sendgridWebhook: publicKey'): KeyObject {
+  if (text.trim().startsWith('SG.')) {
+    throw new ApiKeyError(
+      `${option} is an API key (it begins with "SG."): the verification key is shown in SendGrid under Settings, Mail Settings, Event Webhook, Signature Verification`,
     )
   }
+  const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ''), 'base64')
   let key: KeyObject
   try {
-    const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ''), 'base64')
     key = createPublicKey({ key: der, format: 'der', type: 'spki' })
   } catch {
+    const what =
+      text.includes('PRIVATE KEY') || isPrivateKey(der) ? 'a private key' : 'not a public key'
     throw new ConfigurationError(
-      'sendgridWebhook: publicKey is not a public key: expected what SendGrid shows as Verification Key, which begins with "MFkwEwYH"',
+      `${option} is ${what}: expected what SendGrid shows as Verification Key, which begins with "MFkwEwYH"`,
     )
   }
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new ConfigurationError(
-      'sendgridWebhook: publicKey is not an ECDSA key on the curve P-256',
-    )
+    throw new ConfigurationError(`${option} is not an ECDSA key on the curve P-256`)
   }
   return key
+}
+
+function isPrivateKey(der: Buffer): boolean {
+  return (['pkcs8', 'sec1', 'pkcs1'] as const).some((type) => {
+    try {
+      createPrivateKey({ key: der, format: 'der', type })
+      return true
+    } catch {
+      return false
+    }
+  })
 }
 
 /** Whether these can be a signature and its timestamp: one text in base64, one time in seconds. */

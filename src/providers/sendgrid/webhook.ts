@@ -1,282 +1,79 @@
 import type { KeyObject } from 'node:crypto'
-import type { BounceKind, EventFact, ParsedEvent, RejectReason } from '../../event.js'
-import { contentDigest, ownId, ownIdKey, rfcMessageId } from '../../matching.js'
-import {
-  type Fields,
-  fields,
-  flag,
-  metadata,
-  readEach,
-  smtpCodes,
-  text,
-  texts,
-  time,
-  wholeNumber,
-} from '../../payload.js'
+import { ConfigurationError } from '../../errors.js'
+import { readEach, readEntries } from '../../payload.js'
 import type { Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
 import { type KeySource, signingKeys } from '../../signing-keys.js'
-import { reservedKey } from './reserved-keys.js'
-import {
-  isWellFormed,
-  parsePublicKey,
-  signatureHeader,
-  timestampHeader,
-  verifySignature,
-} from './signature.js'
+import { checkedMaxAge, checkedWebhookOptions, type WebhookOptions } from '../../webhook-options.js'
+import { readEvent } from './entries.js'
+import { inboundEndpoint, type SendgridInboundOptions } from './inbound.js'
+import { parsePublicKey } from './signature.js'
+import { refusedBySignature } from './signed-request.js'
+import { publicKeyVariable } from './verify.js'
 
-/** An event as SendGrid sends it. Custom arguments stand beside the known keys. */
-export interface SendgridEvent {
-  event?: string
-  email?: string
-  timestamp?: number | string
-  sg_event_id?: string
-  sg_message_id?: string
-  'smtp-id'?: string
-  category?: string | string[]
-  asm_group_id?: number
-  response?: string
-  attempt?: string | number
-  reason?: string
-  status?: string
-  type?: string
-  bounce_classification?: string
-  ip?: string
-  useragent?: string
-  url?: string
-  url_offset?: { index?: number; type?: string }
-  sg_machine_open?: boolean
-  sg_content_type?: string
-  tls?: number | boolean | string
-  cert_err?: number | boolean
-  pool?: { name?: string; id?: string | number }
-  send_at?: number | string
-  [customArgument: string]: unknown
-}
-
-declare module '../../event.js' {
-  interface RawEvents {
-    sendgrid: SendgridEvent
-  }
-}
-
-export interface SendgridWebhookOptions {
-  /** The verification key that SendGrid shows for the signed event webhook, one or several. */
-  publicKey: KeySource
-  /** The end of the path, for a second account; default `sendgrid`. */
-  name?: string
+export interface SendgridWebhookOptions extends WebhookOptions {
+  /**
+   * The verification key that SendGrid shows for the signed event webhook, one or several; default
+   * `SENDGRID_WEBHOOK_PUBLIC_KEY` of the environment.
+   */
+  publicKey?: KeySource
+  /**
+   * How old a signature may be, in ms, of events and of inbound mail; any age by default. SendGrid comes
+   * again for a day, and whether it signs anew then is not documented.
+   */
+  maxAge?: number
+  /** Inbound mail (Inbound Parse), served at `…/<name>/inbound`; not at all by default. */
+  inbound?: SendgridInboundOptions
 }
 
 /**
- * SendGrid's signed event webhook.
+ * SendGrid's signed event webhook, and its Inbound Parse where `inbound` was given.
  *
- * @throws ConfigurationError when the key is missing or is not one.
+ * @throws ConfigurationError when the key is missing or is not one, when inbound mail has neither a
+ * key nor a guard, or another option is wrong
  */
-export function sendgridWebhook({ publicKey, name = 'sendgrid' }: SendgridWebhookOptions): Webhook {
-  const publicKeys = signingKeys('sendgridWebhook: publicKey', publicKey, parsePublicKey)
-  return {
-    provider: 'sendgrid',
-    name,
+export function sendgridWebhook({
+  publicKey,
+  maxAge,
+  inbound,
+  ...given
+}: SendgridWebhookOptions = {}): Webhook {
+  const options = checkedWebhookOptions('sendgridWebhook', given, {
+    name: 'sendgrid',
     // A batch is sent at 768 KB; one event more may come on top of it.
     maxBodyBytes: 5 * 1024 * 1024,
-    // Any other status than 2xx brings it again for 24 h.
-    answers: { stored: 200, forged: 403, malformed: 400 },
-    read: async (request) => readBatch(request, await publicKeys()),
-  }
-}
-
-function readBatch(request: WebhookRequest, publicKeys: KeyObject[]): WebhookReading {
-  const signature = request.header(signatureHeader)
-  const timestamp = request.header(timestampHeader)
-  if (signature === undefined || timestamp === undefined) {
-    return {
-      kind: 'refused',
-      reason: 'unsigned',
-      detail: `the header ${signature === undefined ? signatureHeader : timestampHeader} is missing: turn on Signature Verification for this webhook in SendGrid`,
-    }
-  }
-  if (!isWellFormed(timestamp, signature)) {
-    return {
-      kind: 'refused',
-      reason: 'unsigned',
-      detail: `the headers ${signatureHeader} and ${timestampHeader} are not one signature in base64 and one time in seconds`,
-    }
-  }
-  if (!publicKeys.some((key) => verifySignature(key, timestamp, request.body, signature))) {
-    return {
-      kind: 'refused',
-      reason: 'bad-signature',
-      detail:
-        'the signature fits none of the public keys: either the key belongs to another webhook, or the body was changed on its way, its last line break included',
-    }
-  }
-  let entries: unknown
-  try {
-    entries = JSON.parse(request.body.toString('utf8'))
-  } catch {
-    return { kind: 'refused', reason: 'malformed', detail: 'the body is not JSON' }
-  }
-  if (!Array.isArray(entries)) {
-    return { kind: 'refused', reason: 'malformed', detail: 'the body is not a JSON array' }
-  }
-  return { kind: 'events', events: readEach(entries, readEvent) }
-}
-
-/** One entry of a batch as an event. */
-export function readEvent(raw: Fields): ParsedEvent {
-  const recipient = text(raw['email'])?.trim()
-  const occurredAt = time(raw['timestamp'])
-  const providerMessageId = messageIdOf(raw['sg_message_id'])
-  const messageId = rfcMessageId(text(raw['smtp-id']) ?? '')
-  const providerEventId = text(raw['sg_event_id'])
-  // Documented as an object in places, seen flattened: both are read.
-  const args = { ...fields(raw['custom_args']), ...fields(raw['unique_args']), ...raw }
-  const own = ownId(args[ownIdKey])
-  const nameless = providerMessageId === undefined && messageId === undefined && own === undefined
-  const discriminator =
-    nameless || !occurredAt ? contentOf(raw) : linkPosition(fields(raw['url_offset']))
+  })
+  const signedWithin = checkedMaxAge('sendgridWebhook', maxAge)
+  const publicKeys = signingKeys('sendgridWebhook: publicKey', keySource(publicKey), parsePublicKey)
   return {
-    ...readFact(raw),
-    providerEvent: text(raw['event']) ?? '',
-    tags: texts(raw['category']),
-    metadata: metadata(
-      Object.fromEntries(Object.entries(args).filter(([key]) => !reservedKey(key))),
-      ownIdKey,
-    ),
-    raw,
-    ...(recipient !== undefined && { recipient }),
-    ...(occurredAt && { occurredAt }),
-    ...(providerMessageId !== undefined && { providerMessageId }),
-    ...(messageId !== undefined && { messageId }),
-    ...(providerEventId !== undefined && { providerEventId }),
-    ...(own !== undefined && { ownId: own }),
-    ...(discriminator !== undefined && { discriminator }),
+    provider: 'sendgrid',
+    ...options,
+    read: async (request, receivedAt) =>
+      readBatch(request, await publicKeys(), signedWithin, receivedAt),
+    ...(inbound && { inbound: inboundEndpoint(inbound, options.guards, signedWithin) }),
   }
 }
 
-// By the name without case, spaces and underscores: documents also write `spam report` and
-// `Processed`, and `spam_report` is widespread.
-const facts = new Map<string, (raw: Fields) => EventFact>([
-  ['processed', () => ({ type: 'accepted' })],
-  ['deferred', (raw) => ({ type: 'deferred', ...smtpReply(raw) })],
-  ['delivered', (raw) => ({ type: 'delivered', ...smtpReply(raw) })],
-  ['bounce', readBounce],
-  ['dropped', readDrop],
-  ['open', (raw) => ({ type: 'opened', ...readVisit(raw) })],
-  ['click', (raw) => ({ type: 'clicked', url: text(raw['url']) ?? '', ...readVisit(raw) })],
-  ['spamreport', () => ({ type: 'complained' })],
-  ['unsubscribe', () => ({ type: 'unsubscribed', scope: { kind: 'all' } })],
-  ['groupunsubscribe', (raw) => ({ type: 'unsubscribed', scope: groupScope(raw) })],
-  ['groupresubscribe', (raw) => ({ type: 'subscribed', scope: groupScope(raw) })],
-])
-
-function readFact(raw: Fields): EventFact {
-  const name = text(raw['event'])
-  if (name === undefined) return { type: 'unknown', error: 'it has no event name' }
-  const read = facts.get(name.toLowerCase().replace(/[\s_-]/g, ''))
-  return read === undefined ? { type: 'unknown' } : read(raw)
+function keySource(given: KeySource | undefined): KeySource {
+  const source = given ?? process.env[publicKeyVariable]
+  if (source !== undefined) return source
+  throw new ConfigurationError(
+    `sendgridWebhook: publicKey is missing: pass the verification key that SendGrid shows for the webhook, or set ${publicKeyVariable}`,
+  )
 }
 
-function smtpReply(raw: Fields): { response?: string; smtpCode?: number; attempt?: number } {
-  // The documents name `reason` for deferrals, captures have `response`.
-  const response = text(raw['response']) ?? text(raw['reason'])
-  const { smtpCode } = smtpCodes(response)
-  const attempt = wholeNumber(raw['attempt'])
-  return {
-    ...(response !== undefined && { response }),
-    ...(smtpCode !== undefined && { smtpCode }),
-    ...(attempt !== undefined && { attempt }),
-  }
-}
+const remedy = 'turn on Signature Verification for this webhook in SendGrid'
 
-function readBounce(raw: Fields): EventFact {
-  const response = text(raw['reason'])
-  const codes = { ...smtpCodes(response), ...smtpCodes(text(raw['status'])) }
-  return {
-    type: 'bounced',
-    bounce: {
-      kind: bounceKinds.get(text(raw['type'])?.toLowerCase() ?? '') ?? kindOf(codes),
-      // A bounce that came back after acceptance bears none of the message's ids (docs#5177).
-      asynchronous:
-        messageIdOf(raw['sg_message_id']) === undefined && text(raw['smtp-id']) === undefined,
-      ...codes,
-    },
-    ...(response !== undefined && { response }),
-  }
-}
-
-// `expired`: deferred until SendGrid gave up, after up to 72 h.
-const bounceKinds = new Map<string, BounceKind>([
-  ['bounce', 'hard'],
-  ['blocked', 'block'],
-  ['expired', 'soft'],
-])
-
-/** The test button's bounce has no type, so there the codes decide. */
-function kindOf({ smtpCode, enhancedCode }: ReturnType<typeof smtpCodes>): BounceKind {
-  const [first] = enhancedCode ?? String(smtpCode ?? '')
-  if (first === '5') return 'hard'
-  return first === '4' ? 'soft' : 'unknown'
-}
-
-// By how the reason begins, in lower case; the first that fits.
-const dropReasons: readonly [string, RejectReason][] = [
-  ['bounced', 'bounced'],
-  ['unsubscribed', 'unsubscribed'],
-  ['group unsubscribe', 'unsubscribed'],
-  ['spam report', 'spam'],
-  ['spam content', 'blocked'],
-  ['invalid smtpapi', 'other'],
-  ['invalid', 'invalid'],
-]
-
-function readDrop(raw: Fields): EventFact {
-  const detail = text(raw['reason'])
-  const reason = dropReasons.find(([start]) => detail?.toLowerCase().startsWith(start))?.[1]
-  return {
-    type: 'rejected',
-    reason: reason ?? 'other',
-    ...(detail !== undefined && { detail }),
-  }
-}
-
-function readVisit(raw: Fields): { ip?: string; userAgent?: string; machine?: boolean } {
-  const ip = text(raw['ip'])
-  const userAgent = text(raw['useragent'])
-  const machine = flag(raw['sg_machine_open'])
-  return {
-    ...(ip !== undefined && { ip }),
-    ...(userAgent !== undefined && { userAgent }),
-    ...(machine !== undefined && { machine }),
-  }
-}
-
-/**
- * What tells an entry apart that bears no id of a message, or no time: everything in it but the
- * event's id, which may be another one when it comes again (sendgrid-nodejs#1435).
- */
-function contentOf({ sg_event_id: _eventId, ...content }: Fields): string {
-  return contentDigest(content)
-}
-
-/** Where in the message a clicked link stands: two links of one message may be clicked at once. */
-function linkPosition({ index, type }: Fields): string | undefined {
-  const place = text(index)
-  return place === undefined ? undefined : `${text(type) ?? ''} ${place}`
-}
-
-function groupScope(raw: Fields): { kind: 'group'; id?: string } {
-  const id = text(raw['asm_group_id'])
-  return id === undefined ? { kind: 'group' } : { kind: 'group', id }
-}
-
-/**
- * The message's id, which is the `X-Message-Id` of the send call: what stands before the name of
- * the handling server. That name has changed over the years, and old ids have dots of their own.
- */
-export function messageIdOf(sgMessageId: unknown): string | undefined {
-  const whole = text(sgMessageId)?.trim()
-  if (whole === undefined || /^(?:filter|recvd|stfilter)/.test(whole)) return undefined
-  const server = /\.(?:filter|recvd|stfilter)/.exec(whole)
-  const id = server ? whole.slice(0, server.index) : whole.split('.')[0]
-  return id === '' ? undefined : id
+function readBatch(
+  request: WebhookRequest,
+  keys: readonly KeyObject[],
+  maxAge: number | undefined,
+  receivedAt: Date,
+): WebhookReading {
+  const refused = refusedBySignature(request, { keys, maxAge, remedy }, receivedAt)
+  if (refused) return refused
+  // Whatever the content type says: what is signed is SendGrid's.
+  const batch = readEntries('the body', request.body.toString('utf8'))
+  return batch.kind === 'refused'
+    ? batch
+    : { kind: 'events', events: readEach(batch.entries, readEvent) }
 }

@@ -211,78 +211,6 @@ describe('tags and metadata', () => {
   })
 })
 
-describe('a bounce', () => {
-  test.each<[string, object, object]>([
-    ['of type bounce is hard', { type: 'bounce' }, { kind: 'hard' }],
-    [
-      'of type bounce is hard whatever its code',
-      { type: 'bounce', status: '4.4.7' },
-      { kind: 'hard' },
-    ],
-    ['of type blocked is a block', { type: 'blocked', status: '5.7.1' }, { kind: 'block' }],
-    ['of type expired is soft', { type: 'expired' }, { kind: 'soft' }],
-    ['of a type in another case', { type: 'Blocked' }, { kind: 'block' }],
-    [
-      'without type goes by a code of 5',
-      { status: '5.0.0' },
-      { kind: 'hard', enhancedCode: '5.0.0' },
-    ],
-    [
-      'without type goes by a code of 4',
-      { status: '4.2.2' },
-      { kind: 'soft', enhancedCode: '4.2.2' },
-    ],
-    ['of a new type goes by its code', { type: 'constructor', status: '5.1.1' }, { kind: 'hard' }],
-    [
-      'with a code in its reason only',
-      { reason: '452 4.2.2 full' },
-      { kind: 'soft', smtpCode: 452 },
-    ],
-    [
-      'without type and status goes by its reason',
-      { reason: '550 no such user' },
-      { kind: 'hard', smtpCode: 550 },
-    ],
-    ['without anything is unknown', {}, { kind: 'unknown' }],
-    ['with nulls is unknown', { type: null, status: null, reason: null }, { kind: 'unknown' }],
-  ])('%s', async (_, fields, bounce) => {
-    const event = await readOne({ event: 'bounce', sg_message_id: 'a.recvd-1', ...fields })
-    expect(event).toMatchObject({ type: 'bounced', bounce: { asynchronous: false, ...bounce } })
-  })
-
-  test.each<[string, object, boolean]>([
-    ['with both ids', { sg_message_id: 'a.recvd-1', 'smtp-id': '<a@b>' }, false],
-    ['with an SMTP id', { sg_message_id: '', 'smtp-id': '<a@b>' }, false],
-    ['with empty ids', { sg_message_id: '', 'smtp-id': '' }, true],
-    ['without ids', {}, true],
-  ])('%s came after acceptance: %j', async (_, ids, asynchronous) => {
-    const event = await readOne({ event: 'bounce', type: 'bounce', ...ids })
-    expect(event).toMatchObject({ bounce: { kind: 'hard', asynchronous } })
-  })
-})
-
-test.each([
-  ['Bounced Address', 'bounced'],
-  ['bounced address', 'bounced'],
-  ['Unsubscribed Address', 'unsubscribed'],
-  ['Spam Reporting Address', 'spam'],
-  ['Spam Content', 'blocked'],
-  ['Invalid', 'invalid'],
-  ['Invalid Address', 'invalid'],
-  ['Invalid SMTPAPI header', 'other'],
-  ['Recipient List over Package Quota', 'other'],
-  ['something new', 'other'],
-])('a drop for %s is rejected as %s', async (detail, reason) => {
-  const event = await readOne({ event: 'dropped', reason: detail })
-  expect(event).toMatchObject({ type: 'rejected', reason, detail })
-})
-
-test.each([[undefined], [null], ['']])('a drop for %j is rejected as other', async (reason) => {
-  const event = await readOne({ event: 'dropped', reason })
-  expect(event).toMatchObject({ type: 'rejected', reason: 'other' })
-  expect(event).not.toHaveProperty('detail')
-})
-
 describe('what an event tells more', () => {
   test.each<[string, object, object]>([
     ['a deferral its attempt, as text', { event: 'deferred', attempt: '5' }, { attempt: 5 }],
@@ -298,11 +226,21 @@ describe('what an event tells more', () => {
       { event: 'open', sg_machine_open: 'true' },
       { machine: true },
     ],
+    [
+      'an open by a person, as SendGrid says, whatever fetched the image',
+      { event: 'open', sg_machine_open: false, useragent: 'Mozilla/5.0 (via GoogleImageProxy)' },
+      { machine: false },
+    ],
     ['a click without its link', { event: 'click' }, { url: '' }],
     [
       'a click where its link stands',
       { ...identified, event: 'click', url_offset: { index: 3, type: 'text' } },
       { discriminator: 'text 3' },
+    ],
+    [
+      'a group, as a number',
+      { event: 'group_resubscribe', asm_group_id: 7 },
+      { type: 'subscribed', scope: { kind: 'group', id: '7' } },
     ],
     [
       'a group, as text',
@@ -328,6 +266,61 @@ describe('what an event tells more', () => {
     ['event id', { event: 'open', sg_event_id: '' }, 'providerEventId'],
   ])('is without %s in %j', async (_, entry, name) => {
     await expect(readOne(entry)).resolves.not.toHaveProperty(name)
+  })
+})
+
+describe('values of the wrong kind, in every field at once,', () => {
+  const names = [
+    'processed',
+    'deferred',
+    'delivered',
+    'bounce',
+    'dropped',
+    'open',
+    'click',
+    'spamreport',
+    'unsubscribe',
+    'group_unsubscribe',
+    'group_resubscribe',
+    'account_status_change',
+  ]
+  const known = [
+    'email timestamp sg_event_id sg_message_id smtp-id category asm_group_id send_at pool response',
+    'attempt domain from reason status type bounce_classification tls cert_err ip useragent url',
+    'url_offset sg_machine_open sg_content_type custom_args unique_args mailtrail_id',
+  ].flatMap((line) => line.split(' '))
+
+  test.each<[unknown]>([[null], [''], [' '], [{}], [[]], [[null]], [true], [-1], [1e300]])(
+    '%j, are no reason not to tell what happened',
+    async (value) => {
+      for (const event of names) {
+        const entry = Object.fromEntries(known.map((key) => [key, value]))
+        const bare = await readOne({ event })
+        const told = await readOne({ ...entry, event })
+        expect(told).toMatchObject({ type: bare.type, providerEvent: event })
+        expect(told).not.toHaveProperty('ownId')
+        expect(told).not.toHaveProperty('error')
+        expect(told.metadata).toEqual({})
+      }
+    },
+  )
+})
+
+describe('a field that is written in more than one way', () => {
+  const delivered = { ...identified, event: 'delivered', email: 'ann@example.com' }
+
+  test.each<[string, unknown[]]>([
+    ['tls', [1, 0, true, '1', 'true']],
+    ['cert_err', [0, 1, false]],
+    ['pool', [{ name: 'a', id: 210 }, { name: 'a', id: '210' }, 'a']],
+    ['send_at', [0, '1755427525']],
+  ])('%s makes no other event of it, and is no metadata', async (key, values) => {
+    const { raw: _raw, ...expected } = await readOne(delivered)
+    for (const value of values) {
+      const { raw, ...event } = await readOne({ ...delivered, [key]: value })
+      expect(event).toEqual(expected)
+      expect(raw).toHaveProperty(key, value)
+    }
   })
 })
 

@@ -8,6 +8,7 @@ import {
   type CorrelatorOptions,
   type MailOptions,
   memoryStore,
+  type RefusalReason,
 } from '../../../src/index.js'
 import {
   sendgridSimulator,
@@ -20,6 +21,7 @@ import { startProvider, type StartOptions } from '../../../src/testing/index.js'
 import { startEndpoint } from '../../endpoint.js'
 import { collectErrors, collectTold } from '../../told-events.js'
 import { apiKey, mail } from './sending.js'
+import { newKeys, signedHeaders } from './signing.js'
 import { vectors } from './vectors.js'
 
 const closers: (() => Promise<void>)[] = []
@@ -165,6 +167,64 @@ describe('an event finds its message', () => {
     ])
   })
 
+  test('by its recipient, where it bears no id and that was asked for', async () => {
+    const event: SimulatedEvent = {
+      type: 'complained',
+      recipient: ann,
+      withoutOwnId: true,
+      change: ({ sg_message_id: _id, sg_event_id: _eventId, ...entry }) => entry,
+    }
+    const started = await start(() => [{ events: [event] }], { recipientWindow: 60_000 })
+    const { trackingId } = await sendAndSettle(started)
+    const correlation = { status: 'matched', via: 'recipient' }
+    expect(started.told).toMatchObject([{ event: { type: 'complained', trackingId, correlation } }])
+  })
+
+  test("by SendGrid's id, where the Message-ID is not the one that was given", async () => {
+    const event: SimulatedEvent = {
+      type: 'delivered',
+      recipient: ann,
+      withoutOwnId: true,
+      change: (entry) => ({ ...entry, 'smtp-id': '<other@geopod-ismtpd-8>' }),
+    }
+    const started = await start(() => [{ events: [event] }])
+    const { trackingId } = await sendAndSettle(started)
+    const correlation = { status: 'matched', via: 'provider-id' }
+    expect(started.told).toMatchObject([{ event: { trackingId, correlation } }])
+  })
+
+  test('and that of each recipient changes alone, though they share one id', async () => {
+    const recipients = { to: ann, cc: bob, bcc: 'audit@example.com' }
+    const events: SimulatedEvent[] = [
+      { type: 'delivered', recipient: recipients.to.toUpperCase(), withoutOwnId: true },
+      { type: 'bounced', recipient: recipients.cc, withoutOwnId: true },
+      { type: 'deferred', recipient: recipients.bcc, withoutOwnId: true },
+    ]
+    const started = await start(() => [{ events }])
+    const { trackingId } = await sendAndSettle(started, recipients)
+    await expect(started.correlator.message(trackingId)).resolves.toMatchObject({
+      recipients: [
+        { address: ann, kind: 'to', status: 'delivered' },
+        { address: bob, kind: 'cc', status: 'bounced' },
+        { address: recipients.bcc, kind: 'bcc', status: 'deferred' },
+      ],
+    })
+  })
+
+  test('and its status is the same in whatever order a batch has them', async () => {
+    const events: SimulatedEvent[] = [
+      { type: 'opened', recipient: ann },
+      { type: 'delivered', recipient: ann },
+      { type: 'accepted', recipient: ann },
+      { type: 'deferred', recipient: ann },
+    ]
+    const started = await start(() => [{ events }])
+    const { trackingId } = await sendAndSettle(started)
+    await expect(started.correlator.message(trackingId)).resolves.toMatchObject({
+      status: 'delivered',
+    })
+  })
+
   test('and only that of its own recipient changes, when one of two is dropped', async () => {
     const started = await start(() => [
       {
@@ -216,6 +276,27 @@ describe('a fact is told once', () => {
     expect(started.told).toHaveLength(1)
   })
 
+  test('when webhooks of two accounts with keys of their own post it', async () => {
+    const subuser = sendgridSimulator({ apiKey })
+    const started = await start(() => [{ events: [clicked] }])
+    const other = sendgridWebhook({ name: 'sendgrid-2', publicKey: subuser.publicKey })
+    const { correlator, url, told } = await start(undefined, {
+      webhooks: [sendgridWebhook({ publicKey: started.simulator.publicKey }), other],
+    })
+    await sendAndSettle(started)
+    for (const { body } of started.provider.posted) {
+      const entries: unknown[] = JSON.parse(body.toString())
+      for (const signed of started.simulator.webhooks(entries, at)) {
+        await expect(post(url, signed)).resolves.toBe(200)
+      }
+      for (const signed of subuser.webhooks(entries, at)) {
+        await expect(post(`${url}-2`, signed)).resolves.toBe(200)
+      }
+    }
+    await correlator.drain()
+    expect(told).toMatchObject([{ event: { type: 'clicked' } }])
+  })
+
   test('but a second link that was clicked in the same second is another one', async () => {
     const second: SimulatedEvent = {
       ...clicked,
@@ -235,36 +316,85 @@ describe('over a socket', () => {
     sg_message_id: 'a.recvd-1',
   }
 
-  test.each<[string, (sign: Started['simulator']['webhooks']) => SignedRequest[], number, number]>([
-    ['a batch', (sign) => sign([entry], new Date()), 200, 1],
-    ['an empty batch', (sign) => sign([], new Date()), 200, 0],
-    ['a batch with bad entries', (sign) => sign([null, entry, 'x'], new Date()), 200, 3],
-    ['what somebody else signed', (sign) => sign([entry], new Date(), true), 403, 0],
+  type Sign = Started['simulator']['webhooks']
+  type Change = (body: Buffer) => Buffer
+
+  /** A batch of two, changed after it was signed. */
+  const changed =
+    (change: Change) =>
+    (sign: Sign): SignedRequest[] =>
+      sign([entry, entry], new Date()).map(({ headers, body }) => ({ headers, body: change(body) }))
+
+  test.each<[string, (sign: Sign) => SignedRequest[], number, number, RefusalReason[]]>([
+    ['a batch', (sign) => sign([entry], new Date()), 200, 1, []],
+    ['an empty batch', (sign) => sign([], new Date()), 200, 0, []],
+    ['a batch with bad entries', (sign) => sign([null, entry, 'x'], new Date()), 200, 3, []],
     [
-      'what was changed on its way',
+      'a batch that is said to be something else',
       (sign) =>
         sign([entry], new Date()).map(({ headers, body }) => ({
-          headers,
-          body: body.subarray(0, -2),
+          headers: { ...headers, 'content-type': 'text/plain' },
+          body,
         })),
+      200,
+      1,
+      [],
+    ],
+    [
+      'what somebody else signed',
+      (sign) => sign([entry], new Date(), true),
       403,
       0,
+      ['bad-signature'],
+    ],
+    ['what lost its end', changed((body) => body.subarray(0, -2)), 403, 0, ['truncated']],
+    [
+      'what was parsed and written again',
+      changed((body) => Buffer.from(JSON.stringify(JSON.parse(`${body}`)))),
+      403,
+      0,
+      ['reserialised'],
+    ],
+    [
+      'what was changed on its way',
+      changed((body) => Buffer.from(`${body}`.replace('delivered', 'bounce'))),
+      403,
+      0,
+      ['bad-signature'],
     ],
     [
       'what bears no signature',
       (sign) => sign([entry], new Date()).map(({ body }) => ({ headers: {}, body })),
       403,
       0,
+      ['unsigned'],
     ],
-    ['what is too large', (sign) => sign(['x'.repeat(6 * 1024 * 1024)], new Date()), 413, 0],
-  ])('%s is answered as SendGrid needs it', async (_, requests, status, told) => {
+    [
+      'what is too large',
+      (sign) => sign(['x'.repeat(6 * 1024 * 1024)], new Date()),
+      413,
+      0,
+      ['too-large'],
+    ],
+  ])('%s is answered as SendGrid needs it', async (_, requests, status, told, reasons) => {
     const started = await start()
+    const refusals: string[] = []
+    started.correlator.on('refused', (refusal) => void refusals.push(refusal.reason))
     for (const signed of requests((...values) => started.simulator.webhooks(...values))) {
       await expect(post(started.url, signed)).resolves.toBe(status)
     }
     await started.correlator.drain()
     expect(started.told).toHaveLength(told)
-    expect(started.errors).toHaveLength(status === 200 ? 0 : 1)
+    expect(refusals).toEqual(reasons)
+  })
+
+  test.each(['{}', 'x', ''])('what is signed, and no batch, is malformed: %j', async (posted) => {
+    const { publicKey, privateKey } = newKeys()
+    const started = await start(undefined, { webhooks: [sendgridWebhook({ publicKey })] })
+    const body = Buffer.from(posted)
+    const headers = signedHeaders(privateKey, body)
+    await expect(post(started.url, { headers, body })).resolves.toBe(400)
+    expect(started.errors).toEqual([expect.stringMatching(/the body is not/)])
   })
 
   test.each([signatureHeader, timestampHeader])('a doubled %s is refused', async (doubled) => {

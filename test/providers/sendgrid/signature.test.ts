@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
+import { ApiKeyError } from '../../../src/errors.js'
 import { ConfigurationError } from '../../../src/index.js'
 import { parsePublicKey, sign, verifySignature } from '../../../src/providers/sendgrid/signature.js'
 import { newKeys } from './signing.js'
@@ -175,7 +176,6 @@ describe('a public key', () => {
     }
   })
 
-  const { privateKey } = newKeys()
   const exported = (type: 'rsa' | 'p-384' | 'ed25519'): string => {
     const key =
       type === 'rsa'
@@ -186,17 +186,44 @@ describe('a public key', () => {
     return key.export({ type: 'spki', format: 'der' }).toString('base64')
   }
 
+  const { privateKey } = newKeys()
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+  const bare = (key: KeyObject, type: 'pkcs8' | 'sec1' | 'pkcs1'): string =>
+    key.export({ type, format: 'der' }).toString('base64')
+
   test.each([
     ['an API key', 'SG.abc.def', /is an API key/],
-    ['a word', 'verification key', /MFkwEwYH/],
-    ['half of one', (vectors[0]?.publicKey ?? '').slice(0, 60), /MFkwEwYH/],
-    ['the private key', String(privateKey.export({ type: 'pkcs8', format: 'pem' })), /MFkwEwYH/],
+    ['an API key with white space', ' SG.abc.def\n', /is an API key/],
+    ['a word', 'verification key', /is not a public key: .*MFkwEwYH/],
+    ['half of one', (vectors[0]?.publicKey ?? '').slice(0, 60), /is not a public key/],
+    [
+      'a private key in PEM',
+      String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+      /is a private key: .*MFkwEwYH/,
+    ],
+    [
+      'a private key in PEM, broken off',
+      String(privateKey.export({ type: 'sec1', format: 'pem' })).slice(0, 90),
+      /is a private key/,
+    ],
+    ['a bare private key', bare(privateKey, 'pkcs8'), /is a private key/],
+    ['a bare private key as OpenSSL writes it', bare(privateKey, 'sec1'), /is a private key/],
+    ['a bare private RSA key', bare(rsa, 'pkcs1'), /is a private key/],
     ['an RSA key', exported('rsa'), /P-256/],
     ['a key on another curve', exported('p-384'), /P-256/],
     ['an Ed25519 key', exported('ed25519'), /P-256/],
   ])('is not %s', (_, text, message) => {
     expect(() => parsePublicKey(text)).toThrow(ConfigurationError)
     expect(() => parsePublicKey(text)).toThrow(message)
-    expect(() => parsePublicKey(text)).not.toThrow(text)
+    expect(() => parsePublicKey(text)).not.toThrow(text.trim().slice(0, 40))
+  })
+
+  test('that is an API key is told apart, for there is another place to look for it', () => {
+    expect(() => parsePublicKey('SG.abc.def')).toThrow(ApiKeyError)
+    expect(() => parsePublicKey('no key')).not.toThrow(ApiKeyError)
+  })
+
+  test('is named as the option that it was given as', () => {
+    expect(() => parsePublicKey('no key', 'the option')).toThrow(/^the option is not/)
   })
 })

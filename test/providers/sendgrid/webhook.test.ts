@@ -1,42 +1,33 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
-import { ConfigurationError, type ParsedEvent } from '../../../src/index.js'
-import { sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import {
+  ConfigurationError,
+  type ParsedEvent,
+  querySecret,
+  type WebhookReading,
+} from '../../../src/index.js'
+import {
+  sendgridWebhook,
+  type SendgridWebhookOptions,
+} from '../../../src/providers/sendgrid/index.js'
 import { signatureHeader, timestampHeader } from '../../../src/providers/sendgrid/signature.js'
 import type { KeySource } from '../../../src/signing-keys.js'
 import { webhookRequest } from '../../webhook-request.js'
+import { capturedAt, written } from './captured.js'
 import { newKeys, signedHeaders } from './signing.js'
 import { vectors } from './vectors.js'
 
-const fixtures = join(__dirname, 'fixtures')
 const receivedAt = new Date('2025-08-17T12:00:00Z')
 const keys = newKeys()
-
-/** A request as it stands in a file: its headers, by lower-case name, and its raw body. */
-function readRequest(name: string): { headers: Record<string, string>; body: Buffer } {
-  const bytes = readFileSync(join(fixtures, name))
-  const end = bytes.indexOf('\n\n')
-  const [, ...lines] = bytes.subarray(0, end).toString().split('\n')
-  const headers = lines.map((line): [string, string] => {
-    const colon = line.indexOf(':')
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
-  })
-  return { headers: Object.fromEntries(headers), body: bytes.subarray(end + 2) }
-}
-
-/** Events as they would stand in a file: without the entries they came from, and dates as text. */
-const written = (events: ParsedEvent[]): unknown =>
-  JSON.parse(JSON.stringify(events.map(({ raw: _raw, ...event }) => event)))
 
 async function read(
   body: string | Buffer,
   headers?: Record<string, string>,
   publicKey: KeySource = keys.publicKey,
-) {
+  options: SendgridWebhookOptions = {},
+): Promise<WebhookReading> {
   const bytes = Buffer.from(body)
   const request = webhookRequest(headers ?? signedHeaders(keys.privateKey, bytes), bytes)
-  return sendgridWebhook({ publicKey }).read(request, receivedAt)
+  return sendgridWebhook({ publicKey, ...options }).read(request, receivedAt)
 }
 
 async function readEvents(body: string | Buffer): Promise<ParsedEvent[]> {
@@ -46,29 +37,21 @@ async function readEvents(body: string | Buffer): Promise<ParsedEvent[]> {
 }
 
 describe('a captured request', () => {
-  const names = readdirSync(fixtures).flatMap(
-    (file) => /^(.+)\.request\.http$/.exec(file)?.[1] ?? [],
-  )
+  const captured = capturedAt('/sendgrid')
 
-  test.each(names)('%s is read', async (name) => {
-    const { headers, body } = readRequest(`${name}.request.http`)
+  test.each(captured)('$name is read', async ({ headers, body, events }) => {
     const signed = signatureHeader in headers ? headers : signedHeaders(keys.privateKey, body)
     const publicKeys = [keys.publicKey, ...vectors.map(({ publicKey }) => publicKey)]
     const reading = await read(body, signed, publicKeys)
     if (reading.kind === 'refused') throw new Error(reading.detail)
-    const expected: unknown = JSON.parse(
-      readFileSync(join(fixtures, `${name}.events.json`), 'utf8'),
-    )
-    expect(written(reading.events)).toEqual(expected)
+    expect(written(reading.events)).toEqual(events)
     expect(reading.events.map(({ raw }) => raw)).toEqual(JSON.parse(body.toString()))
     expect(reading.nonce).toBeUndefined()
   })
 
   test('is one of every kind of message event', () => {
-    const seen = names.flatMap((name): unknown[] =>
-      JSON.parse(readRequest(`${name}.request.http`).body.toString()).map(
-        ({ event }: { event: unknown }) => event,
-      ),
+    const seen = captured.flatMap(({ body }): unknown[] =>
+      JSON.parse(body.toString()).map(({ event }: { event: unknown }) => event),
     )
     expect(new Set(seen)).toEqual(
       new Set([
@@ -118,16 +101,47 @@ describe('a body', () => {
     },
   )
 
-  test('that was changed on its way fits no signature', async () => {
-    const body = Buffer.from('[{"event":"delivered"}]\r\n')
-    const headers = signedHeaders(keys.privateKey, body)
-    for (const changed of [
-      body.subarray(0, -2),
-      Buffer.from(JSON.stringify(JSON.parse(`${body}`))),
-    ]) {
-      await expect(read(changed, headers)).resolves.toMatchObject({ reason: 'bad-signature' })
-    }
+  test('that has more entries than any batch of SendGrid is refused', async () => {
+    const body = (entries: number) => `[${Array<string>(entries).fill('{}').join()}]`
+    await expect(readEvents(body(10_000))).resolves.toHaveLength(10_000)
+    await expect(read(body(10_001))).resolves.toMatchObject({
+      kind: 'refused',
+      reason: 'malformed',
+    })
   })
+
+  test.each<[string, (body: Buffer) => Buffer, string, RegExp]>([
+    ['has lost its last line break', (body) => body.subarray(0, -2), 'truncated', /line break/],
+    [
+      'was parsed and written again',
+      (body) => Buffer.from(JSON.stringify(JSON.parse(`${body}`))),
+      'reserialised',
+      /express\.raw\(\)/,
+    ],
+    [
+      'is another',
+      (body) => Buffer.from(`${body}`.replace('delivered', 'bounce')),
+      'bad-signature',
+      /none of the public keys/,
+    ],
+  ])('that %s is refused, and it is said what to do', async (_, change, reason, detail) => {
+    const event = '{"event":"delivered","email":"ann@example.com"}'
+    const body = Buffer.from(`[${event},\r\n${event}]\r\n`)
+    const headers = signedHeaders(keys.privateKey, body)
+    const reading = await read(change(body), headers)
+    expect(reading).toEqual({ kind: 'refused', reason, detail: expect.stringMatching(detail) })
+    expect(reading).not.toHaveProperty('detail', expect.stringContaining('ann@'))
+  })
+
+  test.each([undefined, 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'])(
+    'of the content type %s is read, for it is signed',
+    async (contentType) => {
+      const { 'content-type': _type, ...signed } = signedHeaders(keys.privateKey, Buffer.from('[]'))
+      const headers =
+        contentType === undefined ? signed : { ...signed, 'content-type': contentType }
+      await expect(read('[]', headers)).resolves.toEqual({ kind: 'events', events: [] })
+    },
+  )
 
   test('is looked at only when its signature fits', async () => {
     const headers = signedHeaders(keys.privateKey, Buffer.from('[]'))
@@ -192,8 +206,30 @@ describe('the headers of the signature', () => {
   })
 
   test('may be of any age, for SendGrid comes again for a day', async () => {
-    const old = signedHeaders(keys.privateKey, Buffer.from(body), '1000000000')
-    await expect(read(body, old)).resolves.toMatchObject({ kind: 'events' })
+    for (const seconds of ['1000000000', '3000000000']) {
+      const signed = signedHeaders(keys.privateKey, Buffer.from(body), seconds)
+      await expect(read(body, signed)).resolves.toMatchObject({ kind: 'events' })
+    }
+  })
+
+  test.each<[string, number, object]>([
+    ['of now', 0, { kind: 'events' }],
+    ['as old as it may be', -600, { kind: 'events' }],
+    ['older', -601, { kind: 'refused', reason: 'stale' }],
+    ['a little ahead', 300, { kind: 'events' }],
+    ['far ahead', 301, { kind: 'refused', reason: 'clock' }],
+  ])('with maxAge, %s: %i s', async (_, seconds, expected) => {
+    const at = String(receivedAt.getTime() / 1000 + seconds)
+    const signed = signedHeaders(keys.privateKey, Buffer.from(body), at)
+    const reading = await read(body, signed, keys.publicKey, { maxAge: 600_000 })
+    expect(reading).toMatchObject(expected)
+  })
+
+  test('that do not fit are of no age', async () => {
+    const signed = signedHeaders(newKeys().privateKey, Buffer.from(body), '1000000000')
+    await expect(read(body, signed, keys.publicKey, { maxAge: 600_000 })).resolves.toMatchObject({
+      reason: 'bad-signature',
+    })
   })
 })
 
@@ -217,6 +253,17 @@ describe('the public key', () => {
   ])('does not fit when it is %s', async (_, publicKey) => {
     const reading = await read('[]', undefined, publicKey)
     expect(reading).toMatchObject({ kind: 'refused', reason: 'bad-signature' })
+  })
+
+  test('may be one of many, but of the first four alone it is found out why one does not fit', async () => {
+    const body = Buffer.from('[]\r\n')
+    const others = Array.from({ length: 4 }, () => newKeys().publicKey)
+    const cut = (publicKeys: string[]) =>
+      read(body.subarray(0, -2), signedHeaders(keys.privateKey, body), publicKeys)
+    const last = [...others, keys.publicKey]
+    await expect(read(body, undefined, last)).resolves.toMatchObject({ kind: 'events' })
+    await expect(cut(last)).resolves.toMatchObject({ reason: 'bad-signature' })
+    await expect(cut(last.slice(1))).resolves.toMatchObject({ reason: 'truncated' })
   })
 
   test('may be replaced while it is in use', async () => {
@@ -243,34 +290,85 @@ describe('the public key', () => {
   })
 
   test('that is not given is refused at the start', () => {
-    // @ts-expect-error publicKey is required
-    expect(() => sendgridWebhook({})).toThrow(/publicKey is missing/)
+    expect(() => sendgridWebhook()).toThrow(ConfigurationError)
+    expect(() => sendgridWebhook({})).toThrow(/publicKey is missing.*SENDGRID_WEBHOOK_PUBLIC_KEY/)
   })
 
-  test.each<[string, () => string[] | Promise<string[]>]>([
-    ['has none', () => []],
-    ['has an API key', () => ['SG.abc.def']],
+  describe('of the environment', () => {
+    const variable = 'SENDGRID_WEBHOOK_PUBLIC_KEY'
+    afterEach(() => void delete process.env[variable])
+
+    test('is taken when none is given', async () => {
+      process.env[variable] = keys.publicKey
+      const body = Buffer.from('[]')
+      const request = webhookRequest(signedHeaders(keys.privateKey, body), body)
+      await expect(sendgridWebhook().read(request, receivedAt)).resolves.toMatchObject({
+        kind: 'events',
+      })
+      process.env[variable] = 'no key'
+      await expect(read('[]')).resolves.toMatchObject({ kind: 'events' })
+      expect(() => sendgridWebhook({ publicKey: '' })).toThrow(/publicKey is missing/)
+    })
+
+    test.each([
+      ['empty', '', /publicKey is missing/],
+      ['an API key', 'SG.abc', /is an API key/],
+    ])('is refused at the start when it is %s', (_, value, message) => {
+      process.env[variable] = value
+      expect(() => sendgridWebhook()).toThrow(message)
+    })
+  })
+
+  test.each<[string, () => string[] | Promise<string[]>, string]>([
+    ['has none', () => [], 'no-keys'],
+    ['has an API key', () => ['SG.abc.def'], 'api-key'],
     [
       'fails',
       async () => {
         throw new Error('the vault is closed')
       },
+      'no-keys',
     ],
-  ])('makes reading reject when its function %s', async (_, publicKey) => {
-    await expect(read('[]', undefined, publicKey)).rejects.toThrow()
+  ])('makes reading reject when its function %s', async (_, publicKey, reason) => {
+    await expect(read('[]', undefined, publicKey)).rejects.toMatchObject({
+      name: 'KeySourceError',
+      reason,
+    })
   })
 })
 
-test('the webhook says what the handler has to know', () => {
+describe('the webhook', () => {
   const { publicKey } = keys
-  expect(sendgridWebhook({ publicKey })).toMatchObject({
-    provider: 'sendgrid',
-    name: 'sendgrid',
-    answers: { stored: 200, forged: 403, malformed: 400 },
+
+  test('says what the handler has to know', () => {
+    const webhook = sendgridWebhook({ publicKey })
+    expect(webhook).toMatchObject({
+      provider: 'sendgrid',
+      name: 'sendgrid',
+      answers: { stored: 200, denied: 403, forged: 403, malformed: 400, unavailable: 503 },
+      guards: [],
+    })
+    expect(webhook.maxBodyBytes).toBeGreaterThan(768 * 1024)
+    expect(webhook).not.toHaveProperty('inbound')
   })
-  expect(sendgridWebhook({ publicKey }).maxBodyBytes).toBeGreaterThan(768 * 1024)
-  expect(sendgridWebhook({ publicKey, name: 'sendgrid-eu' })).toMatchObject({
-    provider: 'sendgrid',
-    name: 'sendgrid-eu',
+
+  test('has the options that it was given', () => {
+    const guards = [querySecret('s3cr3t')]
+    const given = { name: 'sendgrid-eu', guards, answers: { forged: 404 }, maxBodyBytes: 1000 }
+    expect(sendgridWebhook({ publicKey, ...given })).toMatchObject({
+      ...given,
+      provider: 'sendgrid',
+      answers: { stored: 200, forged: 404 },
+    })
+  })
+
+  test.each<[string, SendgridWebhookOptions, RegExp]>([
+    ['maxAge', { maxAge: 0 }, /maxAge must be/],
+    ['maxAge', { maxAge: Number.NaN }, /maxAge must be/],
+    ['maxBodyBytes', { maxBodyBytes: -1 }, /maxBodyBytes must be/],
+    ['answers', { answers: { forged: 42 } }, /the answer forged/],
+  ])('is refused at the start with another %s', (_, options, message) => {
+    expect(() => sendgridWebhook({ publicKey, ...options })).toThrow(ConfigurationError)
+    expect(() => sendgridWebhook({ publicKey, ...options })).toThrow(message)
   })
 })

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import type { AttachmentKeeper } from '../../attachments.js'
+import { decodeText } from '../../charset.js'
+import { ConfigurationError, messageOf } from '../../errors.js'
+import type { ParsedEvent } from '../../event.js'
+import { type Form, FormError, readForm } from '../../form.js'
+import { inboundEvent, type InboundOptions, type ReceivedMail } from '../../inbound-mail.js'
+import { readHead } from '../../mime.js'
+import type { Guard, WebhookEndpoint, WebhookReading, WebhookRequest } from '../../provider.js'
+import { type KeySource, signingKeys } from '../../signing-keys.js'
+import { checkedBytes, checkedGuards } from '../../webhook-options.js'
+import { isInboundForm, readFields, type SendgridInboundMail } from './inbound-fields.js'
+import { receivedMail } from './received-mail.js'
+import { parsePublicKey } from './signature.js'
+import { refusedBySignature } from './signed-request.js'
+
+/** How inbound mail (Inbound Parse) is taken. It needs a key, or a guard in place of it. */
+export interface SendgridInboundOptions extends InboundOptions {
+  /**
+   * The public key of the security policy that is attached to the parse setting, one or several. Without
+   * one SendGrid does not sign inbound mail.
+   */
+  publicKey?: KeySource
+  /** Asked after those of the webhook, which hold here too. */
+  guards?: readonly Guard[]
+  /** The largest body that is read, in bytes; default 40 MB. */
+  maxBodyBytes?: number
+}
+
+// SendGrid takes mail of up to 30 MB, and adds what it read in it.
+const defaultMaxBodyBytes = 40 * 1024 * 1024
+
+/**
+ * SendGrid's Inbound Parse.
+ *
+ * @throws ConfigurationError when nothing keeps strangers out, or an option is wrong
+ */
+export function inboundEndpoint(
+  { publicKey, guards, maxBodyBytes = defaultMaxBodyBytes, attachments }: SendgridInboundOptions,
+  webhookGuards: readonly Guard[],
+  maxAge: number | undefined,
+): WebhookEndpoint {
+  const where = 'sendgridWebhook: inbound'
+  const asked = [...webhookGuards, ...checkedGuards(where, guards)]
+  if (publicKey === undefined && asked.length === 0) {
+    throw new ConfigurationError(
+      `${where} is open to anybody: pass inbound.publicKey, of a security policy that signs it, or a guard, such as inbound.guards: [querySecret('…')]`,
+    )
+  }
+  if (attachments !== undefined && typeof attachments !== 'function') {
+    throw new ConfigurationError(
+      `${where}: attachments must be a function, such as attachmentFolder('/var/mail')`,
+    )
+  }
+  const option = `${where}.publicKey`
+  const publicKeys =
+    publicKey === undefined
+      ? undefined
+      : signingKeys(option, publicKey, (text) => parsePublicKey(text, option))
+  return {
+    maxBodyBytes: checkedBytes(where, maxBodyBytes),
+    guards: asked,
+    async read(request, receivedAt) {
+      const keys = await publicKeys?.()
+      const refused = keys && refusedBySignature(request, { keys, maxAge, remedy }, receivedAt)
+      return refused ?? readMail(request, attachments)
+    },
+  }
+}
+
+const remedy = 'attach a security policy with a signature to the parse setting in SendGrid'
+
+async function readMail(
+  request: WebhookRequest,
+  keep: AttachmentKeeper | undefined,
+): Promise<WebhookReading> {
+  const contentType = request.header('content-type') ?? ''
+  if (!/^\s*multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
+    const detail = 'the body is no multipart form, as Inbound Parse posts it'
+    return { kind: 'refused', reason: 'unsupported', detail }
+  }
+  let form: Form
+  try {
+    form = await readForm(contentType, request.body)
+  } catch (error) {
+    if (!(error instanceof FormError)) throw error
+    return { kind: 'refused', reason: 'malformed', detail: error.message }
+  }
+  if (!isInboundForm(form)) {
+    const detail = 'the form has none of the fields headers, email, rawEmail, envelope and from'
+    return { kind: 'refused', reason: 'malformed', detail }
+  }
+  await readers()
+  return { kind: 'events', events: [await readEvent(form, request.body, keep)] }
+}
+
+/** Rejects while a package is missing: that is no fault of the mail, which is to come again. */
+async function readers(): Promise<void> {
+  await readHead([])
+  await decodeText(Buffer.of(0xff))
+}
+
+// The Message-ID that SendGrid gives a message, in place of ours where the domain is not
+// authenticated (django-anymail#108): the X-Message-Id stands before the @.
+const sendgridMessageId =
+  /^<([^@<>\s]+)@(?:geopod-ismtpd-[\w-]+|ismtpd[\w-]*(?:\.sendgrid\.net)?)>$/
+
+/** The id of the message that a mail answers, the nearest of its thread. */
+function answeredId(references: readonly string[]): string | undefined {
+  for (const messageId of references) {
+    const [, id] = sendgridMessageId.exec(messageId) ?? []
+    if (id !== undefined) return id
+  }
+  return undefined
+}
+
+async function readEvent(
+  form: Form,
+  body: Buffer,
+  attachments: AttachmentKeeper | undefined,
+): Promise<ParsedEvent> {
+  let raw: SendgridInboundMail = {}
+  let keeping = false
+  const keep: AttachmentKeeper | undefined =
+    attachments &&
+    ((content, head) => {
+      keeping = true
+      return attachments(content, head)
+    })
+  try {
+    const given = await readFields(form)
+    raw = given.raw
+    const mail = await receivedMail(form, given)
+    const providerMessageId = answeredId(await referencesOf(mail))
+    return await inboundEvent(
+      mail,
+      { providerEvent, providerMessageId, raw },
+      keep && { attachments: keep },
+    )
+  } catch (error) {
+    // What fails from then on is the keeper, and it may work when the mail comes again.
+    if (keeping) throw error
+    return {
+      type: 'unknown',
+      error: `the mail could not be read: ${messageOf(error)}`,
+      providerEvent,
+      tags: [],
+      metadata: {},
+      raw,
+      discriminator: createHash('sha256').update(body).digest('hex'),
+    }
+  }
+}
+
+const providerEvent = 'inbound'
+
+async function referencesOf({ headers }: ReceivedMail): Promise<string[]> {
+  const { inReplyTo, references } = await readHead(
+    headers.filter(({ name }) => /^(?:in-reply-to|references)$/i.test(name)),
+  )
+  return [...(inReplyTo === undefined ? [] : [inReplyTo]), ...references.toReversed()]
+}
