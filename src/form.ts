@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { messageOf } from './errors.js'
 import { exported, optionalPackage } from './optional-package.js'
+import { urlEncodedPairs } from './urlencoded.js'
 
 /** A field of a posted form. Its bytes are in whatever charset the sender of a mail had. */
 export interface FormField {
@@ -68,55 +69,13 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
   return readMultipart(await busboy(), contentType, body)
 }
 
-const ampersand = 0x26
-const equals = 0x3d
-const percent = 0x25
-const plus = 0x2b
-const space = 0x20
-
 function readUrlEncoded(body: Buffer): Form {
-  const form: Form = { fields: [], files: [] }
-  // Counted before it is taken apart, which costs more for each of them.
-  if (countOf(body, ampersand) >= mostParts) throw tooManyParts()
-  for (let start = 0; start < body.length;) {
-    const found = body.indexOf(ampersand, start)
-    const end = found < 0 ? body.length : found
-    const pair = body.subarray(start, end)
-    const split = pair.indexOf(equals)
-    const name = formDecoded(split < 0 ? pair : pair.subarray(0, split)).toString('utf8')
-    const value = split < 0 ? Buffer.alloc(0) : formDecoded(pair.subarray(split + 1))
-    if (pair.length > 0) form.fields.push({ name, value })
-    start = end + 1
+  try {
+    const pairs = urlEncodedPairs(body, mostParts)
+    return { fields: pairs.map(([name, value]) => ({ name, value })), files: [] }
+  } catch (error) {
+    throw new FormError(messageOf(error))
   }
-  return form
-}
-
-/** As URLSearchParams does it, but to bytes: text would lose those that are no UTF-8, and costs a multiple. */
-function formDecoded(encoded: Buffer): Buffer {
-  const decoded = Buffer.allocUnsafe(encoded.length)
-  let length = 0
-  for (let at = 0; at < encoded.length; at += 1) {
-    const byte = encoded[at] ?? 0
-    const high = byte === percent ? hexDigit(encoded[at + 1]) : -1
-    const low = high < 0 ? -1 : hexDigit(encoded[at + 2])
-    if (low >= 0) at += 2
-    decoded[length] = low >= 0 ? high * 16 + low : byte === plus ? space : byte
-    length += 1
-  }
-  return decoded.subarray(0, length)
-}
-
-/** The value of a hexadecimal digit; below 0 for anything else. */
-function hexDigit(byte = 0): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  const upper = byte & ~0x20
-  return upper >= 0x41 && upper <= 0x46 ? upper - 0x37 : -1
-}
-
-function countOf(body: Buffer, byte: number): number {
-  let count = 0
-  for (let at = body.indexOf(byte); at >= 0; at = body.indexOf(byte, at + 1)) count += 1
-  return count
 }
 
 function readMultipart(Busboy: BusboyClass, contentType: string, body: Buffer): Promise<Form> {

@@ -99,15 +99,29 @@ export function matchKeys(
   if (event.providerMessageId !== undefined) {
     keys.push({ via: 'provider-id', key: byProviderId(provider, event.providerMessageId) })
   }
-  const messageIds = event.type === 'inbound' ? answeredIds(event.mail) : [event.messageId ?? '']
-  for (const messageId of messageIds.flatMap((id) => bareMessageId(id) ?? [])) {
-    for (const sender of event.type === 'inbound'
-      ? new Set([provider, ...providers])
-      : [provider]) {
-      keys.push({ via: 'message-id', key: byMessageId(sender, messageId) })
-    }
+  if (event.type === 'inbound') return [...keys, ...answeredKeys(provider, event.mail, providers)]
+  const messageId = event.messageId === undefined ? undefined : bareMessageId(event.messageId)
+  if (messageId !== undefined) {
+    keys.push({ via: 'message-id', key: byMessageId(provider, messageId) })
   }
   return keys
+}
+
+/** What an inbound mail answers may have gone out through any provider. */
+function answeredKeys(
+  provider: string,
+  mail: InboundMail,
+  providers: ReadonlySet<string>,
+): MatchKey[] {
+  const senders = [...new Set([provider, ...providers])]
+  const ids = answeredIds(mail).flatMap((id) => bareMessageId(id) ?? [])
+  return ids.flatMap((id) =>
+    senders.flatMap((sender): MatchKey[] => [
+      { via: 'message-id', key: byMessageId(sender, id) },
+      // Where a provider's id is the Message-ID, mail that was sent by other means has only that.
+      { via: 'provider-id', key: byProviderId(sender, id) },
+    ]),
+  )
 }
 
 /** Threads grow long; what is answered is at the end of it. */

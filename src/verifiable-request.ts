@@ -1,3 +1,4 @@
+import { ConfigurationError } from './errors.js'
 import type { WebhookRequest } from './provider.js'
 
 /**
@@ -52,10 +53,14 @@ export function neverThrows(name: string, check: () => boolean): boolean {
   try {
     return check()
   } catch (error) {
-    warnOnce(`${name}: ${error instanceof Error ? error.message : 'it failed'}`)
+    // Of other errors only the kind is told: their text may hold what a stranger has sent.
+    const known = error instanceof ConfigurationError ? error.message : undefined
+    warnOnce(`${name}: ${known ?? `it was given no request that it can read (${kindOf(error)})`}`)
     return false
   }
 }
+
+const kindOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
 
 const warned = new Set<string>()
 

@@ -156,9 +156,24 @@ describe('a reply', () => {
       },
     ])
     const found = await correlator.message(trackingId)
-    expect(found?.events).toMatchObject([{ type: 'inbound', mail: { date: new Date('2026-01-01T00:00:00Z') } }])
+    expect(found?.events).toMatchObject([
+      { type: 'inbound', mail: { date: new Date('2026-01-01T00:00:00Z') } },
+    ])
     // It says nothing of how the message fared.
     expect(found?.recipients).toMatchObject([{ address: 'ann@example.com', status: 'accepted' }])
+  })
+
+  test('finds mail that was sent by other means by the provider’s id, where that is its Message-ID', async () => {
+    const { correlator, post, told } = start()
+    const trackingId = await correlator.record({
+      provider: 'inside',
+      providerMessageId: 'sent@example.com',
+      recipients: ['ann@example.com'],
+    })
+    await post(await read(header('In-Reply-To', '<sent@example.com>')))
+    expect(await told()).toMatchObject([
+      { event: { trackingId, correlation: { via: 'provider-id' } } },
+    ])
   })
 
   test('to nothing of ours is told at once', async () => {

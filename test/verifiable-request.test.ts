@@ -1,4 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { ConfigurationError } from '../src/index.js'
 import { neverThrows, toWebhookRequest } from '../src/verifiable-request.js'
 
 describe('a request to be verified', () => {
@@ -32,10 +33,14 @@ describe('a request to be verified', () => {
 test('a check that throws says no, and warns once', () => {
   const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const failing = (): boolean => {
-    throw new Error('the key is missing')
+    throw new ConfigurationError('the key is missing')
   }
   expect([neverThrows('verifyX', failing), neverThrows('verifyX', failing)]).toEqual([false, false])
   expect(neverThrows('verifyX', () => true)).toBe(true)
-  expect(warn.mock.calls).toEqual([['verifyX: the key is missing', 'MailtrailWarning']])
+  expect(neverThrows('verifyX', () => JSON.parse('{'))).toBe(false)
+  expect(warn.mock.calls).toEqual([
+    ['verifyX: the key is missing', 'MailtrailWarning'],
+    ['verifyX: it was given no request that it can read (SyntaxError)', 'MailtrailWarning'],
+  ])
   warn.mockRestore()
 })

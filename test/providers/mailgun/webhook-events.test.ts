@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { eventId } from '../../../src/matching.js'
+import { type Fields, isFields } from '../../../src/payload.js'
 import { readEvent } from './reading.js'
 
 const delivered = {
@@ -230,6 +233,16 @@ describe('a failure', () => {
       { reason: 'suppress-complaint' },
       { type: 'rejected', reason: 'spam' },
     ],
+    [
+      'for a list of a new name',
+      { reason: 'suppress-list' },
+      { type: 'rejected', reason: 'other' },
+    ],
+    [
+      'for a bounced address, whatever its code',
+      { reason: 'suppress-bounce', ...status(550) },
+      { type: 'rejected', reason: 'bounced' },
+    ],
     ['with code 605', status(605, 'no'), { type: 'rejected', reason: 'bounced', detail: 'no' }],
     ['with code 606 as text', status('606'), { type: 'rejected', reason: 'unsubscribed' }],
     ['with code 607', status(607), { type: 'rejected', reason: 'spam' }],
@@ -267,13 +280,44 @@ describe('a failure', () => {
     ],
     [
       'by its bounce code, when the enhanced code is empty',
-      status(550, '', { 'enhanced-code': '', 'bounce-code': '5.2.2' }),
-      { kind: 'hard', smtpCode: 550, enhancedCode: '5.2.2' },
+      status(550, '', { 'enhanced-code': '', 'bounce-code': '5.1.3' }),
+      { kind: 'hard', smtpCode: 550, enhancedCode: '5.1.3' },
     ],
     [
       'by its bounce type',
       status(550, '', { 'bounce-type': 'soft' }),
       { kind: 'soft', smtpCode: 550 },
+    ],
+    [
+      'by its bounce type in other letter case, before its reason',
+      { reason: 'bounce', ...status(550, '', { 'bounce-type': 'Soft' }) },
+      { kind: 'soft', smtpCode: 550 },
+    ],
+    [
+      'of a full mailbox, whatever its bounce type',
+      status(552, '5.2.2 mailbox full', { 'bounce-type': 'hard' }),
+      { kind: 'soft', smtpCode: 552, enhancedCode: '5.2.2' },
+    ],
+    [
+      'for policy, whatever its bounce type',
+      { reason: 'bounce', ...status(550, '5.7.1 refused', { 'bounce-type': 'hard' }) },
+      { kind: 'block', smtpCode: 550, enhancedCode: '5.7.1' },
+    ],
+    [
+      'for a block list, whatever its code',
+      { reason: 'espblock', ...status(550, '5.1.1 gone') },
+      { kind: 'block', smtpCode: 550, enhancedCode: '5.1.1' },
+    ],
+    ['with a code as text', status('550'), { kind: 'hard', smtpCode: 550 }],
+    ['with a code of a connection of its own', status(680), { kind: 'unknown' }],
+    [
+      'after acceptance, with the code of the report',
+      {
+        reason: 'generic',
+        flags: { 'is-delayed-bounce': true },
+        ...status(550, 'smtp; 550-5.1.1 gone', { 'bounce-code': '5.1.1' }),
+      },
+      { kind: 'hard', smtpCode: 550, enhancedCode: '5.1.1', asynchronous: true },
     ],
     [
       'by an enhanced code in place of the other',
@@ -424,4 +468,45 @@ test.each<[string, unknown, string | undefined]>([
   const event = await readEvent({ ...delivered, event: 'rejected', reject })
   expect(event).toMatchObject({ type: 'rejected', reason: 'other' })
   expect('detail' in event ? event.detail : undefined).toBe(detail)
+})
+
+describe('any field of any sample', () => {
+  const samples = readdirSync(join(__dirname, 'fixtures'))
+    .filter((file) => file.endsWith('.request.json'))
+    .map((file): [string, Fields] => {
+      const sent = JSON.parse(readFileSync(join(__dirname, 'fixtures', file), 'utf8'))
+      return [file, sent['event-data'] ?? sent]
+    })
+  const others = [null, '', [], {}, 'text', 7, -1.5, true, [null], { __proto__: null, x: {} }]
+
+  /** The value with each of its fields, at any depth, replaced once. */
+  function* replaced(value: Fields, by: unknown): Generator<Fields> {
+    for (const [name, inner] of Object.entries(value)) {
+      yield { ...value, [name]: by }
+      if (isFields(inner)) {
+        for (const one of replaced(inner, by)) yield { ...value, [name]: one }
+      }
+    }
+  }
+
+  test.each(samples)('may be anything, or not be there, in %s', async (_, eventData) => {
+    for (const other of [undefined, ...others]) {
+      for (const changed of replaced(eventData, other)) {
+        const event = await readEvent(changed)
+        expect(event.raw).toEqual(JSON.parse(JSON.stringify(changed)))
+        // All that is needed to know what happened is the name.
+        if (changed['event'] === eventData['event']) expect(event).not.toHaveProperty('error')
+        expect(() => eventId('mailgun', event)).not.toThrow()
+      }
+    }
+  })
+
+  test.each<[string, object]>([
+    ['a storage with several URLs', { storage: { url: ['https://a', 'https://b'], key: 'k' } }],
+    ['fields that nobody knows', { 'i-delivery-optimizer': {}, 'delivered-at': 1, newer: [{}] }],
+    ['a route', { routes: [{ id: 'r', expression: 'match', match: { recipient: 'x' } }] }],
+  ])('may be more than it was: %s', async (_, more) => {
+    const event = await readEvent({ ...delivered, ...more })
+    expect(event).toMatchObject({ type: 'delivered', recipient: 'ana@shop.test', raw: more })
+  })
 })

@@ -1,20 +1,27 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ConfigurationError, createCorrelator, memoryStore } from '../../../src/index.js'
-import { mailgunWebhook } from '../../../src/providers/mailgun/index.js'
+import {
+  ConfigurationError,
+  createCorrelator,
+  memoryStore,
+  querySecret,
+} from '../../../src/index.js'
+import { mailgunWebhook, type MailgunWebhookOptions } from '../../../src/providers/mailgun/index.js'
 import { sign } from '../../../src/providers/mailgun/signature.js'
 import { type Endpoint, startEndpoint } from '../../endpoint.js'
 import { collectErrors, collectTold, type Told } from '../../told-events.js'
 import {
   bodyOf,
+  jsonPost,
+  multipart,
+  type Post,
   read,
   readEvent,
-  readEvents,
   signatureBy,
+  signatureFields,
   signingKey,
   timestamp,
   token,
+  urlEncoded,
 } from './reading.js'
 
 const delivered = {
@@ -24,40 +31,6 @@ const delivered = {
   message: { headers: { 'message-id': 'm-1@mg.example.com' } },
   recipient: 'ana@shop.test',
 }
-
-describe('the sample', () => {
-  const folder = join(__dirname, 'fixtures')
-  const cases = readdirSync(folder).flatMap((name) => /^(.*)\.request\.json$/.exec(name)?.[1] ?? [])
-  const fixture = (name: string): string => readFileSync(join(folder, name), 'utf8')
-
-  test.each(cases)('%s is read as is written beside it', async (name) => {
-    const request = fixture(`${name}.request.json`)
-    const sent = JSON.parse(request)
-    // Those that are not sent as webhooks are the bare event.
-    const eventData = 'event-data' in sent ? sent['event-data'] : sent
-    const events = await readEvents('event-data' in sent ? request : bodyOf(sent))
-    expect(JSON.parse(JSON.stringify(events.map(({ raw: _raw, ...event }) => event)))).toEqual(
-      JSON.parse(fixture(`${name}.events.json`)),
-    )
-    expect(events.map(({ raw }) => raw)).toEqual([eventData])
-  })
-
-  test('events are the twelve of messages', () => expect(cases).toHaveLength(12))
-
-  test('of the control panel share an id, and are told apart by their names', async () => {
-    const sample = { ...delivered, id: 'Ase7i2zsRYeDXztHGENqRA', timestamp: 1521243339.873676 }
-    const events = await Promise.all(
-      ['opened', 'clicked', 'unsubscribed'].map((event) => readEvent({ ...sample, event })),
-    )
-    expect(
-      events.map(({ providerEvent, providerEventId }) => [providerEvent, providerEventId]),
-    ).toEqual([
-      ['opened', sample.id],
-      ['clicked', sample.id],
-      ['unsubscribed', sample.id],
-    ])
-  })
-})
 
 describe('a request is refused', () => {
   const signature = signatureBy(signingKey)
@@ -113,18 +86,6 @@ describe('a request is refused', () => {
   ])('%s', async (_, body, reason) => {
     expect(await read(body)).toMatchObject({ kind: 'refused', reason })
   })
-
-  test.each([
-    'application/x-www-form-urlencoded',
-    'Application/X-WWW-Form-Urlencoded; charset=utf-8',
-    'multipart/form-data; boundary=b0',
-  ])('in the legacy form %s, with a word about it', async (contentType) => {
-    const body = `event=delivered&timestamp=${timestamp}&token=${token}`
-    expect(await read(body, { headers: { 'content-type': contentType } })).toMatchObject({
-      reason: 'unsupported',
-      detail: expect.stringContaining('legacy webhooks are not read'),
-    })
-  })
 })
 
 test('an event that is nested too deeply to be written again is stored as unknown', async () => {
@@ -142,6 +103,9 @@ test('an event that is nested too deeply to be written again is stored as unknow
 test.each([
   ['of its own', { 'content-type': 'application/json; charset=utf-8' }],
   ['given twice', { 'content-type': 'application/json, application/json' }],
+  ['in other letter case', { 'content-type': ' Application/JSON' }],
+  ['of some kind of JSON', { 'content-type': 'application/cloudevents+json' }],
+  ['that is empty', { 'content-type': '' }],
   ['of none', {}],
 ])('a request is read with a content type %s', async (_, headers) => {
   expect(await read(bodyOf(delivered), { headers })).toHaveProperty('kind', 'events')
@@ -163,7 +127,7 @@ test('a timestamp may be a number, and is signed as text', async () => {
 })
 
 describe('the signing key', () => {
-  type Source = Parameters<typeof mailgunWebhook>[0]['signingKey']
+  type Source = NonNullable<MailgunWebhookOptions['signingKey']>
   const readWith = (source: Source) =>
     read(bodyOf(delivered), { webhook: mailgunWebhook({ signingKey: source }) })
 
@@ -237,6 +201,99 @@ describe('the signing key', () => {
   })
 })
 
+describe('the options', () => {
+  test('of none but a key are those that Mailgun needs', () => {
+    const webhook = mailgunWebhook({ signingKey })
+    expect(webhook).toMatchObject({
+      provider: 'mailgun',
+      name: 'mailgun',
+      guards: [],
+      maxBodyBytes: 40 * 1024 * 1024,
+      inbound: { guards: [], maxBodyBytes: 40 * 1024 * 1024 },
+    })
+    expect(webhook.answers).toMatchObject({
+      stored: 200,
+      denied: 406,
+      forged: 406,
+      malformed: 406,
+      unsupported: 406,
+      tooLarge: 413,
+      limited: 429,
+      unavailable: 503,
+    })
+  })
+
+  test('are taken as they are given, guards for mail too', () => {
+    const guard = querySecret('s3cr3t')
+    const webhook = mailgunWebhook({
+      signingKey,
+      name: 'mailgun-mime',
+      guards: [guard],
+      answers: { forged: 401 },
+      maxBodyBytes: 1000,
+      inbound: { maxBodyBytes: 2000 },
+    })
+    expect(webhook).toMatchObject({
+      name: 'mailgun-mime',
+      guards: [guard],
+      maxBodyBytes: 1000,
+      inbound: { guards: [guard], maxBodyBytes: 2000 },
+    })
+    expect(webhook.answers).toMatchObject({ stored: 200, forged: 401, malformed: 406 })
+  })
+
+  test.each<[string, object, string]>([
+    ['no guard', { guards: [{}] }, 'guards'],
+    ['an answer of no name', { answers: { forgotten: 200 } }, 'forgotten'],
+    ['an answer that is no status', { answers: { forged: 1000 } }, 'forged'],
+    ['no size', { maxBodyBytes: 0 }, 'maxBodyBytes'],
+    ['no size of a mail', { inbound: { maxBodyBytes: -1 } }, 'inbound: maxBodyBytes'],
+    ['no place for attachments', { inbound: { attachments: '/var/mail' } }, 'attachments'],
+    ['no age', { maxAge: -1 }, 'maxAge'],
+  ])('with %s are refused', (_, options, words) => {
+    expect(() => mailgunWebhook({ signingKey, ...options })).toThrow(ConfigurationError)
+    expect(() => mailgunWebhook({ signingKey, ...options })).toThrow(words)
+  })
+})
+
+describe('a signature', () => {
+  const signedAt = Number(timestamp) * 1000
+  const hour = 60 * 60_000
+  const posts: [string, Post][] = [
+    ['an event', jsonPost(delivered)],
+    ['a form', urlEncoded([['event', 'opened'], ...signatureFields()])],
+    ['a mail', multipart([['recipient', 'a@b.c'], ['sender', 'd@e.f'], ...signatureFields()])],
+  ]
+
+  test.each(posts)('of %s may be of any age, unless an age is asked for', async (_, post) => {
+    for (const [later, maxAge, outcome] of [
+      [30 * 24 * hour, undefined, 'events'],
+      [-24 * hour, undefined, 'events'],
+      [9 * hour, 10 * hour, 'events'],
+      [11 * hour, 10 * hour, 'stale'],
+      [-4 * 60_000, hour, 'events'],
+      [-6 * 60_000, hour, 'clock'],
+    ] as const) {
+      const webhook = mailgunWebhook({ signingKey, ...(maxAge !== undefined && { maxAge }) })
+      const reading = await read(post.body, {
+        webhook,
+        headers: { 'content-type': post.type },
+        receivedAt: new Date(signedAt + later),
+      })
+      expect(reading.kind === 'refused' ? reading.reason : reading.kind).toBe(outcome)
+    }
+  })
+
+  test('that is forged is told as that, whatever its age', async () => {
+    const webhook = mailgunWebhook({ signingKey, maxAge: hour })
+    const reading = await read(bodyOf(delivered, 'key-other'), {
+      webhook,
+      receivedAt: new Date(signedAt + 2 * hour),
+    })
+    expect(reading).toHaveProperty('reason', 'bad-signature')
+  })
+})
+
 describe('posted over HTTP', () => {
   let correlator: ReturnType<typeof createCorrelator>
   let endpoint: Endpoint
@@ -249,6 +306,7 @@ describe('posted over HTTP', () => {
       webhooks: [
         mailgunWebhook({ signingKey }),
         mailgunWebhook({ signingKey, name: 'mailgun-eu' }),
+        mailgunWebhook({ signingKey, name: 'guarded', guards: [querySecret('s3cr3t')] }),
       ],
     })
     told = collectTold(correlator)
@@ -311,6 +369,15 @@ describe('posted over HTTP', () => {
     expect(await post(bodyOf(delivered))).toBe(200)
     expect(await post(bodyOf({ ...delivered, event: 'opened' }), '/mailgun-eu')).toBe(200)
   })
+
+  test.each(['/guarded', '/guarded/inbound'])(
+    'what a guard at %s denies is answered 406, so that it does not come again',
+    async (path) => {
+      expect(await post(bodyOf(delivered), path)).toBe(406)
+      expect(await toldTypes()).toEqual([])
+      expect(await post(bodyOf(delivered), `${path}?secret=s3cr3t`)).toBe(200)
+    },
+  )
 
   test.each([
     ['forged', bodyOf(delivered, 'key-of-somebody-else')],

@@ -1,0 +1,54 @@
+import { ConfigurationError } from '../../errors.js'
+import { type KeySource, signingKeys } from '../../signing-keys.js'
+import { requiredOption } from '../../transport-options.js'
+
+const variable = 'MAILGUN_WEBHOOK_SIGNING_KEY'
+
+/**
+ * The keys that webhooks may be signed by, or else that of `MAILGUN_WEBHOOK_SIGNING_KEY`.
+ *
+ * @param user the name of the function that was given them, for errors
+ * @throws ConfigurationError when there is none
+ */
+export function webhookKeys(user: string, given: KeySource | undefined): () => Promise<string[]> {
+  return signingKeys(`${user}: signingKey`, sourceOf(user, given), (key) => key.trim())
+}
+
+/**
+ * The same for who cannot wait for them.
+ *
+ * @throws ConfigurationError when there is none, or a function was given
+ */
+export function keysAtHand(
+  user: string,
+  given: string | readonly string[] | undefined,
+): readonly string[] {
+  const source = sourceOf(user, given)
+  if (typeof source === 'function') {
+    throw new ConfigurationError(`${user}: signingKey must be a text or a list of them`)
+  }
+  const keys: string[] = []
+  // Texts are looked at when they are given, so they are all there at its end.
+  signingKeys(`${user}: signingKey`, source, (key) => keys.push(key.trim()))
+  return keys
+}
+
+// Only where nothing was given: an empty key is a mistake, and not a wish for another one.
+function sourceOf(user: string, given: KeySource | undefined): KeySource {
+  return given === undefined ? requiredOption(user, 'signingKey', undefined, variable) : given
+}
+
+/**
+ * Whether a key that fits nothing is an API key, which is asked for nowhere here. It is no proof by
+ * itself: old accounts sign with their API key until one of the two is replaced (django-anymail#153).
+ */
+export function isApiKey(key: string): boolean {
+  return (
+    /^[\da-f]{32}-[\da-f]{8}-[\da-f]{8}$/i.test(key) ||
+    key === process.env['MAILGUN_API_KEY']?.trim()
+  )
+}
+
+/** What is to be done about it. */
+export const apiKeyDetail =
+  'the signature does not fit, and the signing key is an API key: pass the HTTP webhook signing key of the account, which Mailgun shows apart from its API keys'
