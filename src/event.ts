@@ -107,10 +107,8 @@ export interface InboundAttachment {
   content: AttachmentContent
 }
 
-/** A mail that was received. Everything in it is the sender's word, and none of it is to be trusted. */
-export interface InboundMail {
-  /** Who it came from and went to in SMTP, as bare addresses; `from` is empty for a bounce. */
-  envelope: { from: string; to: string[] }
+/** What the headers of a received mail say. */
+export interface InboundHead {
   from?: Address
   to: Address[]
   cc: Address[]
@@ -124,6 +122,12 @@ export interface InboundMail {
   inReplyTo?: string
   /** The Message-IDs of the thread, the oldest first, each with its `<>`. */
   references: string[]
+}
+
+/** A mail that was received. Everything in it is the sender's word, and none of it is to be trusted. */
+export interface InboundMail extends InboundHead {
+  /** Who it came from and went to in SMTP, as bare addresses; `from` is empty for a bounce. */
+  envelope: { from: string; to: string[] }
   text?: string
   /** To be cleaned before it is shown. */
   html?: string

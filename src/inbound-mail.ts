@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type AttachmentKeeper, keepAttachments, type RemotePart } from './attachments.js'
-import type { InboundMail, MailHeader, ParsedEvent } from './event.js'
+import type { InboundHead, InboundMail, MailHeader, ParsedEvent } from './event.js'
 import { contentDigest, ownId } from './matching.js'
-import { type MailHead, type MailPart, readHead } from './mime.js'
+import { type MailPart, readHead } from './mime.js'
 
 /** How inbound mail is taken. */
 export interface InboundOptions {
@@ -18,7 +18,7 @@ export interface ReceivedMail {
   envelope: { from: string; to: string[] }
   headers: readonly MailHeader[]
   /** What the provider says where the headers are silent. */
-  head?: Partial<MailHead>
+  head?: Partial<InboundHead>
   text?: string | undefined
   html?: string | undefined
   parts: readonly (MailPart | RemotePart)[]

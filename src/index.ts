@@ -24,6 +24,7 @@ export type {
   EventOf,
   EventType,
   InboundAttachment,
+  InboundHead,
   InboundMail,
   MailEvent,
   MailHeader,

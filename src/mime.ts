@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Email, Mailbox, PostalMimeOptions } from 'postal-mime'
 import { decodeText } from './charset.js'
-import type { MailHeader } from './event.js'
+import type { InboundHead, MailHeader } from './event.js'
 import type { Address } from './message.js'
 import { exported, optionalPackage } from './optional-package.js'
 
@@ -29,19 +29,6 @@ export interface MimeMail {
   parts: MailPart[]
   /** What could not be read as it should be. */
   problems: string[]
-}
-
-/** What the headers of a mail say of it. */
-export interface MailHead {
-  from?: Address
-  to: Address[]
-  cc: Address[]
-  replyTo: Address[]
-  subject?: string
-  date?: Date
-  messageId?: string
-  inReplyTo?: string
-  references: string[]
 }
 
 const postalMime = optionalPackage(
@@ -131,7 +118,7 @@ async function mendHead(source: Buffer): Promise<Buffer> {
 const mostAddresses = 1000
 
 /** What headers say, whether or not they were decoded before. */
-export async function readHead(headers: readonly MailHeader[]): Promise<MailHead> {
+export async function readHead(headers: readonly MailHeader[]): Promise<InboundHead> {
   const { addressParser, decodeWords } = await postalMime()
   const all = (name: string): string[] =>
     headers.flatMap((header) => (header.name.toLowerCase() === name ? header.value : []))

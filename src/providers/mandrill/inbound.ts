@@ -1,7 +1,6 @@
-import type { InboundMail, MailHeader, ParsedEvent } from '../../event.js'
+import type { InboundHead, InboundMail, MailHeader, ParsedEvent } from '../../event.js'
 import { inboundEvent, type InboundOptions } from '../../inbound-mail.js'
 import type { Address } from '../../message.js'
-import type { MailHead } from '../../mime.js'
 import { type Fields, fields, flag, isFields, text, texts, time } from '../../payload.js'
 import { readContents, type SourceBudget } from './inbound-contents.js'
 import { withoutContents } from './inbound-raw.js'
@@ -60,7 +59,7 @@ async function readMail(
 }
 
 /** What Mandrill has read from the headers, for mails whose headers are not there. */
-function headOf(message: Fields): Partial<MailHead> {
+function headOf(message: Fields): Partial<InboundHead> {
   const [from] = mailboxes([[message['from_email'], message['from_name']]])
   const subject = text(message['subject'])
   return {

@@ -1,7 +1,7 @@
-import type { MailHeader } from '../../event.js'
+import type { InboundHead, MailHeader } from '../../event.js'
 import type { Form } from '../../form.js'
 import type { ReceivedMail } from '../../inbound-mail.js'
-import { type MailHead, type MailPart, type MimeMail, readHead, readMime } from '../../mime.js'
+import { type MailPart, type MimeMail, readHead, readMime } from '../../mime.js'
 import { type Fields, fields, text, texts, wholeNumber } from '../../payload.js'
 import { bounded, type InboundFields, isAttachment } from './inbound-fields.js'
 
@@ -113,7 +113,7 @@ function isDecodable(charset: string): boolean {
 async function envelopeOf(
   given: InboundFields,
   headers: readonly MailHeader[],
-  head: MailHead,
+  head: InboundHead,
 ): Promise<ReceivedMail['envelope']> {
   const { from, to } = given.json('envelope')
   const recipients = texts(to).slice(0, mostRecipients).map(bare)
