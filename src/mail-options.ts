@@ -30,3 +30,20 @@ export function checkedMetadata(data: Fields): Record<string, string> {
   }
   return metadata(given, ownIdKey)
 }
+
+/** The option `signal`, which ends the sending of a message as long as nothing was sent. */
+export function checkedSignal(data: Fields): AbortSignal | undefined {
+  const { signal } = data
+  if (signal === undefined || signal === null) return undefined
+  if (isAbortSignal(signal)) return signal
+  throw invalid('signal must be an AbortSignal')
+}
+
+/** By what it does, for there is a class of them in every realm. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    typeof Reflect.get(value, 'aborted') === 'boolean' &&
+    typeof Reflect.get(value, 'addEventListener') === 'function'
+  )
+}

@@ -8,6 +8,11 @@ export interface TransportOptions {
   baseUrl?: string
   /** How long the provider may take to answer, in ms; default 30,000. */
   timeout?: number
+  /**
+   * How often a send that came to nothing is tried again, with growing waits; default 2, and 0 is never.
+   * What may have been sent is not: it would go out twice.
+   */
+  retries?: number
   /** What is done about fields that the provider cannot carry; default `throw`. */
   unsupported?: UnsupportedPolicy
   /** Records every message, so that webhooks can be matched to it. */
@@ -22,6 +27,9 @@ export interface TransportOptions {
 
 /** How long a provider may take to answer unless the caller says otherwise, in ms. */
 export const defaultTimeout = 30_000
+
+const defaultRetries = 2
+const mostRetries = 20
 
 // What Node's timers can wait for, with a margin; they fire at once for anything longer.
 const longestTimeout = 2_000_000_000
@@ -56,7 +64,7 @@ export function checkedBaseUrl(transport: string, baseUrl: string): string {
   )
 }
 
-type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'unsupported'>> &
+type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'retries' | 'unsupported'>> &
   Pick<TransportOptions, 'correlator' | 'replyAddress'>
 
 /**
@@ -68,10 +76,21 @@ export function checkedTransportOptions(
   transport: string,
   options: TransportOptions,
 ): CheckedOptions {
-  const { timeout = defaultTimeout, unsupported = 'throw', correlator, replyAddress } = options
+  const {
+    timeout = defaultTimeout,
+    retries = defaultRetries,
+    unsupported = 'throw',
+    correlator,
+    replyAddress,
+  } = options
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
     throw new ConfigurationError(
       `${transport}: timeout must be a number of ms above 0, and is ${String(timeout)}`,
+    )
+  }
+  if (!Number.isInteger(retries) || retries < 0 || retries > mostRetries) {
+    throw new ConfigurationError(
+      `${transport}: retries must be a whole number from 0 to ${mostRetries}, and is ${String(retries)}`,
     )
   }
   if (!['throw', 'warn', 'ignore'].includes(unsupported)) {
@@ -90,6 +109,7 @@ export function checkedTransportOptions(
   }
   return {
     timeout,
+    retries,
     unsupported,
     ...(correlator && { correlator }),
     ...(replyAddress !== undefined && { replyAddress }),

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
-import { checkedMetadata, checkedTags, invalid } from './mail-options.js'
+import { checkedMetadata, checkedSignal, checkedTags, invalid } from './mail-options.js'
 import {
   type MessageRecord,
   type SendResult,
@@ -18,6 +18,7 @@ import {
   type ResolvedMail,
   resolveMail,
 } from './resolved-mail.js'
+import { withRetries } from './retries.js'
 import {
   answered,
   failed,
@@ -57,7 +58,7 @@ export function createProviderTransport<Request, Provider extends string>(
   client: ProviderClient<Request>,
   options: TransportOptions,
 ): ProviderTransport<ProviderInfo<Provider>> {
-  const { timeout, unsupported, correlator, replyAddress } = checkedTransportOptions(
+  const { timeout, retries, unsupported, correlator, replyAddress } = checkedTransportOptions(
     `${provider} transport`,
     options,
   )
@@ -86,8 +87,15 @@ export function createProviderTransport<Request, Provider extends string>(
       )
       recording = correlator?.recordSending(record)
       await inTime(timeout, storeTooSlow, async () => recording)
-      called = true
-      const answer = await inTime(timeout + timeoutMargin, noAnswer, () => client.send(request))
+      const { signal } = draft
+      const answer = await withRetries(
+        () => {
+          if (signal?.aborted) throw aborted()
+          called = true
+          return inTime(timeout + timeoutMargin, noAnswer, () => client.send(request))
+        },
+        { retries, signal },
+      )
       ending = answered(provider, record, answer)
     } catch (thrown) {
       ending = failed(record, toSendError(thrown, called))
@@ -163,6 +171,8 @@ interface Draft {
   head: MailHead
   tags: string[]
   metadata: Record<string, string>
+  /** Ends what has not been sent yet. */
+  signal?: AbortSignal
   /** Why it cannot be sent, whatever its content. */
   flaw?: unknown
 }
@@ -177,6 +187,8 @@ function readDraft(mail: NodemailerMail): Draft {
     }
     draft.tags = checkedTags(fields(mail.data))
     draft.metadata = checkedMetadata(fields(mail.data))
+    const signal = checkedSignal(fields(mail.data))
+    if (signal) draft.signal = signal
   } catch (flaw) {
     draft.flaw = flaw ?? 'the message cannot be read'
   }
@@ -209,6 +221,13 @@ function newRecord(provider: string, { head, tags, metadata }: Draft): MessageRe
     outcome: 'sending',
   }
 }
+
+const aborted = (): SendError =>
+  new SendError('not sent: its signal was aborted', {
+    category: 'unknown',
+    retryable: true,
+    outcome: 'not-sent',
+  })
 
 const contentTooSlow = (): SendError =>
   new SendError('not sent: the content of the message could not be read in time', {

@@ -29,6 +29,8 @@ export interface PortableMailOptions {
   tags?: readonly string[]
   /** Your own data; it comes back with every event. */
   metadata?: Readonly<Record<string, string>>
+  /** Ends the sending of this message as long as nothing was sent: it waits for no further try then. */
+  signal?: AbortSignal
 }
 
 export type MailOptions = SendMailOptions & PortableMailOptions

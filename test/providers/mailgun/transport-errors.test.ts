@@ -35,7 +35,7 @@ afterEach(() => provider.close())
 
 const connect = (options: MailgunTransportOptions = {}) =>
   nodemailer.createTransport(
-    mailgunTransport({ apiKey, domain, baseUrl: provider.url, ...options }),
+    mailgunTransport({ apiKey, domain, baseUrl: provider.url, retries: 0, ...options }),
   )
 
 /** The error that sending fails with, which must hold neither the key nor an address. */

@@ -19,7 +19,7 @@ export const mail: MailOptions = {
 /** A simulated SendGrid that knows one API key, and a transporter that sends through it. */
 export async function startSendgrid(options: SendgridTransportOptions = {}) {
   const provider = await startProvider(sendgridSimulator({ apiKey: options.apiKey ?? apiKey }))
-  const transport = sendgridTransport({ apiKey, baseUrl: provider.url, ...options })
+  const transport = sendgridTransport({ apiKey, baseUrl: provider.url, retries: 0, ...options })
   return { provider, transport, transporter: nodemailer.createTransport(transport) }
 }
 
