@@ -111,6 +111,7 @@ export type { TransportOptions } from './transport-options.js'
 export type {
   MailOptions,
   PortableMailOptions,
+  ProviderMailOptions,
   ProviderTransport,
   ProviderTransporter,
   SentInfo,

@@ -31,6 +31,61 @@ export function checkedMetadata(data: Fields): Record<string, string> {
   return metadata(given, ownIdKey)
 }
 
+/** The options of a message that a provider carries out itself. */
+export interface ProviderTask {
+  templateId?: string
+  /** What a template, or the text, is filled with; the same for all recipients. */
+  templateData: Fields
+  sendAt?: Date
+  trackOpens?: boolean
+  trackClicks?: boolean
+  /** What stands under the provider's own name. */
+  own: Fields
+}
+
+/** @throws SendError for what would mean something else than it says, or nothing */
+export function checkedTask(data: Fields, provider: string): ProviderTask {
+  const { templateId, sendAt } = data
+  const template = text(templateId)?.trim()
+  if (isGiven(templateId) && template === undefined) {
+    throw invalid('templateId must be a text that is not empty')
+  }
+  const time = isGiven(sendAt) ? timeOf(sendAt) : undefined
+  const trackOpens = checkedFlag('trackOpens', data)
+  const trackClicks = checkedFlag('trackClicks', data)
+  return {
+    ...(template !== undefined && { templateId: template }),
+    templateData: checkedObject('templateData', data),
+    ...(time && { sendAt: time }),
+    ...(trackOpens !== undefined && { trackOpens }),
+    ...(trackClicks !== undefined && { trackClicks }),
+    own: checkedObject(provider, data),
+  }
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null
+
+/** A Date, or a text that one can be made of; a number might be seconds or milliseconds. */
+function timeOf(value: unknown): Date {
+  const time = value instanceof Date || typeof value === 'string' ? new Date(value) : undefined
+  if (time && !Number.isNaN(time.getTime())) return time
+  throw invalid('sendAt must be a Date, or a text in the form of ISO 8601')
+}
+
+function checkedFlag(name: string, data: Fields): boolean | undefined {
+  const value = data[name]
+  if (!isGiven(value)) return undefined
+  if (typeof value === 'boolean') return value
+  throw invalid(`${name} must be true or false`)
+}
+
+function checkedObject(name: string, data: Fields): Fields {
+  const value = data[name]
+  if (!isGiven(value)) return {}
+  if (isFields(value) && !(value instanceof Map)) return value
+  throw invalid(`${name} must be an object`)
+}
+
 /** The option `signal`, which ends the sending of a message as long as nothing was sent. */
 export function checkedSignal(data: Fields): AbortSignal | undefined {
   const { signal } = data

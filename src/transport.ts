@@ -1,7 +1,14 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
 import { messageOf, SendError, StoreError } from './errors.js'
-import { checkedMetadata, checkedSignal, checkedTags, invalid } from './mail-options.js'
+import {
+  checkedMetadata,
+  checkedSignal,
+  checkedTags,
+  checkedTask,
+  invalid,
+  type ProviderTask,
+} from './mail-options.js'
 import {
   type MessageRecord,
   type SendResult,
@@ -33,13 +40,15 @@ import { refuseLoss, uncarriedFields } from './unsupported-fields.js'
 import { version } from './version.js'
 
 /** A message on its way to a provider: resolved, and with the portable options. */
-export interface OutgoingMail extends ResolvedMail {
+export interface OutgoingMail extends ResolvedMail, ProviderTask {
   tags: string[]
   metadata: Record<string, string>
 }
 
 /** One provider's way of sending. */
 export interface ProviderClient<Request> {
+  /** The fields of a message, by their names, that it carries beyond those that each one does. */
+  readonly carries?: ReadonlySet<string>
   /**
    * Pure: what goes to the provider, our id planted in it, and the fields that it cannot carry.
    * Throws a `SendError` for a message that the provider would refuse.
@@ -47,6 +56,8 @@ export interface ProviderClient<Request> {
   buildRequest(mail: OutgoingMail, trackingId: string): { request: Request; lost: string[] }
   /** Calls the provider. Rejects with a `SendError` that is free of secrets. */
   send(request: Request): Promise<SendAnswer>
+  /** Checks the credentials with a call that sends nothing. Rejects with a `SendError` where they are none. */
+  verify?(): Promise<void>
 }
 
 // The SDK's own timeout comes first, for it ends the connection; this is for SDKs that hang.
@@ -63,11 +74,18 @@ export function createProviderTransport<Request, Provider extends string>(
     options,
   )
   async function prepare(mail: NodemailerMail, draft: Draft, trackingId: string) {
-    const { head, tags, metadata, flaw } = draft
+    const { head, tags, metadata, task, flaw } = draft
     if (flaw !== undefined) throw flaw
-    refuseLoss(provider, uncarriedFields(fields(mail.data), head, provider), unsupported)
+    refuseLoss(
+      provider,
+      uncarriedFields(fields(mail.data), head, provider, client.carries),
+      unsupported,
+    )
     const resolved = await resolveMail(mail, withReplyAddress(head, replyAddress, trackingId))
-    const { request, lost } = client.buildRequest({ ...resolved, tags, metadata }, trackingId)
+    const { request, lost } = client.buildRequest(
+      { ...resolved, ...task, tags, metadata },
+      trackingId,
+    )
     refuseLoss(provider, lost, unsupported)
     return request
   }
@@ -76,7 +94,7 @@ export function createProviderTransport<Request, Provider extends string>(
   async function deliver(
     mail: NodemailerMail,
   ): Promise<SendEnding<Provider> & { message: SentMessage }> {
-    const draft = readDraft(mail)
+    const draft = readDraft(mail, provider)
     const record = newRecord(provider, draft)
     let recording: Promise<void> | undefined
     let called = false
@@ -131,6 +149,22 @@ export function createProviderTransport<Request, Provider extends string>(
     }
   }
 
+  const sending = new Set<Promise<unknown>>()
+
+  /** Nodemailer's `verify()`: with a callback, or with a promise. */
+  async function verify(): Promise<true> {
+    const check = client.verify
+    if (!check) {
+      throw new SendError(`the ${provider} transport cannot check its credentials`, {
+        category: 'configuration',
+        retryable: false,
+        outcome: 'not-sent',
+      })
+    }
+    await inTime(timeout + timeoutMargin, verifyTooSlow, () => check())
+    return true
+  }
+
   const emitter = new EventEmitter<TransportEvents>()
   return Object.assign(emitter, {
     name: `mailtrail/${provider}`,
@@ -140,7 +174,10 @@ export function createProviderTransport<Request, Provider extends string>(
       mail: NodemailerMail,
       callback: (error: Error | null, info?: ProviderInfo<Provider>) => void,
     ): void {
-      void deliver(mail).then(({ message, info, error }) => {
+      const delivering = deliver(mail)
+      sending.add(delivering)
+      void delivering.then(({ message, info, error }) => {
+        sending.delete(delivering)
         // Outside the promise chain, each by itself: neither a listener nor the callback can keep
         // the other from running, or be taken for a failed send when it throws.
         setImmediate(() => {
@@ -150,6 +187,14 @@ export function createProviderTransport<Request, Provider extends string>(
         })
         setImmediate(() => (info ? callback(null, info) : callback(error ?? null)))
       })
+    },
+    verify(callback?: (error: Error | null, success?: true) => void): Promise<true> {
+      const verified = verify()
+      if (callback) verified.then((success) => callback(null, success), callback)
+      return verified
+    },
+    async close(): Promise<void> {
+      while (sending.size > 0) await Promise.all(sending)
     },
   })
 }
@@ -171,6 +216,7 @@ interface Draft {
   head: MailHead
   tags: string[]
   metadata: Record<string, string>
+  task: ProviderTask
   /** Ends what has not been sent yet. */
   signal?: AbortSignal
   /** Why it cannot be sent, whatever its content. */
@@ -178,8 +224,13 @@ interface Draft {
 }
 
 /** Never throws: listeners are told of a message that cannot be read, too. */
-function readDraft(mail: NodemailerMail): Draft {
-  const draft: Draft = { head: emptyHead, tags: [], metadata: {} }
+function readDraft(mail: NodemailerMail, provider: string): Draft {
+  const draft: Draft = {
+    head: emptyHead,
+    tags: [],
+    metadata: {},
+    task: { templateData: {}, own: {} },
+  }
   try {
     draft.head = mailHead(mail)
     if (draft.head.messageId === '') {
@@ -187,6 +238,7 @@ function readDraft(mail: NodemailerMail): Draft {
     }
     draft.tags = checkedTags(fields(mail.data))
     draft.metadata = checkedMetadata(fields(mail.data))
+    draft.task = checkedTask(fields(mail.data), provider)
     const signal = checkedSignal(fields(mail.data))
     if (signal) draft.signal = signal
   } catch (flaw) {
@@ -196,7 +248,7 @@ function readDraft(mail: NodemailerMail): Draft {
 }
 
 /** A message as it is known before the provider is called. */
-function newRecord(provider: string, { head, tags, metadata }: Draft): MessageRecord {
+function newRecord(provider: string, { head, tags, metadata, task }: Draft): MessageRecord {
   const { envelope, messageId, from, to, cc, bcc, subject } = head
   const [sender] = from
   const unanswered = { status: 'unknown', providerStatus: '' } as const
@@ -212,6 +264,7 @@ function newRecord(provider: string, { head, tags, metadata }: Draft): MessageRe
     ...(subject !== undefined && { subject }),
     tags,
     metadata,
+    ...(task.templateId !== undefined && { templateId: task.templateId }),
     sentAt: new Date(),
     recipients: [
       ...to.map(({ address }) => ({ address, kind: 'to' as const, ...unanswered })),
@@ -238,6 +291,13 @@ const contentTooSlow = (): SendError =>
 
 const storeTooSlow = (): StoreError =>
   new StoreError('recording a send', new Error('it did not answer in time'))
+
+const verifyTooSlow = (): SendError =>
+  new SendError('the provider did not answer in time', {
+    category: 'timeout',
+    retryable: true,
+    outcome: 'not-sent',
+  })
 
 const noAnswer = (): SendError =>
   new SendError('the provider did not answer in time: it may have taken the message', {

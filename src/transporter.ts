@@ -23,12 +23,28 @@ export interface SentInfo extends SentMessageInfo {
   recipients: SentRecipient[]
 }
 
+/**
+ * What a message may have under the name of a provider: it is merged into what that is sent. Each
+ * provider's entry adds its line.
+ */
+export interface ProviderMailOptions {}
+
 /** What a message may have beside Nodemailer's own fields, with any provider. */
-export interface PortableMailOptions {
+export interface PortableMailOptions extends ProviderMailOptions {
   /** Labels for statistics: categories at SendGrid, tags elsewhere. */
   tags?: readonly string[]
   /** Your own data; it comes back with every event. */
   metadata?: Readonly<Record<string, string>>
+  /** A template that is kept at the provider. */
+  templateId?: string
+  /** What the template is filled with. */
+  templateData?: Readonly<Record<string, unknown>>
+  /** When the provider is to send it; at once by default. */
+  sendAt?: Date | string
+  /** Whether openings are told; as the account is set up by default. */
+  trackOpens?: boolean
+  /** Whether clicks are told; as the account is set up by default. */
+  trackClicks?: boolean
   /** Ends the sending of this message as long as nothing was sent: it waits for no further try then. */
   signal?: AbortSignal
 }

@@ -18,9 +18,15 @@ export function refuseLoss(provider: string, lost: string[], policy: Unsupported
 }
 
 /** What no provider's fields can say yet, by the name that the caller gave it. */
-export function uncarriedFields(data: Fields, head: MailHead, provider: string): string[] {
+export function uncarriedFields(
+  data: Fields,
+  head: MailHead,
+  provider: string,
+  carried: ReadonlySet<string> = new Set(),
+): string[] {
   const present = unmappedFields.concat(provider).filter((name) => {
     const value = data[name]
+    if (carried.has(name)) return false
     return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
   })
   const { dsn, size } = fields(data['envelope'])

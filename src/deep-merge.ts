@@ -1,0 +1,28 @@
+import { type Fields, isFields } from './payload.js'
+
+/**
+ * An object with another merged into it: objects field by field, everything else replaced. Neither of
+ * them changes. What is undefined in the other takes a field away.
+ */
+export function mergedDeep(base: Fields, other: Fields): Fields {
+  const merged = new Map(Object.entries(base))
+  for (const [name, value] of Object.entries(other)) {
+    // Assigned to some object it would change what that is.
+    if (name === '__proto__') continue
+    const known = merged.get(name)
+    if (value === undefined) merged.delete(name)
+    else merged.set(name, isPlain(known) && isPlain(value) ? mergedDeep(known, value) : value)
+  }
+  return Object.fromEntries(merged)
+}
+
+/** Not a Date, a Buffer or another thing with a life of its own. */
+function isPlain(value: unknown): value is Fields {
+  if (!isFields(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return (
+    prototype === null ||
+    prototype === Object.prototype ||
+    Object.getPrototypeOf(prototype) === null
+  )
+}
