@@ -65,6 +65,96 @@ describe('an address for replies', () => {
   )
 })
 
+describe('the options that a provider carries out', () => {
+  const send = async (carries: string[], change: MailOptions) => {
+    const client = outsideClient({ carries: new Set(carries) })
+    const transporter = nodemailer.createTransport(outsideTransport(client))
+    await transporter.sendMail({ ...mail, ...change })
+    return client.sent[0]?.mail
+  }
+
+  test('reach it where it carries them, and are recorded', async () => {
+    const client = outsideClient({ carries: new Set(['templateId', 'trackOpens']) })
+    const correlator = createCorrelator({ store: memoryStore() })
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    const { trackingId } = await transporter.sendMail({
+      ...mail,
+      templateId: 't',
+      trackOpens: false,
+    })
+    expect(client.sent[0]?.mail).toMatchObject({ templateId: 't', trackOpens: false })
+    expect(await correlator.message(trackingId)).toMatchObject({ templateId: 't' })
+  })
+
+  test.each<[string, MailOptions]>([
+    ['templateId', { templateId: 't' }],
+    ['templateData', { templateData: { a: 1 } }],
+    ['sendAt', { sendAt: new Date() }],
+    ['trackOpens', { trackOpens: true }],
+    ['trackClicks', { trackClicks: false }],
+  ])('are refused by name where it does not: %s', async (name, change) => {
+    await expect(send([], change)).rejects.toThrow(`cannot carry ${name}`)
+    await expect(send([name], change)).resolves.toBeDefined()
+  })
+})
+
+describe('verify()', () => {
+  const made = (verify?: () => Promise<void>, timeout = 1000) =>
+    nodemailer.createTransport(
+      outsideTransport(outsideClient(verify ? { verify } : {}), { timeout }),
+    )
+
+  test('says that the credentials are right, by promise and by callback', async () => {
+    const transporter = made(async () => {})
+    expect(await transporter.verify()).toBe(true)
+    const told = await new Promise((resolve) => {
+      transporter.verify((error, success) => resolve([error, success]))
+    })
+    expect(told).toEqual([null, true])
+  })
+
+  test('says what is wrong with them, by promise and by callback', async () => {
+    const wrong = new SendError('the key is another', {
+      category: 'auth',
+      retryable: false,
+      outcome: 'not-sent',
+    })
+    const transporter = made(() => Promise.reject(wrong))
+    await expect(transporter.verify()).rejects.toBe(wrong)
+    expect(await new Promise((resolve) => transporter.verify(resolve))).toBe(wrong)
+  })
+
+  test('does not wait for ever', async () => {
+    const transporter = made(() => new Promise(() => {}), 1)
+    await expect(transporter.verify()).rejects.toMatchObject({ category: 'timeout' })
+  })
+
+  test('says so where a provider has no such call', async () => {
+    await expect(made().verify()).rejects.toMatchObject({ category: 'configuration' })
+  })
+})
+
+test('close() waits for what is being sent, and for what that leads to', async () => {
+  let answer = (): void => {}
+  const client = outsideClient()
+  const { send } = client
+  client.send = async (request) => {
+    await new Promise<void>((resolve) => (answer = resolve))
+    return send(request)
+  }
+  const transport = outsideTransport(client)
+  const transporter = nodemailer.createTransport(transport)
+  const sending = transporter.sendMail(mail)
+  await delay(20)
+  let closed = false
+  const closing = Promise.resolve(transport.close?.()).then(() => (closed = true))
+  await delay(20)
+  expect(closed).toBe(false)
+  answer()
+  await Promise.all([sending, closing])
+  expect(client.sent).toHaveLength(1)
+})
+
 describe('what sendMail resolves with', () => {
   test('has the fields of Nodemailer and ours', async () => {
     const transporter = nodemailer.createTransport(outsideTransport(outsideClient()))
