@@ -108,7 +108,9 @@ export async function faultsOfCrashes(
         if (!answer) return
       }
     }
-    const killed = delay(20 + Math.random() * 150).then(() => server.process.kill('SIGKILL'))
+    // On a machine that does other things beside it, it takes longer until there is something to lose.
+    const longest = batches.some(({ acknowledged }) => acknowledged) ? 150 : 150 * (round + 1)
+    const killed = delay(20 + Math.random() * longest).then(() => server.process.kill('SIGKILL'))
     await Promise.all([client('a'), client('b'), client('c'), killed, disturb(round)])
     await server.ended
   }

@@ -16,6 +16,9 @@ const publicKey = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   .toString('base64')
 const megabyte = 1024 * 1024
 
+/** What memory may differ by where nothing is kept, in bytes: a fraction of what was sent. */
+const flat = 8 * megabyte
+
 let store: Store
 let correlator: ReturnType<typeof createCorrelator>
 let endpoint: Endpoint
@@ -55,6 +58,8 @@ async function growth(work: () => Promise<unknown>, times: number): Promise<numb
   for (let time = 0; time < 5; time += 1) await work()
   const before = held()
   for (let time = 0; time < times; time += 1) await work()
+  // Sockets of the last requests may still hold what they sent.
+  for (let waited = 0; waited < 50 && held() - before > flat; waited += 1) await delay(100)
   return held() - before
 }
 
@@ -112,7 +117,7 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
       expect(await send()).toBe(status)
       expect(log).toEqual([reason])
       expect(await store.nextDue()).toBeUndefined()
-      expect(await growth(send, 25)).toBeLessThan(8 * megabyte)
+      expect(await growth(send, 25)).toBeLessThan(flat)
       expect(new Set(log)).toEqual(new Set([reason]))
     },
     60_000,
@@ -130,7 +135,7 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
     }
     expect(await send()).toBe(413)
     expect(log).toEqual(['sendgrid too-large'])
-    expect(await growth(send, 10)).toBeLessThan(8 * megabyte)
+    expect(await growth(send, 10)).toBeLessThan(flat)
     expect(await store.nextDue()).toBeUndefined()
   }, 60_000)
 
@@ -151,7 +156,7 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
     const now = Date.now() + 1e9
     const due = await store.claim(now, { owner: 'another', until: now }, 10)
     expect(due.map(({ event }) => event.type)).toEqual(['delivered'])
-    expect(await growth(send, 100)).toBeLessThan(8 * megabyte)
+    expect(await growth(send, 100)).toBeLessThan(flat)
   }, 60_000)
 
   test('a body that comes byte by byte', async () => {
