@@ -2,16 +2,15 @@ import { type Fields, isFields } from './payload.js'
 
 /**
  * An object with another merged into it: objects field by field, everything else replaced. Neither of
- * them changes. What is undefined in the other takes a field away.
+ * them changes. What is undefined in the other changes nothing, as if it were not there.
  */
 export function mergedDeep(base: Fields, other: Fields): Fields {
   const merged = new Map(Object.entries(base))
   for (const [name, value] of Object.entries(other)) {
     // Assigned to some object it would change what that is.
-    if (name === '__proto__') continue
+    if (name === '__proto__' || value === undefined) continue
     const known = merged.get(name)
-    if (value === undefined) merged.delete(name)
-    else merged.set(name, isPlain(known) && isPlain(value) ? mergedDeep(known, value) : value)
+    merged.set(name, isPlain(known) && isPlain(value) ? mergedDeep(known, value) : value)
   }
   return Object.fromEntries(merged)
 }

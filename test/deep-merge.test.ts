@@ -22,7 +22,7 @@ describe('an object merged into another', () => {
       { a: false, b: '', c: null },
       { a: false, b: '', c: null },
     ],
-    ['takes away what it has as undefined', { a: 1, b: 1 }, { a: undefined }, { b: 1 }],
+    ['leaves alone what it has as undefined', { a: 1, b: 1 }, { a: undefined }, { a: 1, b: 1 }],
     ['replaces things with a life of their own', { a: { b: 1 } }, { a: bytes }, { a: bytes }],
     ['nor merges into them', { a: date }, { a: { b: 1 } }, { a: { b: 1 } }],
   ])('%s', (_, base, other, expected) => {

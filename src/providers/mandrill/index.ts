@@ -1,5 +1,11 @@
 export { mandrillTransport } from './transport.js'
 export type { MandrillInfo, MandrillTransportOptions } from './transport.js'
+export type {
+  MandrillAttachment,
+  MandrillMailOptions,
+  MandrillMessageOptions,
+  MandrillVariable,
+} from './mail-options.js'
 export { mandrillWebhook } from './webhook.js'
 export type { MandrillWebhookOptions } from './webhook.js'
 export { verifyMandrillSignature } from './verify.js'

@@ -1,31 +1,23 @@
+import { mergedDeep } from '../../deep-merge.js'
 import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
-import { formatMailbox } from '../../message.js'
+import { formatMailbox, type RecipientKind } from '../../message.js'
+import type { Fields } from '../../payload.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
 import type { OutgoingMail } from '../../transport.js'
+import type { MandrillAttachment } from './mail-options.js'
+import { mergeVars } from './merge-vars.js'
+import { namedAlike, readOwn } from './own-fields.js'
+import { toSendAt } from './send-at.js'
 
-interface MandrillFile {
-  type: string
-  name: string
-  content: string
-}
-
-/** The body of `messages/send`, without the key. */
+/** A send call. */
 export interface MandrillRequest {
-  message: {
-    from_email: string
-    from_name?: string
-    to: { email: string; name?: string; type: 'to' | 'cc' | 'bcc' }[]
-    preserve_recipients: true
-    subject?: string
-    html?: string
-    text?: string
-    headers: Record<string, string>
-    tags?: string[]
-    metadata: Record<string, string>
-    attachments?: MandrillFile[]
-    images?: MandrillFile[]
-  }
+  /** The method of the SDK. */
+  call: 'send' | 'sendTemplate'
+  /** Its body, without the key. */
+  body: Fields
+  /** Every address it goes to, in the order of the body. */
+  addresses: string[]
 }
 
 // The limit that its documents give; what lies beyond is told nowhere, so it is not tried.
@@ -34,49 +26,103 @@ const metadataLimit = 250
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
+  now: Date,
 ): { request: MandrillRequest; lost: string[] } {
+  const { templateId, templateData, sendAt } = mail
   const lost: string[] = []
-  const [from, ...otherSenders] = mail.from
-  if (!from) throw invalid('Mandrill needs a from address')
-  if (otherSenders.length > 0) lost.push('more than one from address')
+  refuseUnwritable('templateData', templateData)
+  refuseUnwritable('mandrill', mail.own)
+  const own = readOwn(mail.own)
+  if (templateId === undefined && own.call['template_content'] !== undefined) {
+    throw invalid('mandrill.template_content cannot be given without a templateId')
+  }
+  const to = recipientsOf(mail)
+  const headers = headersOf(mail, lost)
+  const vars = mergeVars(templateData, own.message['merge_language'])
+  const message = {
+    ...senderOf(mail, lost),
+    to,
+    // Without it an account's setting may give each recipient, a bcc too, a mail of its own.
+    preserve_recipients: true,
+    ...(mail.subject && { subject: mail.subject }),
+    ...(mail.html !== undefined && { html: mail.html }),
+    ...(mail.text !== undefined && { text: mail.text }),
+    headers,
+    ...(mail.trackOpens !== undefined && { track_opens: mail.trackOpens }),
+    ...(mail.trackClicks !== undefined && { track_clicks: mail.trackClicks }),
+    ...(vars.length > 0 && { global_merge_vars: vars }),
+    ...(mail.tags.length > 0 && { tags: checkedTags(mail.tags) }),
+    metadata: checkedMetadata({ ...mail.metadata, ...own.metadata, [ownIdKey]: trackingId }),
+    ...filesOf(mail, lost),
+  }
+  const call = {
+    message,
+    ...(templateId !== undefined && { template_name: templateId, template_content: [] }),
+    ...(sendAt && { send_at: toSendAt(sendAt, now) }),
+  }
+  const ownMessage = { ...own.message, headers: namedAlike(own.headers, headers) }
+  return {
+    lost,
+    request: {
+      call: templateId === undefined ? 'send' : 'sendTemplate',
+      body: mergedDeep(call, { ...own.call, message: ownMessage }),
+      addresses: to.map(({ email }) => email),
+    },
+  }
+}
+
+function senderOf(
+  { from: [sender, ...others] }: OutgoingMail,
+  lost: string[],
+): { from_email: string; from_name?: string } {
+  if (!sender) throw invalid('Mandrill needs a from address')
+  if (others.length > 0) lost.push('more than one from address')
+  return { from_email: sender.address, ...(sender.name !== '' && { from_name: sender.name }) }
+}
+
+function recipientsOf(mail: OutgoingMail): { email: string; name?: string; type: RecipientKind }[] {
   const to = (['to', 'cc', 'bcc'] as const).flatMap((type) =>
     mail[type].map(({ name, address }) => ({ email: address, ...(name !== '' && { name }), type })),
   )
   if (to.length === 0) throw invalid('Mandrill needs at least one recipient')
+  return to
+}
+
+function headersOf(mail: OutgoingMail, lost: string[]): Record<string, string> {
+  return {
+    ...headersByName(mail.headers, lost),
+    ...(mail.replyTo.length > 0 && {
+      'Reply-To': mail.replyTo.map(formatMailbox).join(', '),
+    }),
+    'Message-Id': mail.messageId,
+  }
+}
+
+function filesOf(
+  mail: OutgoingMail,
+  lost: string[],
+): { attachments?: MandrillAttachment[]; images?: MandrillAttachment[] } {
   const images = mail.attachments.filter(isImage)
   const attachments = mail.attachments.filter((attachment) => !isImage(attachment))
   for (const { contentId } of attachments) {
     if (contentId !== undefined) lost.push(`the cid ${contentId}, which is not an image's`)
   }
   return {
-    lost,
-    request: {
-      message: {
-        from_email: from.address,
-        ...(from.name !== '' && { from_name: from.name }),
-        to,
-        // Without it an account's setting may give each recipient, a bcc too, a mail of its own.
-        preserve_recipients: true,
-        ...(mail.subject && { subject: mail.subject }),
-        ...(mail.html !== undefined && { html: mail.html }),
-        ...(mail.text !== undefined && { text: mail.text }),
-        headers: {
-          ...headersByName(mail.headers, lost),
-          ...(mail.replyTo.length > 0 && {
-            'Reply-To': mail.replyTo.map(formatMailbox).join(', '),
-          }),
-          'Message-Id': mail.messageId,
-        },
-        ...(mail.tags.length > 0 && { tags: checkedTags(mail.tags) }),
-        metadata: checkedMetadata({ ...mail.metadata, [ownIdKey]: trackingId }),
-        ...(attachments.length > 0 && {
-          attachments: attachments.map((attachment) => file(attachment, attachment.filename)),
-        }),
-        ...(images.length > 0 && {
-          images: images.map((image) => file(image, image.contentId ?? '')),
-        }),
-      },
-    },
+    ...(attachments.length > 0 && {
+      attachments: attachments.map((attachment) => file(attachment, attachment.filename)),
+    }),
+    ...(images.length > 0 && {
+      images: images.map((image) => file(image, image.contentId ?? '')),
+    }),
+  }
+}
+
+/** The SDK answers for it as it does for a broken connection, which leaves open what was sent. */
+function refuseUnwritable(name: string, value: Fields): void {
+  try {
+    JSON.stringify(value)
+  } catch {
+    throw invalid(`${name} cannot be written as JSON`)
   }
 }
 
@@ -85,7 +131,7 @@ function isImage({ contentId, contentType }: Attachment): boolean {
   return contentId !== undefined && /^image\//i.test(contentType)
 }
 
-function file({ contentType, content }: Attachment, name: string): MandrillFile {
+function file({ contentType, content }: Attachment, name: string): MandrillAttachment {
   return { type: contentType, name, content: content.toString('base64') }
 }
 

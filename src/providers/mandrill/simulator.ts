@@ -9,6 +9,7 @@ import type {
   SimulatedMessage,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
+import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
 export interface MandrillSimulatorOptions {
@@ -22,14 +23,14 @@ export interface MandrillSimulator extends ProviderSimulator {
   readonly webhookKey: string
 }
 
-/** Mandrill on this machine: its send call, and its webhooks. */
+/** Mandrill on this machine: its send calls, its check of a key, and its webhooks. */
 export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSimulator {
   const webhookKey = randomBytes(16).toString('base64url')
   const otherKey = randomBytes(16).toString('base64url')
   return {
     provider: 'mandrill',
     webhookKey,
-    answer: async (request) => answerSend(request, options.apiKey),
+    answer: async (request, now) => answerCall(request, now, options.apiKey),
     entry,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
@@ -37,11 +38,13 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
   }
 }
 
-function answerSend(
-  { method, path, body }: ApiRequest,
-  apiKey: string,
-): { answer: ApiAnswer; message?: SimulatedMessage } {
-  if (method !== 'POST' || !/^\/api\/1\.\d\/messages\/send(?:\.json)?$/.test(path)) {
+type Answered = { answer: ApiAnswer; message?: SimulatedMessage }
+
+const callPath = /^\/api\/1\.\d\/(messages\/send|messages\/send-template|users\/ping2)(?:\.json)?$/
+
+function answerCall({ method, path, body }: ApiRequest, now: Date, apiKey: string): Answered {
+  const [, name] = callPath.exec(path) ?? []
+  if (method !== 'POST' || name === undefined) {
     return { answer: { status: 404, headers: { 'content-type': 'text/html' }, body: notFoundPage } }
   }
   let call: Fields
@@ -53,13 +56,25 @@ function answerSend(
   if (call['key'] !== apiKey) {
     return { answer: errorAnswer(401, -1, 'Invalid_Key', 'Invalid API key') }
   }
+  if (name === 'users/ping2') return { answer: jsonAnswer(200, { PING: 'PONG!' }) }
+  return answerSend(call, name === 'messages/send-template', now)
+}
+
+function answerSend(call: Fields, withTemplate: boolean, now: Date): Answered {
   const mail = fields(call['message'])
-  const fault = findFault(mail)
+  const fault =
+    findMessageFault(mail) ?? findTimeFault(call, now) ?? (withTemplate && findTemplateFault(call))
   if (fault) {
-    const message = `Validation error: ${JSON.stringify({ message: fault })}`
+    const message = `Validation error: ${JSON.stringify(fault)}`
     return { answer: errorAnswer(400, -2, 'ValidationError', message) }
   }
-  const items = list(mail['to']).map((recipient) => answerFor(recipient, mail))
+  const template = text(call['template_name']) ?? ''
+  if (withTemplate && !isKnownTemplate(template)) {
+    const message = `No such template "${template}"`
+    return { answer: errorAnswer(404, 5, 'Unknown_Template', message) }
+  }
+  const scheduled = (timeOf(call['send_at']) ?? now) > now
+  const items = list(mail['to']).map((recipient) => answerFor(recipient, mail, scheduled))
   const accepted = items.filter((item) => item.reject_reason === null)
   return {
     answer: jsonAnswer(200, items),
@@ -74,7 +89,17 @@ const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fie
 
 const isAddress = (value: unknown): boolean => /^[^@\s]+@[^@\s]+$/.test(text(value) ?? '')
 
-function findFault(mail: Fields): Record<string, string> | undefined {
+/** Every name that begins with a letter, but for one that tests can ask for in vain. */
+const isKnownTemplate = (name: string): boolean => /^[a-z]/i.test(name) && name !== 'unknown'
+
+type Fault = Record<string, unknown>
+
+function findMessageFault(mail: Fields): Fault | undefined {
+  const fault = messageFault(mail)
+  return fault && { message: fault }
+}
+
+function messageFault(mail: Fields): Fault | undefined {
   if (!isAddress(mail['from_email'])) {
     return { from_email: 'An email address must contain a single @' }
   }
@@ -87,9 +112,38 @@ function findFault(mail: Fields): Record<string, string> | undefined {
   if (images.some(({ type }) => !text(type)?.startsWith('image/'))) {
     return { images: 'The type of an image must start with image/' }
   }
+  const vars = list(mail['global_merge_vars'])
+  if (vars.some(({ name }) => text(name)?.startsWith('_') ?? true)) {
+    return { global_merge_vars: 'Names of merge variables may not begin with an underscore' }
+  }
+  const handlebars = mail['merge_language'] === 'handlebars'
+  if (!handlebars && vars.some(({ content }) => typeof content === 'object')) {
+    return { global_merge_vars: 'The content of a merge variable must be a string' }
+  }
   return texts(mail['tags']).some((tag) => tag.startsWith('_'))
     ? { tags: 'Tags may not begin with an underscore' }
     : undefined
+}
+
+function findTimeFault({ send_at }: Fields, now: Date): Fault | undefined {
+  if (send_at === undefined || send_at === null) return undefined
+  const time = timeOf(send_at)
+  if (!time) return { send_at: 'Please enter a date in the format YYYY-MM-DD HH:MM:SS' }
+  return time > latestSendAt(now)
+    ? { send_at: 'Messages can be scheduled up to one year ahead' }
+    : undefined
+}
+
+function timeOf(value: unknown): Date | undefined {
+  const written = text(value) ?? ''
+  if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(written)) return undefined
+  const time = new Date(`${written.replace(' ', 'T')}Z`)
+  return Number.isNaN(time.getTime()) ? undefined : time
+}
+
+function findTemplateFault({ template_name, template_content }: Fields): Fault | undefined {
+  if (text(template_name) === undefined) return { template_name: 'Please enter a value' }
+  return Array.isArray(template_content) ? undefined : { template_content: 'Please enter an array' }
 }
 
 interface Item {
@@ -100,11 +154,12 @@ interface Item {
   queued_reason: string | null
 }
 
-function answerFor({ email }: Fields, mail: Fields): Item {
+function answerFor({ email }: Fields, mail: Fields, scheduled: boolean): Item {
   const address = text(email) ?? ''
   const item = { email: address.toLowerCase(), _id: randomBytes(16).toString('hex') }
   const accepted = { ...item, reject_reason: null }
-  // Refusals of what is sent in the background come as events.
+  // Refusals of what is sent later, or in the background, come as events.
+  if (scheduled) return { ...accepted, status: 'scheduled', queued_reason: null }
   if (list(mail['to']).length > 10) {
     return { ...accepted, status: 'queued', queued_reason: 'multiple-recipients' }
   }

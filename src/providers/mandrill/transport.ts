@@ -44,8 +44,11 @@ interface Client {
   basePath: string
   /** Merged into every call. The SDK's setter for the timeout changes all clients of the process. */
   requestConfig: Record<string, unknown>
-  messages: { send(body: Record<string, unknown>): Promise<unknown> }
+  messages: Record<'send' | 'sendTemplate', Call>
+  users: { ping2: Call }
 }
+
+type Call = (body: Fields) => Promise<unknown>
 
 type Sdk = (apiKey: string) => Client
 
@@ -55,38 +58,71 @@ const loadSdk = sdkLoader(
   (sdk): sdk is Sdk => typeof sdk === 'function',
 )
 
+const carries: ReadonlySet<string> = new Set([
+  'templateId',
+  'templateData',
+  'sendAt',
+  'trackOpens',
+  'trackClicks',
+  'mandrill',
+])
+
 function mandrillClient(
   apiKey: string,
   basePath: string,
   timeout: number,
 ): ProviderClient<MandrillRequest> {
+  async function connect(): Promise<Client> {
+    const createClient = await loadSdk()
+    const client = createClient(apiKey)
+    client.basePath = basePath
+    // A redirected call would carry the key to another host, or lose its body.
+    client.requestConfig = { ...client.requestConfig, timeout, maxRedirects: 0 }
+    return client
+  }
   return {
-    buildRequest,
-    async send(request) {
-      const createClient = await loadSdk()
-      const client = createClient(apiKey)
-      client.basePath = basePath
-      // A redirected call would carry the key to another host, or lose its body.
-      client.requestConfig = { ...client.requestConfig, timeout, maxRedirects: 0 }
+    carries,
+    buildRequest: (mail, trackingId) => buildRequest(mail, trackingId, new Date()),
+    async send({ call, body, addresses }) {
+      const { messages } = await connect()
       // The SDK writes the key into the object that it is given, and never rejects.
-      const answer = await client.messages.send({ ...request })
+      const answer = await messages[call]({ ...body })
       if (!Array.isArray(answer)) throw toSendError(answer)
       const items = answer.map(fields)
       const words = new Set(items.map((item) => text(item['status']) ?? 'unknown'))
       return {
         response: [...words].join(', '),
-        recipient: byAddress(items, request.message.to),
+        recipient: byAddress(items, addresses),
       }
+    },
+    async verify() {
+      const { users } = await connect()
+      const answer = await users.ping2({})
+      if (fields(answer)['PING'] !== 'PONG!') throw nothingSent(toSendError(answer))
     },
   }
 }
 
+/** The failure of a call that sends nothing: nothing can have been taken, so it may be tried again. */
+function nothingSent(error: SendError): SendError {
+  const { message, category, retryable, outcome, statusCode, retryAfter } = error
+  return new SendError(message.replace(ofTheMessage, ''), {
+    category,
+    retryable: retryable || outcome === 'unknown',
+    outcome: 'not-sent',
+    ...(statusCode !== undefined && { statusCode }),
+    ...(retryAfter !== undefined && { retryAfter }),
+  })
+}
+
+const ofTheMessage = /: (?:it may have taken the message|the message was not sent)$/
+
 /** Finds the answer for an address: items come in any order, and letter case may differ. */
 function byAddress(
   items: readonly Fields[],
-  to: readonly { email: string }[],
+  addresses: readonly string[],
 ): (address: string) => RecipientAnswer {
-  const asked = to.map(({ email }) => canonicalAddress(email))
+  const asked = addresses.map(canonicalAddress)
   const answers = new Map(items.map((item) => [addressOf(item), item]))
   if (items.length === asked.length) {
     asked.forEach((address, place) => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { buildRequest, type MandrillRequest } from '../../../src/providers/mandrill/request.js'
+import { type Fields, fields } from '../../../src/payload.js'
+import { buildRequest } from '../../../src/providers/mandrill/request.js'
 import type { Attachment } from '../../../src/resolved-mail.js'
 import type { OutgoingMail } from '../../../src/transport.js'
 import { failureOf, lastMessage, mail, startMandrill, transporterTo } from './sending.js'
 
 const trackingId = '0197a3c0-5b1e-7c3d-8f2a-9b6c4d1e0f35'
+const now = new Date('2026-03-01T08:00:00Z')
 
 const outgoing = (changes: Partial<OutgoingMail> = {}): OutgoingMail => ({
   envelope: { from: 'shop@example.com', to: ['ann@example.org'] },
@@ -18,14 +20,16 @@ const outgoing = (changes: Partial<OutgoingMail> = {}): OutgoingMail => ({
   headers: [],
   tags: [],
   metadata: {},
+  templateData: {},
+  own: {},
   ...changes,
 })
 
 const build = (changes: Partial<OutgoingMail>): ReturnType<typeof buildRequest> =>
-  buildRequest(outgoing(changes), trackingId)
+  buildRequest(outgoing(changes), trackingId, now)
 
-const messageOf = (changes: Partial<OutgoingMail>): MandrillRequest['message'] =>
-  build(changes).request.message
+const messageOf = (changes: Partial<OutgoingMail>): Fields =>
+  fields(build(changes).request.body['message'])
 
 const file = (changes: Partial<Attachment> = {}): Attachment => ({
   filename: 'a.txt',
@@ -39,12 +43,16 @@ describe('a request', () => {
     expect(build({})).toEqual({
       lost: [],
       request: {
-        message: {
-          from_email: 'shop@example.com',
-          to: [{ email: 'ann@example.org', type: 'to' }],
-          preserve_recipients: true,
-          headers: { 'Message-Id': '<m-1@example.com>' },
-          metadata: { mailtrail_id: trackingId },
+        call: 'send',
+        addresses: ['ann@example.org'],
+        body: {
+          message: {
+            from_email: 'shop@example.com',
+            to: [{ email: 'ann@example.org', type: 'to' }],
+            preserve_recipients: true,
+            headers: { 'Message-Id': '<m-1@example.com>' },
+            metadata: { mailtrail_id: trackingId },
+          },
         },
       },
     })
@@ -82,9 +90,9 @@ describe('a request', () => {
       { name: 'Help, desk', address: 'help@example.com' },
       { name: '', address: 'b@example.com' },
     ]
-    expect(messageOf({ replyTo }).headers['Reply-To']).toBe(
-      '"Help, desk" <help@example.com>, b@example.com',
-    )
+    expect(messageOf({ replyTo })).toMatchObject({
+      headers: { 'Reply-To': '"Help, desk" <help@example.com>, b@example.com' },
+    })
   })
 
   test('has the names of a prototype as headers and metadata like any other', () => {
@@ -100,7 +108,7 @@ describe('a request', () => {
   })
 
   test('always has our id, last, under a name of its own', () => {
-    expect(Object.entries(messageOf({ metadata: { order: '42' } }).metadata)).toEqual([
+    expect(Object.entries(fields(messageOf({ metadata: { order: '42' } }).metadata))).toEqual([
       ['order', '42'],
       ['mailtrail_id', trackingId],
     ])
@@ -117,8 +125,9 @@ describe('a file', () => {
     ['a sound with a cid', { contentType: 'audio/ogg', contentId: 'logo' }, 'attachments'],
   ])('that is %s goes to the %s', (_, changes, list) => {
     const request = messageOf({ attachments: [file(changes)] })
-    expect([request.attachments && 'attachments', request.images && 'images']).toContain(list)
-    expect([...(request.attachments ?? []), ...(request.images ?? [])]).toHaveLength(1)
+    const other = list === 'images' ? 'attachments' : 'images'
+    expect(request[list]).toHaveLength(1)
+    expect(request).not.toHaveProperty(other)
   })
 
   test('shown in the message has its cid in place of a name, as Mandrill asks for it', () => {
@@ -136,8 +145,9 @@ describe('a file', () => {
     const content = Buffer.from([0x00, 0xff, 0xfe, 0x0a])
     const empty = Buffer.alloc(0)
     const attachments = [file({ content }), file({ content: empty })]
-    const contents = messageOf({ attachments }).attachments?.map((one) => one.content)
-    expect(contents).toEqual(['AP/+Cg==', ''])
+    expect(messageOf({ attachments })).toMatchObject({
+      attachments: [{ content: 'AP/+Cg==' }, { content: '' }],
+    })
   })
 })
 

@@ -121,6 +121,21 @@ describe('the simulated send call', () => {
       { images: 'The type of an image must start with image/' },
     ],
     ['a reserved tag', { tags: ['a', '_b'] }, { tags: 'Tags may not begin with an underscore' }],
+    [
+      'a reserved merge variable',
+      { global_merge_vars: [{ name: '_a', content: '1' }] },
+      { global_merge_vars: 'Names of merge variables may not begin with an underscore' },
+    ],
+    [
+      'a merge variable without a name',
+      { global_merge_vars: [{ content: '1' }] },
+      { global_merge_vars: 'Names of merge variables may not begin with an underscore' },
+    ],
+    [
+      'an object in a merge variable',
+      { global_merge_vars: [{ name: 'a', content: {} }] },
+      { global_merge_vars: 'The content of a merge variable must be a string' },
+    ],
   ])('refuses %s', async (_, changes, fault) => {
     const { answer, message: accepted } = await call({ body: bodyOf(changes) })
     expect(answer.status).toBe(400)
@@ -181,6 +196,116 @@ describe('the simulated send call', () => {
         item(address, { status: 'queued', queued_reason: 'multiple-recipients' }),
       ),
     )
+  })
+})
+
+/** The answer to a call with these beside its message; the time is that of `receivedAt`. */
+async function answerTo(changes: object, path = '/api/1.3/messages/send'): Promise<Answered> {
+  const body = JSON.stringify({ key: apiKey, message: message(), ...changes })
+  const { answer } = await call({ path, body })
+  return { status: answer.status, body: JSON.parse(answer.body) }
+}
+
+interface Answered {
+  status: number
+  body: unknown
+}
+
+const validationError = (fault: object): Answered => ({
+  status: 400,
+  body: {
+    status: 'error',
+    code: -2,
+    name: 'ValidationError',
+    message: `Validation error: ${JSON.stringify(fault)}`,
+  },
+})
+
+test('the simulated send call takes objects in merge variables for handlebars', async () => {
+  const global_merge_vars = [{ name: 'a', content: {} }]
+  expect(await itemsFor({ merge_language: 'handlebars', global_merge_vars })).toEqual([
+    item('ann@example.org'),
+  ])
+})
+
+describe('the simulated call with a template', () => {
+  const path = '/api/1.3/messages/send-template'
+  const template = { template_name: 'order-shipped', template_content: [] }
+
+  test('sends it', async () => {
+    expect(await answerTo(template, path)).toEqual({ status: 200, body: [item('ann@example.org')] })
+  })
+
+  test.each(['unknown', '42-days'])('does not know %j', async (template_name) => {
+    expect(await answerTo({ ...template, template_name }, path)).toEqual({
+      status: 404,
+      body: {
+        status: 'error',
+        code: 5,
+        name: 'Unknown_Template',
+        message: `No such template "${template_name}"`,
+      },
+    })
+  })
+
+  test.each<[string, object, object]>([
+    ['no name', { template_content: [] }, { template_name: 'Please enter a value' }],
+    ['no content', { template_name: 'a' }, { template_content: 'Please enter an array' }],
+    [
+      'no message',
+      { ...template, message: {} },
+      { message: { from_email: 'An email address must contain a single @' } },
+    ],
+  ])('refuses one with %s', async (_, changes, fault) => {
+    expect(await answerTo(changes, path)).toEqual(validationError(fault))
+  })
+})
+
+describe('the simulated send call at a later time', () => {
+  const inFuture = { send_at: '2026-12-31 23:59:59' }
+
+  test('is scheduled for everybody, and refusals come later', async () => {
+    const body = JSON.stringify({
+      key: apiKey,
+      message: message(recipients('ann@example.org', 'reject@example.org')),
+      ...inFuture,
+    })
+    const { answer, message: accepted } = await call({ body })
+    expect(JSON.parse(answer.body)).toEqual([
+      item('ann@example.org', { status: 'scheduled' }),
+      item('reject@example.org', { status: 'scheduled' }),
+    ])
+    expect(accepted?.recipients).toHaveLength(2)
+  })
+
+  test.each(['2020-01-01 00:00:00', null])('sends at once at %j', async (send_at) => {
+    expect(await answerTo({ send_at })).toEqual({ status: 200, body: [item('ann@example.org')] })
+  })
+
+  const format = 'Please enter a date in the format YYYY-MM-DD HH:MM:SS'
+
+  test.each([
+    ['2026-12-31T23:59:59Z', format],
+    ['2026-13-31 23:59:59', format],
+    [1_800_000_000, format],
+    ['2099-01-01 00:00:00', 'Messages can be scheduled up to one year ahead'],
+  ])('refuses %j', async (send_at, fault) => {
+    expect(await answerTo({ send_at })).toEqual(validationError({ send_at: fault }))
+  })
+})
+
+describe('the simulated check of a key', () => {
+  const path = '/api/1.3/users/ping2'
+
+  test('has an answer of its own', async () => {
+    expect(await answerTo({}, path)).toEqual({ status: 200, body: { PING: 'PONG!' } })
+    const { message: accepted } = await call({ path, body: bodyOf() })
+    expect(accepted).toBeUndefined()
+  })
+
+  test('refuses a wrong one', async () => {
+    const { status, body } = await answerTo({ key: 'md-other' }, path)
+    expect({ status, body }).toMatchObject({ status: 401, body: { name: 'Invalid_Key' } })
   })
 })
 
