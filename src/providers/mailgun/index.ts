@@ -1,5 +1,6 @@
 export { mailgunTransport } from './transport.js'
 export type { MailgunInfo, MailgunTransportOptions } from './transport.js'
+export type { MailgunMailOptions } from './mail-options.js'
 export { mailgunWebhook } from './webhook.js'
 export type { MailgunInboundOptions, MailgunWebhookOptions } from './webhook.js'
 export type { MailgunEvent } from './event-data.js'

@@ -2,8 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { invalid } from '../../mail-options.js'
 import { ownIdKey, rfcMessageId } from '../../matching.js'
 import { formatMailbox } from '../../message.js'
+import type { Fields } from '../../payload.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
 import type { OutgoingMail } from '../../transport.js'
+import { withOwnFields } from './own-fields.js'
 
 /** The form of `POST /v3/{domain}/messages`. */
 export interface MailgunRequest {
@@ -20,47 +22,129 @@ export interface MailgunFile {
 }
 
 // The manual tells of 3 tags, and the newer help pages and mailgun-go of 10.
-const limits = { recipients: 1000, tags: 10, variablesBytes: 4096 }
+const limits = {
+  recipients: 1000,
+  tags: 10,
+  variablesBytes: 4096,
+  optionsBytes: 16 * 1024,
+  daysAhead: 7,
+}
+
+/** The fields of a message that go to Mailgun beyond those that each provider carries. */
+export const carries: ReadonlySet<string> = new Set([
+  'templateId',
+  'templateData',
+  'sendAt',
+  'trackOpens',
+  'trackClicks',
+  'mailgun',
+])
 
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
+  now = Date.now(),
 ): { request: MailgunRequest; lost: string[] } {
   const lost: string[] = []
   if (mail.from.length === 0) throw invalid('Mailgun needs a from address')
   if (mail.to.length === 0) throw invalid('Mailgun needs at least one recipient in to')
-  if (!mail.subject) throw invalid('Mailgun needs a subject')
   checkSenders(mail)
   checkRecipients(mail)
-  const variables = { ...mail.metadata, [ownIdKey]: trackingId }
-  // Mailgun takes more, but its events then say that there is too much, in place of all of it.
-  if (Buffer.byteLength(JSON.stringify(variables)) > limits.variablesBytes) {
-    lost.push(`metadata of over ${limits.variablesBytes} bytes as JSON, with our id, in its events`)
-  }
   const { html, inlines } = withInlines(mail)
-  const { text = html === undefined ? ' ' : undefined } = mail
+  const { subject, text } = mail
+  const fields = withOwnFields(
+    {
+      from: mail.from.map(formatMailbox),
+      to: mail.to.map(formatMailbox),
+      cc: mail.cc.map(formatMailbox),
+      bcc: mail.bcc.map(formatMailbox),
+      ...(subject && { subject }),
+      ...(text !== undefined && { text }),
+      ...(html !== undefined && { html }),
+      ...templateFields(mail, lost),
+      ...prefixed('h:', headersByName(mail.headers, lost)),
+      ...(mail.replyTo.length > 0 && {
+        'h:Reply-To': mail.replyTo.map(formatMailbox).join(', '),
+      }),
+      ...messageId(mail, lost),
+      'o:tag': mail.tags,
+      ...deliveryFields(mail, now),
+      ...prefixed('v:', { ...mail.metadata, [ownIdKey]: trackingId }),
+    },
+    mail.own,
+  )
+  checkContent(fields)
+  checkTags(fields['o:tag'] ?? [])
+  checkOptions(fields, lost)
   return {
     lost,
     request: {
-      fields: {
-        from: mail.from.map(formatMailbox),
-        to: mail.to.map(formatMailbox),
-        cc: mail.cc.map(formatMailbox),
-        bcc: mail.bcc.map(formatMailbox),
-        subject: [mail.subject],
-        ...(text !== undefined && { text: [text] }),
-        ...(html !== undefined && { html: [html] }),
-        ...prefixed('h:', headersByName(mail.headers, lost)),
-        ...(mail.replyTo.length > 0 && {
-          'h:Reply-To': [mail.replyTo.map(formatMailbox).join(', ')],
-        }),
-        ...messageId(mail, lost),
-        'o:tag': checkedTags(mail.tags),
-        ...prefixed('v:', variables),
-      },
+      fields: hasContent(fields) ? fields : { ...fields, text: [' '] },
       attachments: mail.attachments.filter(({ contentId }) => contentId === undefined).map(file),
       inlines,
     },
+  }
+}
+
+type Form = MailgunRequest['fields']
+
+function templateFields({ templateId, templateData, own }: OutgoingMail, lost: string[]): Fields {
+  const template = 'template' in own ? own['template'] : templateId
+  const filled = Object.keys(templateData).length > 0
+  if (filled && template === undefined) lost.push('templateData without templateId')
+  return {
+    ...(templateId !== undefined && { template: templateId }),
+    ...(filled && template !== undefined && { 't:variables': templateData }),
+  }
+}
+
+function deliveryFields({ sendAt, trackOpens, trackClicks }: OutgoingMail, now: number): Fields {
+  if (sendAt && sendAt.getTime() > now + limits.daysAhead * 24 * 3600_000) {
+    const time = sendAt.toISOString()
+    throw invalid(`Mailgun takes a sendAt of up to ${limits.daysAhead} days ahead, and not ${time}`)
+  }
+  return {
+    ...(sendAt && { 'o:deliverytime': sendAt.toUTCString().replace('GMT', '+0000') }),
+    ...(trackOpens !== undefined && { 'o:tracking-opens': trackOpens }),
+    ...(trackClicks !== undefined && { 'o:tracking-clicks': trackClicks }),
+  }
+}
+
+const isGiven = (form: Form, name: string): boolean =>
+  form[name]?.some((value) => value !== '') ?? false
+
+/** A template may bring the subject and the content, and must be the only one to bring HTML. */
+function checkContent(form: Form): void {
+  const templated = isGiven(form, 'template')
+  if (!templated && !isGiven(form, 'subject')) throw invalid('Mailgun needs a subject')
+  if (templated && isGiven(form, 'html')) {
+    throw invalid('Mailgun takes html or a template (templateId), and not both')
+  }
+}
+
+/** Whether there is any; Mailgun refuses a mail without. */
+function hasContent(form: Form): boolean {
+  return ['text', 'html', 'amp-html', 'template'].some((name) => isGiven(form, name))
+}
+
+function checkOptions(form: Form, lost: string[]): void {
+  const options = Object.entries(form).filter(([name]) => /^[ohtv]:/i.test(name))
+  const size = options
+    .flatMap(([name, values]) => values.map((value) => name + value))
+    .reduce((sum, option) => sum + Buffer.byteLength(option), 0)
+  if (size > limits.optionsBytes) {
+    throw invalid(
+      `Mailgun takes ${limits.optionsBytes} bytes of options, headers, metadata and template data ` +
+        `(o:, h:, v: and t:) together, and these are ${size}`,
+    )
+  }
+  const variables = options.flatMap(([name, [value]]) =>
+    name.startsWith('v:') ? [[name.slice(2), value]] : [],
+  )
+  // Mailgun takes more, but its events then say that there is too much, in place of all of it.
+  const json = JSON.stringify(Object.fromEntries(variables))
+  if (Buffer.byteLength(json) > limits.variablesBytes) {
+    lost.push(`metadata of over ${limits.variablesBytes} bytes as JSON, with our id, in its events`)
   }
 }
 
@@ -79,14 +163,14 @@ function checkRecipients({ to, cc, bcc }: OutgoingMail): void {
 }
 
 /** Mailgun puts an id of its own in the place of one that is not `left@right` (mailgun.js#394). */
-function messageId(mail: OutgoingMail, lost: string[]): Record<string, string[]> {
+function messageId(mail: OutgoingMail, lost: string[]): Fields {
   const id = rfcMessageId(mail.messageId)
-  if (id !== undefined && /^<[^<>@\s]+@[^<>@\s]+>$/.test(id)) return { 'h:Message-Id': [id] }
+  if (id !== undefined && /^<[^<>@\s]+@[^<>@\s]+>$/.test(id)) return { 'h:Message-Id': id }
   lost.push('a messageId that is not of the form <left@right>')
   return {}
 }
 
-function checkedTags(tags: string[]): string[] {
+function checkTags(tags: string[]): void {
   if (tags.length > limits.tags) {
     throw invalid(`Mailgun takes ${limits.tags} tags, and these are ${tags.length}`)
   }
@@ -95,11 +179,10 @@ function checkedTags(tags: string[]): string[] {
       throw invalid(`Mailgun takes tags of 1 to 128 ASCII characters: ${JSON.stringify(tag)}`)
     }
   }
-  return tags
 }
 
-function prefixed(prefix: string, values: Record<string, string>): Record<string, string[]> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, [value]]))
+function prefixed(prefix: string, values: Record<string, string>): Fields {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]))
 }
 
 function file({ filename, contentType, content }: Attachment): MailgunFile {

@@ -120,6 +120,9 @@ function optionsFault(form: FormData): string | undefined {
   const options = [...form].filter(([name]) => /^[ohvt]:/.test(name))
   const [foreign] = options.find(([name]) => /^h:.*[^!-~]/.test(name)) ?? []
   if (foreign !== undefined) return `Header name must be pure ASCII: ${foreign.slice(2)}`
+  if (!form.getAll('o:deliverytime').map(String).every(isDeliveryTime)) {
+    return 'invalid delivery time format'
+  }
   const size = options.reduce(
     (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(String(value)),
     0,
@@ -127,6 +130,16 @@ function optionsFault(form: FormData): string | undefined {
   return size > 16 * 1024
     ? 'Send options (parameters starting with o:, h:, or v:) are limited to 16KB total'
     : undefined
+}
+
+/** A date of RFC 2822, in a zone that is a number or UTC; or seconds since 1970. */
+function isDeliveryTime(value: string): boolean {
+  const [, time] = /^(?:[A-Z][a-z]{2}, )?(.+) (?:[+-]\d{4}|GMT|UTC)$/.exec(value) ?? []
+  const date = /^\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)?$/
+  return (
+    /^\d+$/.test(value) ||
+    (time !== undefined && date.test(time) && !Number.isNaN(Date.parse(value)))
+  )
 }
 
 const recipientFields = ['to', 'cc', 'bcc']
@@ -165,7 +178,8 @@ function toMessage(form: FormData, id: string): SimulatedMessage {
   return {
     id,
     recipients,
-    subject: String(form.get('subject')),
+    // A template may bring it.
+    subject: String(form.get('subject') ?? ''),
     metadata: Object.fromEntries(variables.map(([name, value]) => [name.slice(2), String(value)])),
     tags: form.getAll('o:tag').map(String),
     messageId: id,

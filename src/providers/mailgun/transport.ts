@@ -13,7 +13,7 @@ import {
 } from '../../transport-options.js'
 import { createProviderTransport, type ProviderClient } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
-import { buildRequest, type MailgunFile, type MailgunRequest } from './request.js'
+import { buildRequest, carries, type MailgunFile, type MailgunRequest } from './request.js'
 
 export interface MailgunTransportOptions extends TransportOptions {
   /** An API key, or a sending key of the domain; default `MAILGUN_API_KEY` of the environment. */
@@ -72,12 +72,18 @@ const loadSdk = sdkLoader(
 
 function mailgunClient(options: ClientOptions, domain: string): ProviderClient<MailgunRequest> {
   let messages: Messages | undefined
+  async function connected(): Promise<Messages> {
+    const Mailgun = await loadSdk()
+    return (messages ??= new Mailgun(FormData).client(options).messages)
+  }
   return {
+    carries,
     buildRequest,
+    async verify() {
+      await checkCredentials(await connected(), domain)
+    },
     async send(request) {
-      const Mailgun = await loadSdk()
-      messages ??= new Mailgun(FormData).client(options).messages
-      const { id, message, status } = fields(await create(messages, domain, request))
+      const { id, message, status } = fields(await create(await connected(), domain, request))
       const providerMessageId = typeof id === 'string' ? bareMessageId(id) : undefined
       if (providerMessageId === undefined) throw withoutId(text(message), wholeNumber(status))
       return {
@@ -105,8 +111,25 @@ async function create(
       ...(inlines.length > 0 && { inline: inlines.map(toFile) }),
     })
   } catch (error) {
-    throw toSendError(error)
+    throw toSendError(error, true)
   }
+}
+
+/**
+ * A message with neither sender nor recipient, which a sending key may post, too: it may do nothing else.
+ * Mailgun looks at the form after the key and the domain.
+ */
+async function checkCredentials(messages: Messages, domain: string): Promise<void> {
+  let answer: unknown
+  try {
+    answer = await messages.create(domain, { 'o:testmode': ['yes'] })
+  } catch (error) {
+    const { status, details } = fields(error)
+    if (status === 400 && text(details)?.endsWith('parameter is missing')) return
+    throw toSendError(error, false)
+  }
+  const status = wholeNumber(fields(answer)['status']) ?? 200
+  throw notItsApi('a message without a sender with a success', status, 'not-sent')
 }
 
 /** The SDK keeps the content type of a File, and loses that of its own attachment objects. */
@@ -121,11 +144,14 @@ const unknownPath = /Magnificent API/i
 
 /** A success that bears no id: it is not the Messages API that answered. */
 function withoutId(answer = '', statusCode = 200): SendError {
-  if (unknownPath.test(answer)) return noSuchPath()
-  return new SendError('Mailgun answered without an id: is this the address of its API?', {
+  return unknownPath.test(answer) ? noSuchPath() : notItsApi('without an id', statusCode, 'unknown')
+}
+
+function notItsApi(how: string, statusCode: number, outcome: SendError['outcome']): SendError {
+  return new SendError(`Mailgun answered ${how}: is this the address of its API?`, {
     category: 'server',
     retryable: false,
-    outcome: 'unknown',
+    outcome,
     statusCode,
   })
 }
@@ -139,8 +165,8 @@ function noSuchPath(): SendError {
   })
 }
 
-/** An error of the SDK as ours. */
-function toSendError(error: unknown): SendError {
+/** An error of the SDK as ours; `sends` where a message may have gone out, whatever is answered. */
+function toSendError(error: unknown, sends: boolean): SendError {
   const { status, type, details } = fields(error)
   const reason = messageOf(error)
   const body = text(details)
@@ -149,17 +175,26 @@ function toSendError(error: unknown): SendError {
     return invalid(`mailgun.js: ${reason}`)
   }
   if (unknownPath.test(body ?? '')) return noSuchPath()
-  if (status < 300) return connectionFailure('Mailgun', 'an answer that broke off')
+  if (status < 300) return brokenConnection('an answer that broke off', sends)
   const code = connectionCode(status, reason)
   if (code === 'ERR_FR_MAX_BODY_LENGTH_EXCEEDED') {
     return invalid('the message is over the 52 MB that Mailgun takes')
   }
-  if (code !== undefined) return connectionFailure('Mailgun', code)
+  if (code !== undefined) return brokenConnection(code, sends)
+  const detail = body === undefined || wordless.test(body) ? reason : body
   return httpFailure('Mailgun', {
     status,
-    detail: body === undefined || wordless.test(body) ? reason : body,
+    detail: detail.startsWith('Domain not found') ? `${detail} (${regionHint})` : detail,
     retryAfter: tryAgainAfter(body ?? '', Date.now()),
+    notTaken: !sends,
   })
+}
+
+const regionHint = "each region has its own baseUrl, and the EU's is https://api.eu.mailgun.net"
+
+/** As one that was never made, where there was nothing to take. */
+function brokenConnection(code: string, sends: boolean): SendError {
+  return connectionFailure('Mailgun', code, sends ? undefined : 'connect')
 }
 
 // A gateway's page, or what stands in the place of an empty body, says no more than the status.

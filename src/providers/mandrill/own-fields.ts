@@ -66,7 +66,7 @@ function objectIn(path: string, value: unknown): Fields {
   throw invalid(`mandrill.${path} must be an object`)
 }
 
-/** By its presence alone, for what is undefined takes away what it is merged into. */
+/** By its presence alone: whoever names it means something by it. */
 function refuse(prefix: string, given: Fields): void {
   for (const name of Object.keys(given)) {
     const reason = refused.get(prefix + name)

@@ -22,6 +22,8 @@ const simple: OutgoingMail = {
   headers: [],
   tags: [],
   metadata: {},
+  templateData: {},
+  own: {},
 }
 
 const built = (changes: Partial<OutgoingMail> = {}) =>
@@ -99,6 +101,24 @@ test.each([
   const { request, lost } = built({ metadata: { note: 'x'.repeat(length) } })
   expect(lost).toEqual(expected)
   expect(request.fields['v:note']).toEqual(['x'.repeat(length)])
+})
+
+describe('the time of sending', () => {
+  const now = Date.parse('2025-10-09T12:00:00.000Z')
+  const build = (sendAt: string) =>
+    buildRequest({ ...simple, sendAt: new Date(sendAt) }, trackingId, now).request.fields
+
+  test('may be seven days ahead', () => {
+    expect(build('2025-10-16T12:00:00.000Z')['o:deliverytime']).toEqual([
+      'Thu, 16 Oct 2025 12:00:00 +0000',
+    ])
+  })
+
+  test('may not be a moment more', () => {
+    expect(() => build('2025-10-16T12:00:00.001Z')).toThrow(
+      'Mailgun takes a sendAt of up to 7 days ahead, and not 2025-10-16T12:00:00.001Z',
+    )
+  })
 })
 
 describe('the content', () => {

@@ -59,6 +59,20 @@ describe('the simulated API takes a message', () => {
     expect([id, message.id]).toEqual([given, 'm-1@mg.example.com'])
   })
 
+  test('of a template, without a subject or a text', async () => {
+    const { message } = await post([...without('subject').slice(0, 2), ['template', 'invoice']])
+    expect(message?.subject).toBe('')
+  })
+
+  test.each([
+    'Thu, 09 Oct 2025 12:00:00 +0000',
+    'Thu, 09 Oct 2025 12:00:00 GMT',
+    '9 Oct 2025 12:00 -0730',
+    '1760011200',
+  ])('for %s', async (time) => {
+    expect((await accepted(['o:deliverytime', time])).message.id).not.toBe('')
+  })
+
   test.each(['', 'm-1', '<m 1@mg.example.com>'])('but not %j for an id', async (given) => {
     expect((await accepted(['h:Message-Id', given])).id).toMatch(/^<20251009085320\./)
   })
@@ -112,6 +126,19 @@ describe('the simulated API refuses', () => {
       [...simple, ['html', 'h'], ['template', 't']],
       "Only one parameters 'html' or 'template' is allowed",
     ],
+    ['a form with an option alone', [['o:testmode', 'yes']], 'from parameter is missing'],
+    ...[
+      '',
+      'tomorrow',
+      '2025-10-09T12:00:00Z',
+      'Thu, 09 Oct 2025 12:00:00',
+      'Thu, 09 Oct 2025 12:00:00 CET',
+      'Thu, 09 Oct 2025 25:00:00 +0000',
+    ].map((time): [string, Field[], string] => [
+      `${time || 'nothing'} for a time`,
+      [...simple, ['o:deliverytime', time]],
+      'invalid delivery time format',
+    ]),
     [
       'the name of a header',
       [...simple, ['h:X-Größe', '7']],

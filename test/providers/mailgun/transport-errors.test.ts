@@ -107,7 +107,13 @@ describe('the answer', () => {
       404,
       saying('Domain not found: mg.example.com'),
       { category: 'configuration', code: 'ECONFIG', ...notSent },
-      'Mailgun answered 404: Domain not found: mg.example.com',
+      "Mailgun answered 404: Domain not found: mg.example.com (each region has its own baseUrl, and the EU's is https://api.eu.mailgun.net)",
+    ],
+    [
+      404,
+      page('<html>Not Found</html>'),
+      { category: 'configuration', ...notSent },
+      'Mailgun answered 404: Not Found',
     ],
     [
       413,
@@ -325,13 +331,23 @@ describe('a mail that is refused', () => {
     )
   })
 
-  test('for its options is refused by the API, which counts them', async () => {
+  test('for its options never leaves', async () => {
     const error = await failure(
       { unsupported: 'ignore' },
       { ...mail, metadata: { long: 'x'.repeat(16 * 1024) } },
     )
-    expect(error).toMatchObject({ category: 'validation', statusCode: 400 })
-    expect(provider.messages).toEqual([])
+    expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent', retryable: false })
+    expect(error.message).toContain('takes 16384 bytes')
+    expect(provider.requests).toEqual([])
+  })
+
+  test('for the time of its sending is refused by the API', async () => {
+    const sent = { ...mail, mailgun: { 'o:deliverytime': 'tomorrow' } }
+    expect(await failure({}, sent)).toMatchObject({
+      category: 'validation',
+      statusCode: 400,
+      message: 'Mailgun answered 400: invalid delivery time format',
+    })
   })
 
   test('for the name of a header is refused by the API', async () => {

@@ -41,7 +41,9 @@ export function transporterTo(
   { url }: { url: string },
   options: MandrillTransportOptions = {},
 ): ProviderTransporter<MandrillInfo> {
-  return nodemailer.createTransport(mandrillTransport({ apiKey, baseUrl: url, retries: 0, ...options }))
+  return nodemailer.createTransport(
+    mandrillTransport({ apiKey, baseUrl: url, retries: 0, ...options }),
+  )
 }
 
 /** The body of the last call, as it came. */
