@@ -16,7 +16,7 @@ export function mergedDeep(base: Fields, other: Fields): Fields {
 }
 
 /** Not a Date, a Buffer or another thing with a life of its own. */
-function isPlain(value: unknown): value is Fields {
+export function isPlain(value: unknown): value is Fields {
   if (!isFields(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return (

@@ -1,3 +1,4 @@
+import { isPlain } from './deep-merge.js'
 import { SendError } from './errors.js'
 import { ownIdKey } from './matching.js'
 import { type Fields, isFields, metadata, text } from './payload.js'
@@ -82,7 +83,7 @@ function checkedFlag(name: string, data: Fields): boolean | undefined {
 function checkedObject(name: string, data: Fields): Fields {
   const value = data[name]
   if (!isGiven(value)) return {}
-  if (isFields(value) && !(value instanceof Map)) return value
+  if (isPlain(value)) return value
   throw invalid(`${name} must be an object`)
 }
 

@@ -52,8 +52,14 @@ export interface ProviderClient<Request> {
   /**
    * Pure: what goes to the provider, our id planted in it, and the fields that it cannot carry.
    * Throws a `SendError` for a message that the provider would refuse.
+   *
+   * @param now in ms since 1970, for what is to be sent later
    */
-  buildRequest(mail: OutgoingMail, trackingId: string): { request: Request; lost: string[] }
+  buildRequest(
+    mail: OutgoingMail,
+    trackingId: string,
+    now: number,
+  ): { request: Request; lost: string[] }
   /** Calls the provider. Rejects with a `SendError` that is free of secrets. */
   send(request: Request): Promise<SendAnswer>
   /** Checks the credentials with a call that sends nothing. Rejects with a `SendError` where they are none. */
@@ -85,6 +91,7 @@ export function createProviderTransport<Request, Provider extends string>(
     const { request, lost } = client.buildRequest(
       { ...resolved, ...task, tags, metadata },
       trackingId,
+      Date.now(),
     )
     refuseLoss(provider, lost, unsupported)
     return request

@@ -33,6 +33,7 @@ describe('the options that a provider carries out', () => {
     ['a template that is no text', { templateId: {} }, 'templateId'],
     ['a list to fill a template with', { templateData: [] }, 'templateData'],
     ['a map to fill a template with', { templateData: new Map() }, 'templateData'],
+    ['a date to fill a template with', { templateData: new Date() }, 'templateData'],
     ['a number for a time, which has two meanings', { sendAt: 1_760_000_000 }, 'sendAt'],
     ['no time', { sendAt: 'tomorrow' }, 'sendAt'],
     ['a broken time', { sendAt: new Date(Number.NaN) }, 'sendAt'],

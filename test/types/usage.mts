@@ -138,6 +138,18 @@ same<typeof delivered.type, 'delivered'>(true)
 const spread: CorrelatorEvents['opened'] = [await correlator.waitFor('x', 'opened'), undefined]
 void spread
 
+// What stands under a provider's name is typed by its entry.
+void transporter.sendMail({
+  to: 'a@b.c',
+  templateId: 'd-1',
+  sendAt: new Date(),
+  sendgrid: { asm: { group_id: 1 } },
+  mailgun: { 'o:require-tls': true, 'h:X-Shop': '7' },
+  mandrill: { message: { important: true } },
+})
+// @ts-expect-error a group is a number
+void transporter.sendMail({ to: 'a@b.c', sendgrid: { asm: { group_id: 'one' } } })
+
 // A switch over the type is exhaustive, and each provider's payload has its type.
 function describe(event: MailEvent): string {
   if (event.provider === 'sendgrid') void event.raw.sg_message_id

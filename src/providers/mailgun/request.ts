@@ -43,7 +43,7 @@ export const carries: ReadonlySet<string> = new Set([
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
-  now = Date.now(),
+  now: number,
 ): { request: MailgunRequest; lost: string[] } {
   const lost: string[] = []
   if (mail.from.length === 0) throw invalid('Mailgun needs a from address')

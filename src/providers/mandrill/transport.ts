@@ -82,7 +82,7 @@ function mandrillClient(
   }
   return {
     carries,
-    buildRequest: (mail, trackingId) => buildRequest(mail, trackingId, new Date()),
+    buildRequest: (mail, trackingId, now) => buildRequest(mail, trackingId, new Date(now)),
     async send({ call, body, addresses }) {
       const { messages } = await connect()
       // The SDK writes the key into the object that it is given, and never rejects.

@@ -1,21 +1,7 @@
 import { type Fields, fields, text, texts } from '../../payload.js'
+import { badRequest, errorsPage, type Fault, isText, list } from './fault.js'
+import { fillingFault, parametersFault } from './parameter-faults.js'
 
-/** Why the real API refuses a message: in its words where they are known, or else in like ones. */
-export interface Fault {
-  message: string
-  field: string | null
-  help?: string
-}
-
-// What wrong types are answered with (sendgrid-nodejs#288).
-const badRequest: Fault = { message: 'Bad Request', field: null }
-
-/** The objects in a list; none when it is not a list. */
-export function list(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.map(fields) : []
-}
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 const isBase64 = (value: unknown): boolean =>
   typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z\d+/]+={0,2}$/.test(value)
 const isMailbox = ({ email }: Fields): boolean => /^[!-~]+@[!-~]+$/.test(text(email) ?? '')
@@ -25,8 +11,14 @@ function isMailboxes(value: unknown): boolean {
 }
 
 /** The first thing in the body of `POST /v3/mail/send` that the real API would refuse. */
-export function findFault(mail: Fields): Fault | undefined {
-  return recipientsFault(mail) ?? headFault(mail) ?? contentFault(mail) ?? detailFault(mail)
+export function findFault(mail: Fields, now: Date): Fault | undefined {
+  return (
+    recipientsFault(mail) ??
+    headFault(mail) ??
+    contentFault(mail) ??
+    detailFault(mail) ??
+    parametersFault(mail, now)
+  )
 }
 
 function recipientsFault(mail: Fields): Fault | undefined {
@@ -45,13 +37,14 @@ function recipientsFault(mail: Fields): Fault | undefined {
     }
   }
   for (const [index, personalization] of personalizations.entries()) {
-    const fault = personalizationFault(personalization, `personalizations.${index}`)
+    const field = `personalizations.${index}`
+    const fault =
+      personalizationFault(personalization, field) ??
+      fillingFault(personalization, mail['template_id'], field)
     if (fault) return fault
   }
   return undefined
 }
-
-const errorsPage = 'http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html'
 
 function personalizationFault(personalization: Fields, field: string): Fault | undefined {
   if (!isMailboxes(personalization['to'])) {
@@ -113,16 +106,28 @@ function headFault(mail: Fields): Fault | undefined {
   if (mail['reply_to_list'] !== undefined && !isMailboxes(mail['reply_to_list'])) {
     return { message: 'The reply_to_list must hold valid addresses.', field: 'reply_to_list' }
   }
-  return isText(mail['subject'])
+  return isText(mail['subject']) || lacksOfTemplate(mail, 'subject')
     ? customArgsFault(mail['custom_args'])
     : { message: 'The subject is required.', field: 'subject' }
+}
+
+/** What a template has instead may be left out, and not be empty. */
+function lacksOfTemplate(mail: Fields, name: string): boolean {
+  return mail['template_id'] !== undefined && mail[name] === undefined
 }
 
 const contentOrder = ['text/plain', 'text/html']
 
 function contentFault(mail: Fields): Fault | undefined {
+  if (lacksOfTemplate(mail, 'content')) return undefined
   const content = list(mail['content'])
-  if (content.length === 0) return { message: 'The content array is required.', field: 'content' }
+  if (content.length === 0) {
+    return {
+      message:
+        'Unless a valid template_id is provided, the content parameter is required. There must be at least one defined content block.',
+      field: 'content',
+    }
+  }
   for (const [index, { type, value }] of content.entries()) {
     if (!isText(value)) {
       return {

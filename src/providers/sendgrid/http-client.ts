@@ -1,11 +1,13 @@
 import { SendError } from '../../errors.js'
 import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
-import { fields, text } from '../../payload.js'
+import { fields, text, texts } from '../../payload.js'
 import { version } from '../../version.js'
 
-/** What the SDK asks of the client that is given to its `setClient`. */
+/** What the SDK asks of the client that is given to its `setClient`, and what it has no word for. */
 export interface SendgridHttpClient {
   request(call: { url: string; body: unknown }): Promise<[SendgridResponse, string]>
+  /** What the API key may do. It sends nothing, and neither does a failure of it. */
+  scopes(): Promise<string[]>
 }
 
 export interface SendgridResponse {
@@ -24,43 +26,82 @@ export function createHttpClient(
   baseUrl: string,
   timeout: number,
 ): SendgridHttpClient {
+  /** Rejects with what fetch does, and gives every answer, of whatever status. */
+  async function call(
+    url: string,
+    { headers, ...content }: { headers?: Record<string, string>; method?: 'POST'; body?: string },
+  ): Promise<{ response: Response; answer: string }> {
+    const response = await fetch(baseUrl + url, {
+      ...content,
+      headers: {
+        ...headers,
+        authorization: `Bearer ${apiKey}`,
+        accept: 'application/json',
+        'user-agent': `mailtrail/${version}`,
+      },
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeout),
+    })
+    return { response, answer: await response.text() }
+  }
+
   return {
     async request({ url, body }) {
-      let response: Response
-      let answer: string
-      try {
-        response = await fetch(baseUrl + url, {
-          method: 'POST',
-          headers: {
-            authorization: `Bearer ${apiKey}`,
-            'content-type': 'application/json',
-            accept: 'application/json',
-            'user-agent': `mailtrail/${version}`,
-          },
-          body: JSON.stringify(body),
-          redirect: 'manual',
-          signal: AbortSignal.timeout(timeout),
-        })
-        answer = await response.text()
-      } catch (error) {
+      const { response, answer } = await call(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }).catch((error: unknown) => {
         throw toConnectionFailure(error)
-      }
+      })
       if (!response.ok) throw toHttpFailure(response, answer)
-      if (!isAcceptance(response, answer)) throw notTheApi(response.status)
+      if (!isAcceptance(response, answer)) throw notTheApi(response.status, 'unknown')
       const headers = Object.fromEntries(response.headers)
       return [{ statusCode: response.status, body: answer, headers }, answer]
+    },
+    async scopes() {
+      const { response, answer } = await call('/v3/scopes', {}).catch((error: unknown) => {
+        throw toCheckFailure(error)
+      })
+      if (!response.ok) throw toHttpFailure(response, answer, { notTaken: true })
+      const { scopes } = fields(parsed(answer))
+      if (!Array.isArray(scopes)) throw notTheApi(response.status, 'not-sent')
+      return texts(scopes)
     },
   }
 }
 
-/** fetch says `fetch failed`, and its cause says why. */
 function toConnectionFailure(error: unknown): SendError {
-  const { name, cause } = fields(error)
-  const { code = text(name) ?? 'an error', syscall } = connectionCause(cause)
+  const { code, syscall } = causeOf(error)
   return connectionFailure('SendGrid', code, syscall)
 }
 
-function toHttpFailure(response: Response, answer: string): SendError {
+/** Of a call that had no message in it: whatever became of that, it may be made again. */
+function toCheckFailure(error: unknown): SendError {
+  const { code, syscall } = causeOf(error)
+  const { category } = connectionFailure('SendGrid', code, syscall)
+  const met =
+    category === 'timeout'
+      ? 'SendGrid did not answer in time'
+      : `the connection to SendGrid failed with ${code}`
+  return new SendError(`${met}: the API key could not be checked`, {
+    category,
+    retryable: true,
+    outcome: 'not-sent',
+  })
+}
+
+/** fetch says `fetch failed`, and its cause says why. */
+function causeOf(error: unknown): { code: string; syscall?: string } {
+  const { name, cause } = fields(error)
+  return { code: text(name) ?? 'an error', ...connectionCause(cause) }
+}
+
+function toHttpFailure(
+  response: Response,
+  answer: string,
+  { notTaken = false }: { notTaken?: boolean } = {},
+): SendError {
   const detail = errorTexts(answer).join('; ') || response.statusText
   return httpFailure('SendGrid', {
     status: response.status,
@@ -68,6 +109,7 @@ function toHttpFailure(response: Response, answer: string): SendError {
     retryAfter: waitBefore((name) => response.headers.get(name), Date.now()),
     // Told with the status of a bad key.
     category: /maximum credits exceeded/i.test(detail) ? 'rate-limit' : undefined,
+    notTaken,
   })
 }
 
@@ -80,26 +122,30 @@ function isAcceptance({ status, headers }: Response, answer: string): boolean {
   return (status === 202 || status === 200) && answer.trim() === ''
 }
 
-function notTheApi(statusCode: number): SendError {
+function notTheApi(statusCode: number, outcome: SendError['outcome']): SendError {
   return new SendError('SendGrid answered otherwise than its API does: is this its address?', {
     category: 'server',
     retryable: false,
-    outcome: 'unknown',
+    outcome,
     statusCode,
   })
 }
 
 /** The messages of an error body, which may be JSON, a page or nothing. */
 function errorTexts(answer: string): string[] {
+  const { errors } = fields(parsed(answer))
+  return (Array.isArray(errors) ? errors : []).map(fields).flatMap(({ message, field }) => {
+    const said = text(message)
+    if (said === undefined) return []
+    const where = text(field)
+    return where === undefined || where === 'null' ? [said] : [`${said} (${where})`]
+  })
+}
+
+function parsed(answer: string): unknown {
   try {
-    const { errors } = fields(JSON.parse(answer))
-    return (Array.isArray(errors) ? errors : []).map(fields).flatMap(({ message, field }) => {
-      const said = text(message)
-      if (said === undefined) return []
-      const where = text(field)
-      return where === undefined || where === 'null' ? [said] : [`${said} (${where})`]
-    })
+    return JSON.parse(answer)
   } catch {
-    return []
+    return undefined
   }
 }

@@ -3,6 +3,7 @@ import { ownIdKey } from '../../matching.js'
 import type { Address } from '../../message.js'
 import { type Attachment, headersByName } from '../../resolved-mail.js'
 import type { OutgoingMail } from '../../transport.js'
+import { type Filling, fillingOf, parametersOf, type SendgridMailOptions } from './mail-options.js'
 import { reservedKey } from './reserved-keys.js'
 
 interface Mailbox {
@@ -20,20 +21,26 @@ interface SendgridAttachment {
 }
 
 /** The body of `POST /v3/mail/send`. */
-export interface SendgridRequest {
-  personalizations: {
-    to: Mailbox[]
-    cc?: Mailbox[]
-    bcc?: Mailbox[]
-    custom_args: Record<string, string>
-  }[]
+export interface SendgridRequest extends SendgridMailOptions {
+  personalizations: Personalization[]
   from: Mailbox
   reply_to_list?: Mailbox[]
-  subject: string
-  content: { type: string; value: string }[]
+  subject?: string
+  content?: Content[]
   attachments?: SendgridAttachment[]
   headers: Record<string, string>
-  categories?: string[]
+}
+
+interface Personalization extends Filling {
+  to: Mailbox[]
+  cc?: Mailbox[]
+  bcc?: Mailbox[]
+  custom_args: Record<string, string>
+}
+
+interface Content {
+  type: string
+  value: string
 }
 
 // Refused whatever their value is, or of no effect here (X-SMTPAPI is SMTP's, Return-Path is
@@ -50,43 +57,52 @@ const uncarriedHeaders = new Set([
 // The limits of the API reference; its page of errors knows larger ones for metadata.
 const limits = {
   recipients: 1000,
-  categories: 10,
   customArgsBytes: 10_000,
   messageBytes: 30 * 1024 * 1024,
 }
 
+/** @param now the time by which a later sending is measured, in ms */
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
+  now: number,
 ): { request: SendgridRequest; lost: string[] } {
   const lost: string[] = []
+  const parameters = parametersOf(mail, now)
+  const { template_id: templateId } = parameters
   const [from, ...otherSenders] = mail.from
   if (!from) throw invalid('SendGrid needs a from address')
   if (mail.to.length === 0) throw invalid('SendGrid needs at least one recipient in to')
-  if (!mail.subject) throw invalid('SendGrid needs a subject')
+  if (!mail.subject && templateId === undefined) throw invalid('SendGrid needs a subject')
   if (otherSenders.length > 0) lost.push('more than one from address')
   checkRecipients(mail)
-  const content = toContent(mail)
+  const content = toContent(mail, templateId)
   const attachments = mail.attachments.map((attachment) => toAttachment(attachment, lost))
-  checkSize([...content.map(({ value }) => value), ...attachments.map((file) => file.content)])
+  const filling = fillingOf(mail.templateData, templateId)
+  checkSize([
+    ...content.map(({ value }) => value),
+    ...attachments.map((file) => file.content),
+    JSON.stringify(filling),
+  ])
   return {
     lost,
     request: {
+      ...parameters,
       personalizations: [
         {
           to: mail.to.map(mailbox),
           ...(mail.cc.length > 0 && { cc: mail.cc.map(mailbox) }),
           ...(mail.bcc.length > 0 && { bcc: mail.bcc.map(mailbox) }),
+          ...filling,
           custom_args: customArgs(mail.metadata, trackingId),
         },
       ],
       from: mailbox(from),
       ...(mail.replyTo.length > 0 && { reply_to_list: mail.replyTo.map(mailbox) }),
-      subject: mail.subject,
-      content,
+      ...(mail.subject && { subject: mail.subject }),
+      ...(content.length > 0 && { content }),
       ...(attachments.length > 0 && { attachments }),
       headers: { ...headersByName(carriedHeaders(mail, lost), lost), 'Message-ID': mail.messageId },
-      ...(mail.tags.length > 0 && { categories: categories(mail.tags) }),
     },
   }
 }
@@ -135,26 +151,13 @@ function customArgs(metadata: Record<string, string>, trackingId: string): Recor
   return args
 }
 
-function categories(tags: string[]): string[] {
-  const unique = [...new Set(tags)]
-  if (unique.length > limits.categories) {
-    throw invalid(`SendGrid takes ${limits.categories} tags, and these are ${unique.length}`)
-  }
-  for (const tag of unique) {
-    if (!/^[ -~]{1,255}$/.test(tag)) {
-      throw invalid(`SendGrid takes tags of 1 to 255 ASCII characters: ${JSON.stringify(tag)}`)
-    }
-  }
-  return unique
-}
-
-/** Plain text stands first, which SendGrid insists on; it takes no empty part, and not none. */
-function toContent({ text, html }: OutgoingMail): SendgridRequest['content'] {
+/** Plain text first, as SendGrid insists; it takes no empty part, and no parts at all with a template alone. */
+function toContent({ text, html }: OutgoingMail, templateId: string | undefined): Content[] {
   const parts = [
     ...(text === undefined ? [] : [{ type: 'text/plain', value: text }]),
     ...(html === undefined ? [] : [{ type: 'text/html', value: html }]),
   ]
-  return parts.length > 0 ? parts : [{ type: 'text/plain', value: ' ' }]
+  return parts.length > 0 || templateId !== undefined ? parts : [{ type: 'text/plain', value: ' ' }]
 }
 
 // SendGrid names the file itself, and takes text for UTF-8.

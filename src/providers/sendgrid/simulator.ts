@@ -7,7 +7,8 @@ import type {
   SimulatedEvent,
   SimulatedMessage,
 } from '../../simulator.js'
-import { findFault, list } from './api-faults.js'
+import { findFault } from './api-faults.js'
+import { list } from './fault.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
 
 export interface SendgridSimulator extends ProviderSimulator {
@@ -15,14 +16,29 @@ export interface SendgridSimulator extends ProviderSimulator {
   readonly publicKey: string
 }
 
+export interface SendgridSimulatorOptions {
+  apiKey: string
+  /** What the API key may do; by default what a key has that may send and nothing more. */
+  scopes?: readonly string[]
+}
+
 /** SendGrid on this machine: its Mail Send API, and its signed event webhook. */
-export function sendgridSimulator({ apiKey }: { apiKey: string }): SendgridSimulator {
+export function sendgridSimulator({
+  apiKey,
+  scopes = ['mail.send', 'sender_verification_eligible', '2fa_required'],
+}: SendgridSimulatorOptions): SendgridSimulator {
   const keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const otherKeys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     provider: 'sendgrid',
     publicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-    answer: async (request) => answerSend(request, apiKey),
+    answer: async (request, now) => {
+      const refused = refuseCall(request, apiKey)
+      if (refused) return { answer: refused }
+      return request.path === sendPath
+        ? answerSend(request, scopes, now)
+        : { answer: jsonAnswer(200, { scopes }) }
+    },
     entry,
     webhooks: (entries, now, forged = false) => [
       signBatch(entries, now, forged ? otherKeys.privateKey : keys.privateKey),
@@ -32,9 +48,10 @@ export function sendgridSimulator({ apiKey }: { apiKey: string }): SendgridSimul
 
 function answerSend(
   request: ApiRequest,
-  apiKey: string,
+  scopes: readonly string[],
+  now: Date,
 ): { answer: ApiAnswer; message?: SimulatedMessage } {
-  const refused = refuseCall(request, apiKey)
+  const refused = refuseSend(request, scopes)
   if (refused) return { answer: refused }
   let mail: Fields
   try {
@@ -42,8 +59,9 @@ function answerSend(
   } catch {
     return { answer: errorAnswer(400, 'Bad Request') }
   }
-  const fault = findFault(mail)
+  const fault = findFault(mail, now)
   if (fault) return { answer: errorAnswer(400, fault.message, fault.field, fault.help) }
+  if (inSandbox(mail)) return { answer: { status: 200, headers: {}, body: '' } }
   const id = randomBytes(16).toString('base64url')
   return {
     answer: { status: 202, headers: { 'x-message-id': id }, body: '' },
@@ -51,14 +69,32 @@ function answerSend(
   }
 }
 
+/** The message was checked, and that was all. */
+function inSandbox(mail: Fields): boolean {
+  return fields(fields(mail['mail_settings'])['sandbox_mode'])['enable'] === true
+}
+
+const sendPath = '/v3/mail/send'
+const methods = new Map([
+  [sendPath, 'POST'],
+  ['/v3/scopes', 'GET'],
+])
+
 function refuseCall(request: ApiRequest, apiKey: string): ApiAnswer | undefined {
-  const { method, path, headers, body } = request
-  if (path !== '/v3/mail/send') return errorAnswer(404, 'not found')
-  if (method !== 'POST') return errorAnswer(405, 'method not allowed')
+  const { method, path, headers } = request
+  if (!methods.has(path)) return errorAnswer(404, 'not found')
+  if (method !== methods.get(path)) return errorAnswer(405, 'method not allowed')
   if (headers['authorization'] === undefined) return errorAnswer(401, 'authorization required')
-  if (headers['authorization'] !== `Bearer ${apiKey}`) {
-    return errorAnswer(401, 'The provided authorization grant is invalid, expired, or revoked')
-  }
+  return headers['authorization'] === `Bearer ${apiKey}`
+    ? undefined
+    : errorAnswer(401, 'The provided authorization grant is invalid, expired, or revoked')
+}
+
+function refuseSend(
+  { headers, body }: ApiRequest,
+  scopes: readonly string[],
+): ApiAnswer | undefined {
+  if (!scopes.includes('mail.send')) return errorAnswer(403, 'access forbidden')
   if (!headers['content-type']?.startsWith('application/json')) {
     return errorAnswer(415, 'Content-Type should be application/json.')
   }
@@ -76,10 +112,14 @@ function errorAnswer(
   field: string | null = null,
   help: string | null = null,
 ): ApiAnswer {
+  return jsonAnswer(status, { errors: [{ message, field, help }] })
+}
+
+function jsonAnswer(status: number, body: unknown): ApiAnswer {
   return {
     status,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ errors: [{ message, field, help }] }),
+    body: JSON.stringify(body),
   }
 }
 

@@ -45,6 +45,7 @@ export function sendgridTransport(
 /** The SDK's class, which its types hide behind the instance that they export. */
 interface MailService {
   setClient(client: SendgridHttpClient): unknown
+  setSubstitutionWrappers(left: string, right: string): unknown
   send(mail: SendgridRequest): Promise<[SendgridResponse, unknown]>
 }
 
@@ -61,9 +62,19 @@ const loadSdk = sdkLoader(
     typeof Reflect.get(sdk, 'MailService') === 'function',
 )
 
+const carries = new Set([
+  'templateId',
+  'templateData',
+  'sendAt',
+  'trackOpens',
+  'trackClicks',
+  'sendgrid',
+])
+
 function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridRequest> {
   let service: Promise<MailService> | undefined
   return {
+    carries,
     buildRequest,
     async send(request) {
       service ??= createService(http)
@@ -80,7 +91,18 @@ function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridReques
         recipient: () => ({ status: 'accepted', providerStatus: 'queued' }),
       }
     },
+    async verify() {
+      const scopes = await http.scopes()
+      if (!scopes.includes('mail.send')) throw mayNotSend()
+    },
   }
+}
+
+function mayNotSend(): SendError {
+  return new SendError(
+    'the API key is right, and may not send: in SendGrid, under Settings, API Keys, tick Mail Send for it (the scope mail.send)',
+    { category: 'auth', retryable: false, outcome: 'not-sent' },
+  )
 }
 
 /** Each transport has an instance of its own: the SDK's default one is shared by the process. */
@@ -88,5 +110,7 @@ async function createService(http: SendgridHttpClient): Promise<MailService> {
   const { MailService: Service } = await loadSdk()
   const service = new Service()
   service.setClient(http)
+  // Without them it would put braces around tags that have their own.
+  service.setSubstitutionWrappers('', '')
   return service
 }

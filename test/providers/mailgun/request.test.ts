@@ -26,8 +26,10 @@ const simple: OutgoingMail = {
   own: {},
 }
 
+const now = Date.parse('2025-10-09T12:00:00.000Z')
+
 const built = (changes: Partial<OutgoingMail> = {}) =>
-  buildRequest({ ...simple, ...changes }, trackingId)
+  buildRequest({ ...simple, ...changes }, trackingId, now)
 const fieldsOf = (changes: Partial<OutgoingMail> = {}): Record<string, string[]> =>
   built(changes).request.fields
 
@@ -104,7 +106,6 @@ test.each([
 })
 
 describe('the time of sending', () => {
-  const now = Date.parse('2025-10-09T12:00:00.000Z')
   const build = (sendAt: string) =>
     buildRequest({ ...simple, sendAt: new Date(sendAt) }, trackingId, now).request.fields
 
@@ -127,6 +128,7 @@ describe('the content', () => {
     return buildRequest(
       { ...others, ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
       trackingId,
+      now,
     ).request.fields
   }
 
@@ -214,7 +216,7 @@ describe('refused is', () => {
 
   test('a mail without a subject', () => {
     const { subject: _subject, ...mail } = simple
-    expect(() => buildRequest(mail, trackingId)).toThrow('needs a subject')
+    expect(() => buildRequest(mail, trackingId, now)).toThrow('needs a subject')
   })
 
   test.each<[string, Partial<OutgoingMail>]>([

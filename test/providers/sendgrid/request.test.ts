@@ -21,7 +21,11 @@ const mail: OutgoingMail = {
   headers: [],
   tags: [],
   metadata: {},
+  templateData: {},
+  own: {},
 }
+
+const now = Date.parse('2026-03-01T12:00:00Z')
 
 const attachment = {
   filename: 'a.txt',
@@ -30,13 +34,13 @@ const attachment = {
 }
 
 const requestOf = (change: Partial<OutgoingMail>) => {
-  const { request, lost } = buildRequest({ ...mail, ...change }, trackingId)
+  const { request, lost } = buildRequest({ ...mail, ...change }, trackingId, now)
   expect(lost).toEqual([])
   return request
 }
 
 const lostOf = (change: Partial<OutgoingMail>): string[] =>
-  buildRequest({ ...mail, ...change }, trackingId).lost
+  buildRequest({ ...mail, ...change }, trackingId, now).lost
 
 describe('the request', () => {
   test('of the least mail has nothing that is empty', () => {
@@ -88,8 +92,8 @@ describe('the request', () => {
     ['a space where there is neither', {}, [['text/plain', ' ']]],
   ])('has %s as content', (_, given, parts) => {
     const { text: _text, ...bare } = mail
-    const { request } = buildRequest({ ...bare, ...given }, trackingId)
-    expect(request.content.map(({ type, value }) => [type, value])).toEqual(parts)
+    const { request } = buildRequest({ ...bare, ...given }, trackingId, now)
+    expect(request.content?.map(({ type, value }) => [type, value])).toEqual(parts)
   })
 
   test('has the metadata as custom arguments, beside our id', () => {
@@ -172,6 +176,7 @@ describe('it is said that the request loses', () => {
       const { request, lost } = buildRequest(
         { ...mail, headers: [{ name, value: 'x' }] },
         trackingId,
+        now,
       )
       expect(lost).toEqual([`the header ${name}`])
       expect(Object.keys(request.headers)).toEqual(['Message-ID'])
@@ -226,11 +231,16 @@ describe('a mail is refused', () => {
       { ...mail, attachments: [{ ...attachment, content: Buffer.alloc(23 * 1024 * 1024 + 1) }] },
       /takes 30 MB/,
     ],
+    [
+      'over 30 MB in the data of its template',
+      { ...mail, templateData: { text: 'x'.repeat(30 * 1024 * 1024) } },
+      /takes 30 MB/,
+    ],
     ['over 30 MB in its text', { ...mail, text: 'ö'.repeat(16 * 1024 * 1024) }, /takes 30 MB/],
   ])('%s', (_, refused, message) => {
-    expect(() => buildRequest(refused, trackingId)).toThrow(SendError)
-    expect(() => buildRequest(refused, trackingId)).toThrow(message)
-    expect(() => buildRequest(refused, trackingId)).toThrow(
+    expect(() => buildRequest(refused, trackingId, now)).toThrow(SendError)
+    expect(() => buildRequest(refused, trackingId, now)).toThrow(message)
+    expect(() => buildRequest(refused, trackingId, now)).toThrow(
       expect.objectContaining({ category: 'validation', retryable: false, outcome: 'not-sent' }),
     )
   })

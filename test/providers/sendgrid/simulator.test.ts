@@ -51,6 +51,12 @@ function call(change: Partial<ApiRequest> = {}): ApiRequest {
   }
 }
 
+const legacyTemplate = '13b8f94f-bcae-4ec6-b752-70d6cb59f932'
+const dynamicTemplate = 'd-0123456789abcdef0123456789abcdef'
+const at = (hours: number): number => now.getTime() / 1000 + hours * 3600
+const filled = (filling: object) => ({ personalizations: [{ to: mailboxes(1), ...filling }] })
+const groups = (count: number) => Array.from({ length: count }, (_, index) => index)
+
 const send = (mail: unknown) =>
   simulator.answer(call({ body: Buffer.from(JSON.stringify(mail)) }), now)
 
@@ -97,8 +103,50 @@ describe('a mail that is right', () => {
     ],
     ['to 1000 recipients', { personalizations: [{ to: mailboxes(1000) }] }],
     ['with ten categories', { categories: [...'abcdefghij'] }],
+    [
+      'of a dynamic template alone',
+      {
+        template_id: dynamicTemplate,
+        subject: undefined,
+        content: undefined,
+        ...filled({ dynamic_template_data: { order: { items: [1] } } }),
+      },
+    ],
+    [
+      'of a legacy template',
+      { template_id: legacyTemplate, ...filled({ substitutions: { '-name-': 'Ann' } }) },
+    ],
+    ['with substitutions in its text', filled({ substitutions: { '-name-': 'Ann' } })],
+    ['that is sent in 72 hours', { send_at: at(72) }],
+    ['that was to be sent before', { send_at: at(-1) }],
+    [
+      'with every parameter',
+      {
+        asm: { group_id: 1, groups_to_display: groups(25) },
+        batch_id: 'batch',
+        ip_pool_name: 'x'.repeat(64),
+        sections: { '-a-': 'b' },
+        mail_settings: { footer: { enable: true, text: 'Bye' } },
+        tracking_settings: { click_tracking: { enable: true, enable_text: false } },
+      },
+    ],
+    [
+      'past some suppressions',
+      {
+        mail_settings: {
+          bypass_spam_management: { enable: true },
+          bypass_bounce_management: { enable: true },
+        },
+      },
+    ],
   ])('may be one %s', async (_, change) => {
     await expect(send({ ...full, ...change })).resolves.toHaveProperty('answer.status', 202)
+  })
+
+  test('is only checked in the sandbox', async () => {
+    const sandbox = (enable: boolean) => ({ ...full, mail_settings: { sandbox_mode: { enable } } })
+    expect(await send(sandbox(true))).toEqual({ answer: { status: 200, headers: {}, body: '' } })
+    await expect(send(sandbox(false))).resolves.toHaveProperty('answer.status', 202)
   })
 
   test('may have 20 MB in an attachment', async () => {
@@ -111,6 +159,49 @@ describe('a mail that is right', () => {
 function mailboxes(count: number) {
   return Array.from({ length: count }, (_, index) => ({ email: `ann+${index}@example.com` }))
 }
+
+describe('what an API key may do', () => {
+  const { authorization } = call().headers
+  const ask = (change: Partial<ApiRequest> = {}, asked = simulator) =>
+    asked.answer(
+      call({
+        method: 'GET',
+        path: '/v3/scopes',
+        headers: { authorization },
+        body: Buffer.alloc(0),
+        ...change,
+      }),
+      now,
+    )
+
+  test('is told to who has it, and nothing is sent', async () => {
+    const { answer, message } = await ask()
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(JSON.parse(answer.body).scopes).toContain('mail.send')
+    expect(message).toBeUndefined()
+  })
+
+  test.each<[string, Partial<ApiRequest>, number]>([
+    ['without a key', { headers: {} }, 401],
+    ['with another key', { headers: { authorization: 'Bearer SG.other' } }, 401],
+    ['with another method', { method: 'POST' }, 405],
+  ])('is not told %s', async (_, change, status) => {
+    await expect(ask(change)).resolves.toHaveProperty('answer.status', status)
+  })
+
+  test('may be something else than sending', async () => {
+    const reader = sendgridSimulator({ apiKey, scopes: ['stats.read'] })
+    const { answer } = await ask({}, reader)
+    expect(JSON.parse(answer.body)).toEqual({ scopes: ['stats.read'] })
+    const refused = await reader.answer(call(), now)
+    expect(refused.answer.status).toBe(403)
+    expect(refused.answer.body).toContain('access forbidden')
+    expect(refused.message).toBeUndefined()
+  })
+})
 
 describe('a call is refused', () => {
   test.each<[string, Partial<ApiRequest>, number, string]>([
@@ -283,6 +374,107 @@ describe('a mail is refused with 400', () => {
     ['a category twice', { categories: ['a', 'a'] }, 'categories', /10 unique/],
     ['a long category', { categories: ['x'.repeat(256)] }, 'categories', /255 ASCII/],
     ['a category beyond ASCII', { categories: ['ö'] }, 'categories', /255 ASCII/],
+    ['a parameter that there is not', { ipPoolName: 'pool' }, null, /^Bad Request$/],
+    [
+      'a template id that is none',
+      { template_id: 'welcome' },
+      'template_id',
+      /^The template_id must be a valid GUID, you provided 'welcome'\.$/,
+    ],
+    ['a dynamic template id that is none', { template_id: 'd-1' }, 'template_id', /valid GUID/],
+    ['a number as template id', { template_id: 1 }, null, /^Bad Request$/],
+    [
+      'a template and an empty subject',
+      { template_id: legacyTemplate, subject: '' },
+      'subject',
+      /./,
+    ],
+    [
+      'a template and an empty content',
+      { template_id: legacyTemplate, content: [] },
+      'content',
+      /^Unless a valid template_id/,
+    ],
+    [
+      'substitutions with a dynamic template',
+      { template_id: dynamicTemplate, ...filled({ substitutions: { a: 'b' } }) },
+      'personalizations.0.substitutions',
+      /^Substitutions may not be used with dynamic templating$/,
+    ],
+    [
+      'a number as substitution',
+      { template_id: legacyTemplate, ...filled({ substitutions: { a: 1 } }) },
+      null,
+      /^Bad Request$/,
+    ],
+    [
+      'substitutions over 10,000 bytes',
+      filled({ substitutions: { a: 'x'.repeat(10_000) } }),
+      'personalizations.0.substitutions',
+      /10000/,
+    ],
+    [
+      'dynamic data with a legacy template',
+      { template_id: legacyTemplate, ...filled({ dynamic_template_data: { a: 'b' } }) },
+      'personalizations.0.dynamic_template_data',
+      /dynamic template/,
+    ],
+    [
+      'dynamic data without a template',
+      filled({ dynamic_template_data: {} }),
+      'personalizations.0.dynamic_template_data',
+      /dynamic template/,
+    ],
+    [
+      'a list as dynamic data',
+      { template_id: dynamicTemplate, ...filled({ dynamic_template_data: [] }) },
+      null,
+      /^Bad Request$/,
+    ],
+    ['a time in over 72 hours', { send_at: at(72) + 1 }, 'send_at', /72 hours/],
+    ['a time in milliseconds', { send_at: now.getTime() }, 'send_at', /72 hours/],
+    ['a time with a fraction', { send_at: at(1) + 0.5 }, null, /^Bad Request$/],
+    ['a time as text', { send_at: String(at(1)) }, null, /^Bad Request$/],
+    ['a group without id', { asm: { groups_to_display: [1] } }, null, /^Bad Request$/],
+    ['a group as text', { asm: { group_id: '1' } }, null, /^Bad Request$/],
+    ['groups as texts', { asm: { group_id: 1, groups_to_display: ['1'] } }, null, /^Bad Request$/],
+    ['one group to display', { asm: { group_id: 1, groups_to_display: 1 } }, null, /^Bad Request$/],
+    [
+      '26 groups to display',
+      { asm: { group_id: 1, groups_to_display: groups(26) } },
+      'asm.groups_to_display',
+      /25/,
+    ],
+    ['a short pool', { ip_pool_name: 'x' }, 'ip_pool_name', /2 to 64/],
+    ['a long pool', { ip_pool_name: 'x'.repeat(65) }, 'ip_pool_name', /2 to 64/],
+    ['a number as pool', { ip_pool_name: 64 }, 'ip_pool_name', /2 to 64/],
+    ['an empty batch', { batch_id: '' }, 'batch_id', /not valid/],
+    ['a number in sections', { sections: { a: 1 } }, null, /^Bad Request$/],
+    ['a setting without enable', { mail_settings: { footer: {} } }, null, /^Bad Request$/],
+    ['settings as text', { mail_settings: 'none' }, null, /^Bad Request$/],
+    [
+      'a setting with words',
+      { tracking_settings: { open_tracking: { enable: 'true' } } },
+      null,
+      /^Bad Request$/,
+    ],
+    [
+      'clicks in text with words',
+      { tracking_settings: { click_tracking: { enable: true, enable_text: 'no' } } },
+      null,
+      /^Bad Request$/,
+    ],
+    [
+      'two ways past suppressions',
+      {
+        mail_settings: {
+          bypass_list_management: { enable: true },
+          bypass_spam_management: { enable: true },
+        },
+      },
+      'mail_settings.bypass_list_management',
+      /cannot be combined/,
+    ],
   ])('for %s', async (_, change, field, said) => {
     const { answer, message } = await send({ ...full, ...change })
     expect(answer.status).toBe(400)
