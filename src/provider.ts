@@ -75,6 +75,8 @@ export interface WebhookEndpoint {
   readonly maxBodyBytes: number
   /** Asked one after the other, before the body is read. */
   readonly guards?: readonly Guard[]
+  /** What shows before the body to be wrong with a request: nothing more of it is read then. */
+  refusedByHead?(request: WebhookRequestHead): Refusal | undefined
   /** Verifies, then parses. When it rejects, the request is answered 503 and comes again. */
   read(request: WebhookRequest, receivedAt: Date): Promise<WebhookReading>
 }

@@ -94,7 +94,7 @@ export function createWebhookHandler({
     // Mandrill tries a new URL with HEAD, unsigned; people try it with a browser.
     if (request.method !== 'POST') return 'tried'
     const receivedAt = new Date()
-    const early = refusedUnread(request, endpoint.maxBodyBytes)
+    const early = refusedUnread(request, endpoint.maxBodyBytes) ?? endpoint.refusedByHead?.(head)
     if (early) return early
     const held = budget.open()
     try {

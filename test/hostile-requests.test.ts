@@ -123,6 +123,22 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
     60_000,
   )
 
+  test.each(['/sendgrid', '/mandrill'])('unsigned at %s, whose body is not read', async (path) => {
+    let sent = 0
+    async function* pieces(): AsyncGenerator<Buffer> {
+      for (; sent < 2000; sent += 1) yield Buffer.alloc(65_536, ' ')
+    }
+    const init = {
+      method: 'POST',
+      headers: form,
+      body: ReadableStream.from(pieces()),
+      duplex: 'half',
+    } as const
+    expect((await fetch(endpoint.url + path, init)).status).toBe(403)
+    expect(sent).toBeLessThan(2000)
+    expect(log).toEqual([`${path.slice(1)} unsigned`])
+  })
+
   test('oversized, and says nothing of it', async () => {
     async function* pieces(): AsyncGenerator<Buffer> {
       for (let piece = 0; piece < 2000; piece += 1) yield Buffer.alloc(65_536, ' ')

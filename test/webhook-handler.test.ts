@@ -321,6 +321,34 @@ describe('a body that comes slowly', () => {
   })
 })
 
+test('where the head of a request shows that it is wrong, its body is not read', async () => {
+  let pulled = 0
+  const body = new ReadableStream({
+    pull(controller) {
+      pulled += 1
+      controller.enqueue(new Uint8Array(65_536))
+    },
+  })
+  const unsigned = { kind: 'refused', reason: 'unsigned', detail: 'it bears no signature' } as const
+  const read = jest.fn(outsideWebhook().read)
+  const webhook = outsideWebhook({
+    read,
+    refusedByHead: (request) => (request.header('x-secret') ? undefined : unsigned),
+  })
+  const other = createCorrelator({ store: memoryStore(), webhooks: [webhook] })
+  const told: string[] = []
+  other.on('refused', ({ reason }) => void told.push(reason))
+  const init = { method: 'POST', body, duplex: 'half' } as const
+  expect((await other.handler(new Request('https://example.com/outside', init))).status).toBe(418)
+  expect(told).toEqual(['unsigned'])
+  expect(read).not.toHaveBeenCalled()
+  expect(pulled).toBeLessThan(3)
+  const signed = { method: 'POST', headers: secret, body: '[]' }
+  expect((await other.handler(new Request('https://example.com/outside', signed))).status).toBe(202)
+  expect((await other.handler(new Request('https://example.com/outside'))).status).toBe(200)
+  await other.close()
+})
+
 test('many large bodies at once are put off rather than held in memory', async () => {
   const held = createBodyBudget(1000)
   const first = held.open()

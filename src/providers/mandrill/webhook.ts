@@ -2,7 +2,13 @@ import { ConfigurationError } from '../../errors.js'
 import type { ParsedEvent } from '../../event.js'
 import type { InboundOptions } from '../../inbound-mail.js'
 import { type Fields, readEach, readEntries, text } from '../../payload.js'
-import type { Refusal, Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
+import type {
+  Refusal,
+  Webhook,
+  WebhookReading,
+  WebhookRequest,
+  WebhookRequestHead,
+} from '../../provider.js'
 import type { KeySource } from '../../signing-keys.js'
 import { checkedWebhookOptions, type WebhookOptions } from '../../webhook-options.js'
 import { type PostedForm, readForm } from './posted-form.js'
@@ -54,6 +60,7 @@ export function mandrillWebhook(options: MandrillWebhookOptions = {}): Webhook {
     provider: 'mandrill',
     // Any status but 200 brings the batch again, 20 times, and then turns the webhook off.
     ...checkedWebhookOptions(user, options, { name: 'mandrill', maxBodyBytes: largestBody }),
+    refusedByHead,
     read: (request) => readBatch(request, keys, urls, inbound),
   }
 }
@@ -66,12 +73,7 @@ function checkedInbound(inbound: InboundOptions = {}): InboundOptions {
   )
 }
 
-async function readBatch(
-  request: WebhookRequest,
-  keys: () => Promise<string[]>,
-  urls: readonly string[],
-  inbound: InboundOptions,
-): Promise<WebhookReading> {
+function refusedByHead(request: WebhookRequestHead): Refusal | undefined {
   const contentType = request.header('content-type') ?? ''
   if (!/^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType)) {
     const given = JSON.stringify(contentType.slice(0, 80))
@@ -84,6 +86,18 @@ async function readBatch(
   if (!isWellFormed(signature)) {
     return refuse('unsigned', `the header ${signatureHeader} is not one signature in base64`)
   }
+  return undefined
+}
+
+async function readBatch(
+  request: WebhookRequest,
+  keys: () => Promise<string[]>,
+  urls: readonly string[],
+  inbound: InboundOptions,
+): Promise<WebhookReading> {
+  const refused = refusedByHead(request)
+  if (refused) return refused
+  const signature = request.header(signatureHeader) ?? ''
   const form = readForm(request.body)
   if (form.kind === 'refused') return form
   // The trial comes before the webhook exists, so the other keys may not be there yet.

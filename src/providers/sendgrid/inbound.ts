@@ -12,7 +12,7 @@ import { checkedBytes, checkedGuards } from '../../webhook-options.js'
 import { isInboundForm, readFields, type SendgridInboundMail } from './inbound-fields.js'
 import { receivedMail } from './received-mail.js'
 import { parsePublicKey } from './signature.js'
-import { refusedBySignature } from './signed-request.js'
+import { refusedByHead, refusedBySignature } from './signed-request.js'
 
 /** How inbound mail (Inbound Parse) is taken. It needs a key, or a guard in place of it. */
 export interface SendgridInboundOptions extends InboundOptions {
@@ -60,6 +60,7 @@ export function inboundEndpoint(
   return {
     maxBodyBytes: checkedBytes(where, maxBodyBytes),
     guards: asked,
+    refusedByHead: (request) => publicKeys && refusedByHead(request, remedy),
     async read(request, receivedAt) {
       const keys = await publicKeys?.()
       const refused = keys && refusedBySignature(request, { keys, maxAge, remedy }, receivedAt)

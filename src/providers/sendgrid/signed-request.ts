@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { RefusalReason } from '../../errors.js'
-import type { Refusal, WebhookRequest } from '../../provider.js'
+import type { Refusal, WebhookRequest, WebhookRequestHead } from '../../provider.js'
 import { refusedByAge } from '../../webhook-options.js'
 import { diagnose, type Mismatch } from './diagnosis.js'
 import { isWellFormed, signatureHeader, timestampHeader, verifySignature } from './signature.js'
@@ -14,24 +14,31 @@ export interface Signing {
   remedy: string
 }
 
-/** What is wrong with the signature of a request; undefined when it is SendGrid's. */
-export function refusedBySignature(
-  request: WebhookRequest,
-  { keys, maxAge, remedy }: Signing,
-  receivedAt: Date,
-): Refusal | undefined {
+/** What is wrong with the head of a request that has to be signed. */
+export function refusedByHead(request: WebhookRequestHead, remedy: string): Refusal | undefined {
   const signature = request.header(signatureHeader)
   const timestamp = request.header(timestampHeader)
   if (signature === undefined || timestamp === undefined) {
     const missing = signature === undefined ? signatureHeader : timestampHeader
     return refuse('unsigned', `the header ${missing} is missing: ${remedy}`)
   }
-  if (!isWellFormed(timestamp, signature)) {
-    return refuse(
-      'unsigned',
-      `the headers ${signatureHeader} and ${timestampHeader} are not one signature in base64 and one time in seconds`,
-    )
-  }
+  if (isWellFormed(timestamp, signature)) return undefined
+  return refuse(
+    'unsigned',
+    `the headers ${signatureHeader} and ${timestampHeader} are not one signature in base64 and one time in seconds`,
+  )
+}
+
+/** What is wrong with the signature of a request; undefined when it is SendGrid's. */
+export function refusedBySignature(
+  request: WebhookRequest,
+  { keys, maxAge, remedy }: Signing,
+  receivedAt: Date,
+): Refusal | undefined {
+  const refused = refusedByHead(request, remedy)
+  if (refused) return refused
+  const signature = request.header(signatureHeader) ?? ''
+  const timestamp = request.header(timestampHeader) ?? ''
   const fitsOneOf = (some: readonly KeyObject[], body: Buffer): boolean =>
     some.some((key) => verifySignature(key, timestamp, body, signature))
   if (fitsOneOf(keys, request.body)) return refusedByAge(timestamp, maxAge, receivedAt)

@@ -7,7 +7,7 @@ import { checkedMaxAge, checkedWebhookOptions, type WebhookOptions } from '../..
 import { readEvent } from './entries.js'
 import { inboundEndpoint, type SendgridInboundOptions } from './inbound.js'
 import { parsePublicKey } from './signature.js'
-import { refusedBySignature } from './signed-request.js'
+import { refusedByHead, refusedBySignature } from './signed-request.js'
 import { publicKeyVariable } from './verify.js'
 
 export interface SendgridWebhookOptions extends WebhookOptions {
@@ -47,6 +47,7 @@ export function sendgridWebhook({
   return {
     provider: 'sendgrid',
     ...options,
+    refusedByHead: (request) => refusedByHead(request, remedy),
     read: async (request, receivedAt) =>
       readBatch(request, await publicKeys(), signedWithin, receivedAt),
     ...(inbound && { inbound: inboundEndpoint(inbound, options.guards, signedWithin) }),
