@@ -128,9 +128,9 @@ describe('a database', () => {
 
   test('keeps the last of several endings of one event that come together', async () => {
     const store = open(url())
-    const record = await added(store)
     const ends = (['failed', 'released', 'given-up'] as const).map(async (kind, index) => {
-      const { deliveries } = await ingest(store, opening(record, index))
+      // Each of another message: what is released of one keeps what comes after it from being taken.
+      const { deliveries } = await ingest(store, opening(await added(store), index))
       const eventId = onlyId(deliveries)
       const ending = (attempts: number): Settlement => {
         const progress = { crm: { attempts } }
