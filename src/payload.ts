@@ -105,6 +105,9 @@ function malformed(detail: string): Refusal {
 // No provider nests deeper than six; what does cannot be written back as JSON without care.
 const deepestNesting = 64
 
+// Nor does any write a hundredth of it into one event; what does would cost seconds on its way.
+const mostValues = 30_000
+
 /**
  * Reads the entries of a batch one by one: what cannot be read becomes an `unknown` event with the
  * reason, and the rest goes on. `read` gives events, or what else there is to be made of an entry.
@@ -114,9 +117,8 @@ export function readEach<Read = ParsedEvent>(
   read: (entry: Fields) => Read,
 ): (Read | ParsedEvent)[] {
   return entries.map((entry) => {
-    if (nestsDeeper(entry, deepestNesting)) {
-      return unreadable(asText(entry), 'it is nested too deeply')
-    }
+    const excess = excessOf(entry)
+    if (excess !== undefined) return unreadable(asText(entry), excess)
     if (!isFields(entry)) return unreadable(entry, 'it is not an object')
     try {
       return read(entry)
@@ -139,7 +141,16 @@ function asText(value: unknown): string | null {
   }
 }
 
-function nestsDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1))
+/** Why an entry is more than can be worked with; undefined for all that providers send. */
+function excessOf(entry: unknown): string | undefined {
+  let values = 0
+  const nestsDeeper = (value: unknown, levels: number): boolean => {
+    if (typeof value !== 'object' || value === null) return false
+    if (levels === 0) return true
+    const inner: unknown[] = Object.values(value)
+    values += inner.length
+    return values <= mostValues && inner.some((one) => nestsDeeper(one, levels - 1))
+  }
+  if (nestsDeeper(entry, deepestNesting)) return 'it is nested too deeply'
+  return values > mostValues ? `it holds more than ${mostValues} values` : undefined
 }

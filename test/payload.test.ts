@@ -189,3 +189,15 @@ describe('the entries of a batch', () => {
     expect(readEntries('the body', json)).toEqual({ kind: 'refused', reason: 'malformed', detail })
   })
 })
+
+test('an entry of more values than any provider writes is kept as text, and the rest goes on', () => {
+  const wide = Object.fromEntries(Array.from({ length: 30_001 }, (_, at) => [`k${at}`, at]))
+  const lists = { a: Array(15_000).fill(0), b: { c: Array(15_001).fill(0) } }
+  const fine = { a: Array(29_999).fill(0) }
+  const readings = readEach([wide, lists, fine], () => 'read')
+  expect(readings).toEqual([
+    expect.objectContaining({ type: 'unknown', raw: JSON.stringify(wide) }),
+    expect.objectContaining({ error: 'it holds more than 30000 values' }),
+    'read',
+  ])
+})
