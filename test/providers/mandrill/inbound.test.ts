@@ -563,22 +563,21 @@ describe('the payload that is kept of a mail', () => {
   test.each<[string, Entry, Entry]>([
     ['a long text', { subject: 'x'.repeat(1_000_000) }, {}],
     ['a long text at the top', {}, { extra: 'x'.repeat(1_000_000) }],
-    ['many texts', { tags: Array(50_000).fill('x'.repeat(100)) }, {}],
+    ['many texts', { tags: Array(20_000).fill('x'.repeat(100)) }, {}],
     ['long names', { extra: { ['x'.repeat(1_000_000)]: 1 } }, {}],
-    ['many numbers', { extra: Array(200_000).fill(1) }, {}],
     [
       'many files',
       {
         attachments: Object.fromEntries(
-          Array.from({ length: 10_000 }, (_, index) => [
+          Array.from({ length: 9000 }, (_, index) => [
             `${index}.txt`,
-            { name: 'x', content: 'y' },
+            { name: 'x'.repeat(100), content: 'y' },
           ]),
         ),
       },
       {},
     ],
-    ['lists of lists', { extra: Array(300).fill(Array(300).fill(['x'])) }, {}],
+    ['lists of lists', { extra: Array(100).fill(Array(100).fill(['x'.repeat(100)])) }, {}],
     ['no message', {}, { msg: 'x'.repeat(1_000_000) }],
   ])('is cut where there is %s', async (_, message, changes) => {
     const raw = await rawOf(message, changes)
