@@ -134,7 +134,11 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
       body: ReadableStream.from(pieces()),
       duplex: 'half',
     } as const
-    expect((await fetch(endpoint.url + path, init)).status).toBe(403)
+    const status = await fetch(endpoint.url + path, init).then(
+      (response) => response.status,
+      () => 'cut off',
+    )
+    expect([403, 'cut off']).toContain(status)
     expect(sent).toBeLessThan(2000)
     expect(log).toEqual([`${path.slice(1)} unsigned`])
   })
@@ -146,10 +150,13 @@ describe('what is hostile changes nothing, is told in the log, and leaves memory
     const send = async () => {
       const body = ReadableStream.from(pieces())
       const init = { method: 'POST', headers: sendgridHeaders, body, duplex: 'half' } as const
-      const response = await fetch(`${endpoint.url}/sendgrid`, init)
-      return response.status
+      // Who goes on writing is cut off, and may notice that before the answer.
+      return fetch(`${endpoint.url}/sendgrid`, init).then(
+        ({ status }) => status,
+        () => 'cut off',
+      )
     }
-    expect(await send()).toBe(413)
+    expect([413, 'cut off']).toContain(await send())
     expect(log).toEqual(['sendgrid too-large'])
     expect(await growth(send, 10)).toBeLessThan(flat)
     expect(await store.nextDue()).toBeUndefined()
