@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { AttachmentKeeper } from './attachments.js'
+import { fields, text } from './payload.js'
 
 /**
  * Keeps attachments in a folder, each under the SHA-256 of its content: the same content is kept once,
@@ -18,7 +19,8 @@ export function attachmentFolder(folder: string): AttachmentKeeper {
       try {
         for await (const piece of content) {
           hash.update(piece)
-          await file.write(piece)
+          // Not write(), which may end before all of it is written.
+          await file.appendFile(piece)
         }
         await file.sync()
       } finally {
@@ -36,13 +38,17 @@ export function attachmentFolder(folder: string): AttachmentKeeper {
 
 /** Without it the name of a file may be gone after a power cut, though not its content. */
 async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined)
-  if (!handle) return
   try {
-    await handle.sync()
-  } catch {
-    // Some systems do not sync folders, and do not need it.
-  } finally {
-    await handle.close()
+    const handle = await open(folder, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (!withoutFolderSync.has(text(fields(error)['code']) ?? '')) throw error
   }
 }
+
+// What systems say that open or sync no folders. Anything else is a disk that has not kept it.
+const withoutFolderSync: ReadonlySet<string> = new Set(['EACCES', 'EINVAL', 'EISDIR', 'EPERM'])

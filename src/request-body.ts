@@ -23,10 +23,7 @@ export async function readBody(
   const expiry = expiryAfter(limits.time)
   try {
     for (;;) {
-      const next = pieces.next()
-      // Where nobody waits for it any more, its failure is nobody's.
-      next.catch(() => {})
-      const piece = await Promise.race([next, expiry.late])
+      const piece = await Promise.race([pieces.next(), expiry.late])
       if (piece === 'late') return tooSlow(limits.time)
       if (piece.done) return { kind: 'read', body: Buffer.concat(read) }
       size += piece.value.length
@@ -48,7 +45,7 @@ function tooLarge(limit: number): BodyReading {
   return { kind: 'refused', reason: 'too-large', detail: `the body is over ${limit} bytes` }
 }
 
-/** Bytes that nobody has to wait for count as any others do. */
+/** A body that the host has read already, held to the same limits. */
 export function bodyAtHand(body: Buffer, { size, reserve }: BodyLimits): BodyReading {
   if (body.length > size) return tooLarge(size)
   return reserve(body.length) ? { kind: 'read', body } : overloaded

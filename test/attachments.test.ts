@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { cleanFilename, keepAttachments } from '../src/attachments.js'
 import { attachmentFolder } from '../src/index.js'
 
@@ -131,6 +132,7 @@ describe('the name of a file', () => {
 })
 
 describe('a folder of attachments', () => {
+  const head = { contentType: 'a/b', size: 1 }
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mailtrail-attachments-'))
@@ -157,14 +159,55 @@ describe('a folder of attachments', () => {
     expect((await stat(locations[0] ?? '')).mode & 0o077).toBe(0)
   })
 
+  test('has the content on disk before its name, and the name before it says where', async () => {
+    const steps: string[] = []
+    const probe = await open(join(folder, 'probe'), 'w')
+    const handles: object = Object.getPrototypeOf(probe)
+    await probe.close()
+    const sync = jest.spyOn(handles as typeof probe, 'sync').mockImplementation(async function (
+      this: typeof probe,
+    ) {
+      steps.push((await this.stat()).isDirectory() ? 'folder synced' : 'content synced')
+      const names = await readdir(join(folder, 'new'))
+      steps.push(names.some((name) => !name.startsWith('.')) ? 'named' : 'without a name')
+    })
+    await attachmentFolder(join(folder, 'new'))(Readable.from(['x']), head)
+    sync.mockRestore()
+    expect(steps).toEqual(['content synced', 'without a name', 'folder synced', 'named'])
+  })
+
+  test.each([
+    ['file', 'EIO', 'fails'],
+    ['file', 'EINVAL', 'fails'],
+    ['folder', 'EIO', 'fails'],
+    // As where folders cannot be synced, and need not be.
+    ['folder', 'EINVAL', 'is kept'],
+  ])('whose %s cannot be synced, with %s, %s', async (which, code, outcome) => {
+    const probe = await open(join(folder, 'probe'), 'w')
+    const handles: object = Object.getPrototypeOf(probe)
+    await probe.close()
+    const sync = jest.spyOn(handles as typeof probe, 'sync').mockImplementation(async function (
+      this: typeof probe,
+    ) {
+      const isFolder = (await this.stat()).isDirectory()
+      if (isFolder === (which === 'folder')) throw Object.assign(new Error(code), { code })
+    })
+    const kept = await attachmentFolder(join(folder, 'new'))(Readable.from(['x']), head).then(
+      () => 'is kept',
+      () => 'fails',
+    )
+    sync.mockRestore()
+    expect(kept).toBe(outcome)
+  })
+
   test('leaves nothing half written behind', async () => {
     const keep = attachmentFolder(folder)
-    const broken = new (await import('node:stream')).Readable({
+    const broken = new Readable({
       read() {
         this.destroy(new Error('cut'))
       },
     })
-    await expect(keep(broken, { contentType: 'a/b', size: 1 })).rejects.toThrow('cut')
+    await expect(keep(broken, head)).rejects.toThrow('cut')
     expect(await readdir(folder)).toEqual([])
   })
 })

@@ -81,12 +81,8 @@ const multipartType = `multipart/form-data; boundary=${boundary}`
 let store: Store
 let correlator: ReturnType<typeof createCorrelator>
 let reasons: string[]
-const unhandled: unknown[] = []
-const noteUnhandled = (reason: unknown): void => void unhandled.push(reason)
 
 beforeAll(() => {
-  process.on('unhandledRejection', noteUnhandled)
-  process.on('uncaughtException', noteUnhandled)
   store = memoryStore()
   reasons = []
   correlator = createCorrelator({
@@ -101,19 +97,19 @@ beforeAll(() => {
   correlator.on('refused', ({ reason }) => void reasons.push(reason))
 })
 afterAll(async () => {
-  process.off('unhandledRejection', noteUnhandled)
-  process.off('uncaughtException', noteUnhandled)
   await correlator.close()
 })
 
-/** Posts it, and checks what holds for whatever is posted. */
+/**
+ * Posts it, and checks what holds for whatever is posted. An unhandled rejection fails a test by itself:
+ * jest sees to that, and keeps the events of the process from tests.
+ */
 async function post({ path, headers, body }: Post): Promise<number> {
   reasons.length = 0
   const request = new Request(`https://hooks.example.com${path}`, { method: 'POST', headers, body })
   const { status } = await correlator.handler(request)
   expect(reasons.filter((reason) => reason === 'unexpected')).toEqual([])
   expect([200, 400, 403, 406, 413, 415]).toContain(status)
-  expect(unhandled).toEqual([])
   return status
 }
 
@@ -587,7 +583,6 @@ test(
         const { status } = await untouched.handler(request)
         expect([400, 403, 406, 413, 415]).toContain(status)
         expect(await empty.nextDue()).toBeUndefined()
-        expect(unhandled).toEqual([])
       }),
       bounds,
     )
@@ -598,6 +593,13 @@ test(
 
 const megabyte = 1024 * 1024
 const fill = (piece: string): string => piece.repeat(Math.floor(megabyte / piece.length))
+
+/** A batch of so many events, each of so many fields. */
+function wideBatch(events: number, fields: number): Buffer {
+  const rest = Array.from({ length: fields - 1 }, (_, at) => `"k${at}":"v"`).join(',')
+  const batch = Array.from({ length: events }, (_, event) => `{"email":"a${event}@b.c",${rest}}`)
+  return Buffer.from(`[${batch.join(',')}]`)
+}
 
 /** Bodies of a megabyte, each the worst for some step on the way. */
 const costly: [string, () => Post][] = [
@@ -615,6 +617,8 @@ const costly: [string, () => Post][] = [
         Buffer.from(`[{${Array.from({ length: 70_000 }, (_, at) => `"k${at}":"v"`).join(',')}}]`),
       ),
   ],
+  ['three events of as many fields as are read', () => signers.sendgrid(wideBatch(3, 23_000))],
+  ['many events of many fields', () => signers.sendgrid(wideBatch(70, 1000))],
   [
     'an event of one long field',
     () =>

@@ -134,6 +134,25 @@ describe('verify()', () => {
   })
 })
 
+test('a message whose signal is aborted while it is recorded is not sent', async () => {
+  const stop = new AbortController()
+  const correlator = createCorrelator({ store: memoryStore() })
+  const { recordSending } = correlator
+  correlator.recordSending = async (record) => {
+    await recordSending(record)
+    stop.abort()
+  }
+  const client = outsideClient()
+  const options = { correlator, retries: 0 }
+  const transporter = nodemailer.createTransport(outsideTransport(client, options))
+  await expect(transporter.sendMail({ ...mail, signal: stop.signal })).rejects.toMatchObject({
+    message: expect.stringContaining('aborted'),
+    outcome: 'not-sent',
+  })
+  expect(client.sent).toEqual([])
+  expect((await correlator.find()).messages).toMatchObject([{ status: 'failed' }])
+})
+
 test('close() waits for what is being sent, and for what that leads to', async () => {
   let answer = (): void => {}
   const client = outsideClient()

@@ -5,8 +5,8 @@ import { headerPairs, type PostedFields, rawFields } from './posted-form.js'
 
 /**
  * The event of a form, as webhooks were posted before 2018: it is put into the words of today, and
- * read like any other. Its files are left alone: they are the mail that came back or was complained of,
- * which is ours, and may be as large as any mail.
+ * read like any other. Its files are not kept: they are a copy of our own mail, the one that came back or
+ * was complained of.
  *
  * @param timestamp the one that is signed, which is the time of the event too
  */

@@ -89,7 +89,7 @@ function credentialsOf(request: WebhookRequestHead): string[] {
   return [pair, pair.map(encodeURIComponent)].map((both) => `${both.join(':')}@`)
 }
 
-/** Neither the path nor the query nor the credentials are said: any of them may be a secret. */
+/** Says that a part differs and never what is in it: a path, a query or credentials may be secrets. */
 const differences: Record<keyof UrlParts, (configured: string, other: string) => string> = {
   scheme: (_, other) => `with ${other.toLowerCase()}`,
   userinfo: orOther('user and password'),
