@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import sanitizeFilename from 'sanitize-filename'
-import { messageOf } from './errors.js'
+import { messageOf, UnavailableError } from './errors.js'
 import type { AttachmentContent, InboundAttachment } from './event.js'
 import type { MailPart } from './mime.js'
 
@@ -91,7 +91,9 @@ async function keptAt(
     if (typeof location === 'string' && location !== '') return location
     throw new Error('it resolved to no place')
   } catch (error) {
-    throw new Error(`an attachment could not be kept: ${messageOf(error)}`, { cause: error })
+    throw new UnavailableError(`an attachment could not be kept: ${messageOf(error)}`, {
+      cause: error,
+    })
   } finally {
     stream.destroy()
   }

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import { UnavailableError } from './errors.js'
 import { exported, optionalPackage } from './optional-package.js'
 
 interface Iconv {
@@ -16,7 +17,7 @@ const iconv = optionalPackage(
     }
     return isIconv(library) ? library : undefined
   },
-  (message) => new Error(`inbound mail cannot be read: ${message}`),
+  (message) => new UnavailableError(`inbound mail cannot be read: ${message}`),
 )
 
 function isIconv(library: { [K in keyof Iconv]: unknown }): library is Iconv {

@@ -77,6 +77,14 @@ export class ApiKeyError extends ConfigurationError {
   override readonly name = 'ApiKeyError'
 }
 
+/**
+ * Something of ours that is needed is not there: a package, or the place for an attachment. That is no
+ * fault of what was to be read, which is to come again.
+ */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError'
+}
+
 /** The function that was given for keys failed, or gave none that can be used. */
 export class KeySourceError extends Error {
   override readonly name = 'KeySourceError'

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { messageOf } from './errors.js'
+import { messageOf, UnavailableError } from './errors.js'
 import { exported, optionalPackage } from './optional-package.js'
 import { urlEncodedPairs } from './urlencoded.js'
 
@@ -40,7 +40,7 @@ const busboy = optionalPackage(
     const found = exported(module, 'Busboy')
     return isBusboy(found) ? found : undefined
   },
-  (message) => new Error(`multipart forms cannot be read: ${message}`),
+  (message) => new UnavailableError(`multipart forms cannot be read: ${message}`),
 )
 
 type BusboyClass = typeof import('@fastify/busboy').Busboy

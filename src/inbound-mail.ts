@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type AttachmentKeeper, keepAttachments, type RemotePart } from './attachments.js'
+import { decodeText } from './charset.js'
+import { messageOf, UnavailableError } from './errors.js'
 import type { InboundHead, InboundMail, MailHeader, ParsedEvent } from './event.js'
 import { contentDigest, ownId } from './matching.js'
 import { type MailPart, readHead } from './mime.js'
@@ -45,6 +47,29 @@ export interface InboundOrigin {
 // All of a mail goes into one event, and a database takes some 7 MB of one.
 const longestText = 500_000
 const mostHeaders = 200_000
+
+/**
+ * The event of a mail, or where it cannot be read, an `unknown` one with the reason.
+ *
+ * @param read makes the event
+ * @param unread what is told of the mail where that fails
+ * @throws UnavailableError for a failure that is not the mail's: it is to come again
+ */
+export async function eventOrUnknown(
+  read: () => Promise<ParsedEvent>,
+  unread: () => Pick<ParsedEvent, 'providerEvent' | 'raw' | 'discriminator' | 'occurredAt'>,
+): Promise<ParsedEvent> {
+  // A package that is missing is noticed with the first mail, and not with the first that is odd.
+  await readHead([])
+  await decodeText(Buffer.of(0xff))
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof UnavailableError) throw error
+    const reason = `the mail could not be read: ${messageOf(error)}`
+    return { type: 'unknown', error: reason, tags: [], metadata: {}, ...unread() }
+  }
+}
 
 /** An inbound mail as an event; the contents of its attachments are kept before. */
 export async function inboundEvent(

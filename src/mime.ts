@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Email, Mailbox, PostalMimeOptions } from 'postal-mime'
 import { decodeText } from './charset.js'
+import { UnavailableError } from './errors.js'
 import type { InboundHead, MailHeader } from './event.js'
 import type { Address } from './message.js'
 import { exported, optionalPackage } from './optional-package.js'
@@ -42,7 +43,7 @@ const postalMime = optionalPackage(
     }
     return isPostalMime(library) ? library : undefined
   },
-  (message) => new Error(`inbound mail cannot be read: ${message}`),
+  (message) => new UnavailableError(`inbound mail cannot be read: ${message}`),
 )
 
 function isPostalMime(library: Record<keyof PostalMime, unknown>): library is PostalMime {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { UnavailableError } from '../src/errors.js'
 import type { ParsedEvent } from '../src/event.js'
 import { createCorrelator, memoryStore } from '../src/index.js'
-import { inboundEvent, type ReceivedMail } from '../src/inbound-mail.js'
+import { eventOrUnknown, inboundEvent, type ReceivedMail } from '../src/inbound-mail.js'
 import { outsideWebhook } from './outside-provider.js'
 import { collectTold } from './told-events.js'
 
@@ -118,6 +119,34 @@ function start() {
     },
   }
 }
+
+describe('a mail that cannot be read', () => {
+  const unread = { providerEvent: 'inbound', raw: { a: 1 }, discriminator: 'd' }
+  const readAs = (error: unknown) =>
+    eventOrUnknown(
+      () => Promise.reject(error),
+      () => unread,
+    )
+
+  test('is told as unknown, with the reason', async () => {
+    expect(await readAs(new Error('too odd'))).toEqual({
+      type: 'unknown',
+      error: 'the mail could not be read: too odd',
+      tags: [],
+      metadata: {},
+      ...unread,
+    })
+  })
+
+  test('for a failure of ours is to come again', async () => {
+    const failure = new UnavailableError('the disk is full')
+    await expect(readAs(failure)).rejects.toBe(failure)
+    const parts = [{ contentType: 'a/b', content: Buffer.from('x') }]
+    const attachments = () => Promise.reject(new Error('the disk is full'))
+    const kept = () => inboundEvent(received({ parts }), origin, { attachments })
+    await expect(eventOrUnknown(kept, () => unread)).rejects.toBeInstanceOf(UnavailableError)
+  })
+})
 
 describe('a reply', () => {
   const header = (name: string, value: string): Partial<ReceivedMail> => ({

@@ -1,7 +1,9 @@
 import { concurrencyChecks } from './store-contract-concurrency.js'
+import { eventChecks } from './store-contract-events.js'
 import { foldingChecks } from './store-contract-folding.js'
 import { matchingChecks } from './store-contract-matching.js'
 import { messageChecks } from './store-contract-messages.js'
+import { recipientChecks } from './store-contract-recipients.js'
 import { tellingChecks } from './store-contract-telling.js'
 import type { OpenedStore } from './store-steps.js'
 
@@ -32,7 +34,9 @@ export interface StoreCase {
 export function storeContract(open: () => Promise<OpenedStore>): StoreCase[] {
   const checks = {
     ...messageChecks,
+    ...eventChecks,
     ...matchingChecks,
+    ...recipientChecks,
     ...foldingChecks,
     ...tellingChecks,
     ...concurrencyChecks,

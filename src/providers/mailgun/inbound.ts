@@ -1,9 +1,11 @@
-import type { AttachmentKeeper } from '../../attachments.js'
-import { decodeText } from '../../charset.js'
-import { messageOf } from '../../errors.js'
 import type { InboundMail, MailHeader, ParsedEvent } from '../../event.js'
 import type { Form } from '../../form.js'
-import { inboundEvent, type InboundOptions, type ReceivedMail } from '../../inbound-mail.js'
+import {
+  eventOrUnknown,
+  inboundEvent,
+  type InboundOptions,
+  type ReceivedMail,
+} from '../../inbound-mail.js'
 import { type MailPart, readHead, readMime } from '../../mime.js'
 import { text, time } from '../../payload.js'
 import type { PostedField } from './event-data.js'
@@ -48,38 +50,22 @@ export async function readInboundMail(
   form: Form,
   mail: PostedMail,
   timestamp: string,
-  { attachments }: InboundOptions,
+  options: InboundOptions,
 ): Promise<ParsedEvent> {
-  await readers()
   const isStored = [...mail.own('message-url'), ...mail.own('attachments')].length > 0
   const providerEvent = isStored ? 'stored' : 'inbound'
   const raw = rawFields(mail.posted, (name) => isInMail(name) || isForeign(name, mail), rawBounds)
-  let keeping = false
-  const keep: AttachmentKeeper | undefined =
-    attachments &&
-    ((content, head) => {
-      keeping = true
-      return attachments(content, head)
-    })
-  try {
-    const received = await receivedMail(form, mail)
-    const origin = { providerEvent, occurredAt: time(timestamp), raw }
-    return await inboundEvent(received, origin, keep && { attachments: keep })
-  } catch (error) {
-    // What fails from then on is the keeper, and it may work when the mail comes again.
-    if (keeping) throw error
-    const { timestamp: _signedAt, ...unsigned } = raw
-    return {
-      type: 'unknown',
-      error: `the mail could not be read: ${messageOf(error)}`,
-      providerEvent,
-      tags: [],
-      metadata: {},
+  return eventOrUnknown(
+    async () => {
+      const received = await receivedMail(form, mail)
+      return inboundEvent(received, { providerEvent, occurredAt: time(timestamp), raw }, options)
+    },
+    () => {
+      const { timestamp: _signedAt, ...unsigned } = raw
       // By this and its contents it is known again, though another post of it may be signed anew.
-      raw: unsigned,
-      discriminator: formDigest(form, signatureFields),
-    }
-  }
+      return { providerEvent, raw: unsigned, discriminator: formDigest(form, signatureFields) }
+    },
+  )
 }
 
 const rawBounds = { value: 10_000, whole: 200_000 }
@@ -89,12 +75,6 @@ const isInMail = (name: string): boolean => /^(?:body-|stripped-)|^message-heade
 /** An address that is to be fetched with the API key, and is none of Mailgun's. */
 function isForeign(name: string, { posted }: PostedMail): boolean {
   return name === 'message-url' && !posted.get(name)?.every(isMailguns)
-}
-
-/** Rejects while a package is missing: that is no fault of the mail, which is to come again. */
-async function readers(): Promise<void> {
-  await readHead([])
-  await decodeText(Buffer.of(0xff))
 }
 
 async function receivedMail(form: Form, mail: PostedMail): Promise<ReceivedMail> {

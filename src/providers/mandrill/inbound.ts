@@ -1,5 +1,6 @@
 import type { InboundHead, InboundMail, MailHeader, ParsedEvent } from '../../event.js'
-import { inboundEvent, type InboundOptions } from '../../inbound-mail.js'
+import { eventOrUnknown, inboundEvent, type InboundOptions } from '../../inbound-mail.js'
+import { contentDigest } from '../../matching.js'
 import type { Address } from '../../message.js'
 import { type Fields, fields, flag, isFields, text, texts, time } from '../../payload.js'
 import { readContents, type SourceBudget } from './inbound-contents.js'
@@ -11,14 +12,20 @@ export type UnreadMail = (options: InboundOptions, budget: SourceBudget) => Prom
 /** An entry that brings an inbound mail; an event where it brings none. */
 export function readInbound(raw: Fields): UnreadMail | ParsedEvent {
   const message = raw['msg']
-  if (isFields(message)) return (...how) => readMail(raw, message, ...how)
+  if (isFields(message)) {
+    return (...how) =>
+      eventOrUnknown(
+        () => readMail(raw, message, ...how),
+        () => ({ ...unread(raw), discriminator: contentDigest(raw) }),
+      )
+  }
+  return { type: 'unknown', error: 'it holds no mail', tags: [], metadata: {}, ...unread(raw) }
+}
+
+function unread(raw: Fields): Pick<ParsedEvent, 'providerEvent' | 'raw' | 'occurredAt'> {
   const occurredAt = time(raw['ts'])
   return {
-    type: 'unknown',
-    error: 'it holds no mail',
     providerEvent: text(raw['event']) ?? '',
-    tags: [],
-    metadata: {},
     raw: withoutContents(raw),
     ...(occurredAt && { occurredAt }),
   }

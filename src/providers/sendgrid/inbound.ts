@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { AttachmentKeeper } from '../../attachments.js'
-import { decodeText } from '../../charset.js'
-import { ConfigurationError, messageOf } from '../../errors.js'
+import { ConfigurationError } from '../../errors.js'
 import type { ParsedEvent } from '../../event.js'
 import { type Form, FormError, readForm } from '../../form.js'
-import { inboundEvent, type InboundOptions, type ReceivedMail } from '../../inbound-mail.js'
+import {
+  eventOrUnknown,
+  inboundEvent,
+  type InboundOptions,
+  type ReceivedMail,
+} from '../../inbound-mail.js'
 import { readHead } from '../../mime.js'
 import type { Guard, WebhookEndpoint, WebhookReading, WebhookRequest } from '../../provider.js'
 import { type KeySource, signingKeys } from '../../signing-keys.js'
@@ -64,17 +67,14 @@ export function inboundEndpoint(
     async read(request, receivedAt) {
       const keys = await publicKeys?.()
       const refused = keys && refusedBySignature(request, { keys, maxAge, remedy }, receivedAt)
-      return refused ?? readMail(request, attachments)
+      return refused ?? readMail(request, attachments ? { attachments } : {})
     },
   }
 }
 
 const remedy = 'attach a security policy with a signature to the parse setting in SendGrid'
 
-async function readMail(
-  request: WebhookRequest,
-  keep: AttachmentKeeper | undefined,
-): Promise<WebhookReading> {
+async function readMail(request: WebhookRequest, options: InboundOptions): Promise<WebhookReading> {
   const contentType = request.header('content-type') ?? ''
   if (!/^\s*multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     const detail = 'the body is no multipart form, as Inbound Parse posts it'
@@ -91,14 +91,7 @@ async function readMail(
     const detail = 'the form has none of the fields headers, email, rawEmail, envelope and from'
     return { kind: 'refused', reason: 'malformed', detail }
   }
-  await readers()
-  return { kind: 'events', events: [await readEvent(form, request.body, keep)] }
-}
-
-/** Rejects while a package is missing: that is no fault of the mail, which is to come again. */
-async function readers(): Promise<void> {
-  await readHead([])
-  await decodeText(Buffer.of(0xff))
+  return { kind: 'events', events: [await readEvent(form, request.body, options)] }
 }
 
 // The Message-ID that SendGrid gives a message, in place of ours where the domain is not
@@ -115,42 +108,22 @@ function answeredId(references: readonly string[]): string | undefined {
   return undefined
 }
 
-async function readEvent(
-  form: Form,
-  body: Buffer,
-  attachments: AttachmentKeeper | undefined,
-): Promise<ParsedEvent> {
+async function readEvent(form: Form, body: Buffer, options: InboundOptions): Promise<ParsedEvent> {
   let raw: SendgridInboundMail = {}
-  let keeping = false
-  const keep: AttachmentKeeper | undefined =
-    attachments &&
-    ((content, head) => {
-      keeping = true
-      return attachments(content, head)
-    })
-  try {
-    const given = await readFields(form)
-    raw = given.raw
-    const mail = await receivedMail(form, given)
-    const providerMessageId = answeredId(await referencesOf(mail))
-    return await inboundEvent(
-      mail,
-      { providerEvent, providerMessageId, raw },
-      keep && { attachments: keep },
-    )
-  } catch (error) {
-    // What fails from then on is the keeper, and it may work when the mail comes again.
-    if (keeping) throw error
-    return {
-      type: 'unknown',
-      error: `the mail could not be read: ${messageOf(error)}`,
+  return eventOrUnknown(
+    async () => {
+      const given = await readFields(form)
+      raw = given.raw
+      const mail = await receivedMail(form, given)
+      const providerMessageId = answeredId(await referencesOf(mail))
+      return inboundEvent(mail, { providerEvent, providerMessageId, raw }, options)
+    },
+    () => ({
       providerEvent,
-      tags: [],
-      metadata: {},
       raw,
       discriminator: createHash('sha256').update(body).digest('hex'),
-    }
-  }
+    }),
+  )
 }
 
 const providerEvent = 'inbound'

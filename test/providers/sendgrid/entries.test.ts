@@ -4,6 +4,7 @@ import { eventId } from '../../../src/matching.js'
 import { sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
 import { webhookRequest } from '../../webhook-request.js'
 import { newKeys, signedHeaders } from './signing.js'
+import { eventNames } from './event-names.js'
 
 const { publicKey, privateKey } = newKeys()
 const webhook = sendgridWebhook({ publicKey })
@@ -270,20 +271,6 @@ describe('what an event tells more', () => {
 })
 
 describe('values of the wrong kind, in every field at once,', () => {
-  const names = [
-    'processed',
-    'deferred',
-    'delivered',
-    'bounce',
-    'dropped',
-    'open',
-    'click',
-    'spamreport',
-    'unsubscribe',
-    'group_unsubscribe',
-    'group_resubscribe',
-    'account_status_change',
-  ]
   const known = [
     'email timestamp sg_event_id sg_message_id smtp-id category asm_group_id send_at pool response',
     'attempt domain from reason status type bounce_classification tls cert_err ip useragent url',
@@ -293,7 +280,7 @@ describe('values of the wrong kind, in every field at once,', () => {
   test.each<[unknown]>([[null], [''], [' '], [{}], [[]], [[null]], [true], [-1], [1e300]])(
     '%j, are no reason not to tell what happened',
     async (value) => {
-      for (const event of names) {
+      for (const event of eventNames) {
         const entry = Object.fromEntries(known.map((key) => [key, value]))
         const bare = await readOne({ event })
         const told = await readOne({ ...entry, event })

@@ -15,6 +15,7 @@ import { webhookRequest } from '../../webhook-request.js'
 import { capturedAt, written } from './captured.js'
 import { newKeys, signedHeaders } from './signing.js'
 import { vectors } from './vectors.js'
+import { eventNames } from './event-names.js'
 
 const receivedAt = new Date('2025-08-17T12:00:00Z')
 const keys = newKeys()
@@ -53,22 +54,7 @@ describe('a captured request', () => {
     const seen = captured.flatMap(({ body }): unknown[] =>
       JSON.parse(body.toString()).map(({ event }: { event: unknown }) => event),
     )
-    expect(new Set(seen)).toEqual(
-      new Set([
-        'processed',
-        'deferred',
-        'delivered',
-        'bounce',
-        'dropped',
-        'open',
-        'click',
-        'spamreport',
-        'unsubscribe',
-        'group_unsubscribe',
-        'group_resubscribe',
-        'account_status_change',
-      ]),
-    )
+    expect(new Set(seen)).toEqual(new Set(eventNames))
   })
 })
 
