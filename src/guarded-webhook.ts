@@ -6,7 +6,7 @@ import type { ParsedEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { Nonce, Webhook, WebhookRequest } from './provider.js'
-import { createWebhookHandler } from './webhook-handler.js'
+import { createWebhookHandler, routeByName } from './webhook-handler.js'
 
 /**
  * Called with a request that passed every guard and whose signature is right, and with what was read
@@ -31,7 +31,8 @@ const mostTokens = 100_000
 
 /**
  * Guards a handler of your own with a webhook's keys and guards, without store and correlation: it is
- * called for verified requests alone, whatever the path, and the provider gets its own answers.
+ * called for verified requests alone, and the provider gets its own answers. Whatever the path is, it
+ * takes events; a path that ends in `/<name>/inbound` takes inbound mail.
  *
  * ```ts
  * const { handler } = guardWebhook(sendgridWebhook({ publicKey }), async (request, events) => {
@@ -50,8 +51,10 @@ export function guardWebhook(
   const errors = createErrorReporter()
   if (onRefused) errors.onRefused(onRefused)
   const isReplayed = createTokenMemory()
+  const named = routeByName([webhook])
   const answer = createWebhookHandler({
-    route: () => ({ end: '', webhook, endpoint: webhook }),
+    // Below any path, for a route of one's own has led here.
+    route: (path) => named(path) ?? { end: '', webhook, endpoint: webhook },
     async ingest(_webhook, events, nonce, _receivedAt, request) {
       if (nonce && isReplayed(nonce)) return 'replayed'
       await handle(request, events)

@@ -7,6 +7,7 @@ import type {
   Webhook,
   WebhookAnswers,
   WebhookEndpoint,
+  WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
 import { type BodyLimits, type BodyReading, createBodyBudget } from './request-body.js'
@@ -45,7 +46,7 @@ export type Ingest = (
   events: ParsedEvent[],
   nonce: Nonce | undefined,
   receivedAt: Date,
-  request: WebhookRequestHead & { body: Buffer },
+  request: WebhookRequest,
 ) => Promise<'stored' | 'replayed'>
 
 export interface WebhookHandling {
@@ -58,7 +59,7 @@ export interface WebhookHandling {
   bodyTimeout: number
   refused(error: WebhookError): void
   failed(webhook: Webhook, error: StoreError): void
-  /** Told of a request that asked for nothing to be stored, with its method. */
+  /** Told of a GET or HEAD that was answered: somebody tries whether the URL is there. */
   tried(webhook: Webhook): void
 }
 
@@ -102,10 +103,11 @@ export function createWebhookHandler({
       const reading = await request.readBody({ size, time: bodyTimeout, reserve: held.reserve })
       if (reading.kind === 'refused') return reading
       const { body } = reading
-      const read = await endpoint.read({ ...head, body }, receivedAt)
+      const whole: WebhookRequest = { ...head, body }
+      const read = await endpoint.read(whole, receivedAt)
       if (read.kind === 'refused') return read
       const { events, nonce } = read
-      const outcome = await ingest(webhook, events, nonce, receivedAt, { ...head, body })
+      const outcome = await ingest(webhook, events, nonce, receivedAt, whole)
       if (outcome === 'stored') return 'stored'
       const detail = 'its token came before with another event'
       return { kind: 'refused', reason: 'replayed', detail }

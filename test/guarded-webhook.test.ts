@@ -84,6 +84,26 @@ describe('a handler of one’s own', () => {
     expect(started.reasons()).toEqual(['replayed'])
   })
 
+  test('takes inbound mail where a webhook has a place for it, with the guards of that', async () => {
+    const types: string[] = []
+    const inbound = outsideWebhook({ guards: [querySecret('mail')] })
+    const { handler } = guardWebhook(
+      outsideWebhook({ inbound }),
+      (_request, [event]) => {
+        types.push(event?.type ?? '')
+      },
+      { onRefused: () => {} },
+    )
+    const post = async (path: string) => {
+      const init = { method: 'POST', headers: secret, body: JSON.stringify([delivered]) }
+      return (await handler(new Request(`https://example.com${path}`, init))).status
+    }
+    expect(await post('/any/outside/inbound')).toBe(403)
+    expect(await post('/any/outside/inbound?secret=mail')).toBe(202)
+    expect(await post('/any/outside')).toBe(202)
+    expect(types).toEqual(['delivered', 'delivered'])
+  })
+
   test('serves fetch requests too', async () => {
     const types: string[] = []
     const { handler } = guardWebhook(outsideWebhook(), (_request, [event]) => {
