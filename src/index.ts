@@ -1,5 +1,6 @@
 export { attachmentFolder } from './attachment-folder.js'
 export type { AttachmentHead, AttachmentKeeper } from './attachments.js'
+export type { BeforeSend, MessageChange, MessageDraft } from './before-send.js'
 export { createCorrelator } from './correlator.js'
 export type { Correlator, MessageQuery, RefusedListener } from './correlator.js'
 export type { CorrelatorOptions } from './correlator-options.js'
@@ -35,6 +36,8 @@ export type {
   RejectReason,
   SubscriptionScope,
 } from './event.js'
+export { failoverTransport, roundRobinTransport } from './failover.js'
+export type { FailoverOptions } from './failover.js'
 export type { ConnectionInfo, FetchHandler } from './fetch-handler.js'
 export { guardWebhook } from './guarded-webhook.js'
 export type { GuardedWebhook, GuardedWebhookOptions, VerifiedHandler } from './guarded-webhook.js'
@@ -59,6 +62,7 @@ export type {
   MessageStatus,
   RecipientKind,
   RecipientStatus,
+  SendAttempt,
   SendOutcome,
   SendResult,
   SendStatus,
@@ -114,6 +118,7 @@ export type {
   ProviderMailOptions,
   ProviderTransport,
   ProviderTransporter,
+  RecipientDataOptions,
   SentInfo,
   TransporterEvents,
   TransportEvents,

@@ -2,6 +2,7 @@ import { isPlain } from './deep-merge.js'
 import { SendError } from './errors.js'
 import { ownIdKey } from './matching.js'
 import { type Fields, isFields, metadata, text } from './payload.js'
+import type { RecipientDataByAddress } from './recipient-data.js'
 
 /** Why a message cannot be sent as it is. */
 export function invalid(message: string): SendError {
@@ -40,6 +41,8 @@ export interface ProviderTask {
   sendAt?: Date
   trackOpens?: boolean
   trackClicks?: boolean
+  /** What differs from recipient to recipient; each then gets a message of its own. */
+  recipientData?: RecipientDataByAddress
   /** What stands under the provider's own name. */
   own: Fields
 }

@@ -188,7 +188,10 @@ export function messageKeys(
 ): MessageKey[] {
   const keys = new Map<string, MessageKey>()
   const add = (key: string, address?: string): void => {
-    if (!keys.has(key)) keys.set(key, address === undefined ? { key } : { key, address })
+    // An id that several recipients have says nothing of whom an event is about.
+    const known = keys.get(key)
+    const own = known ? known.address === address : true
+    keys.set(key, address !== undefined && own ? { key, address } : { key })
   }
   add(byOwnId(message.trackingId))
   for (const { address, providerMessageId } of message.recipients) {
@@ -197,7 +200,8 @@ export function messageKeys(
     }
   }
   if (message.providerMessageId !== undefined) {
-    add(byProviderId(message.provider, message.providerMessageId))
+    const key = byProviderId(message.provider, message.providerMessageId)
+    if (!keys.has(key)) add(key)
   }
   const messageId = message.messageId === undefined ? undefined : bareMessageId(message.messageId)
   if (messageId !== undefined) add(byMessageId(message.provider, messageId))

@@ -69,6 +69,13 @@ export interface SentError {
   statusCode?: number
 }
 
+/** A try to send a message that did not end with a provider taking it. */
+export interface SendAttempt {
+  provider: string
+  endedAt: Date
+  error: SentError
+}
+
 /** What was sent, or was to be sent, with one `sendMail()`; listeners get it beside the event. */
 export interface SentMessage {
   /** Our id of the message, a UUIDv7: it exists before the provider is called. */
@@ -94,6 +101,8 @@ export interface SentMessage {
   templateId?: string
   sentAt: Date
   recipients: SentRecipient[]
+  /** What was tried with other providers before this one; present when something was. */
+  earlierAttempts?: SendAttempt[]
   /** True when no recipient was accepted. */
   failFlag: boolean
   /** Why the send failed; present when it did. */

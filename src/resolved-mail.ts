@@ -1,23 +1,8 @@
-import type { EventEmitter } from 'node:events'
 import { isUint8Array } from 'node:util/types'
+import type { MailHead } from './mail-head.js'
 import { invalid } from './mail-options.js'
-import { canonicalAddress, rfcMessageId } from './matching.js'
-import type { Address, Envelope, RecipientKind } from './message.js'
+import type { NodemailerMail } from './nodemailer-mail.js'
 import { type Fields, fields, isFields, text } from './payload.js'
-
-/** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
-export interface NodemailerMail {
-  data: object
-  readonly mailer: EventEmitter
-  readonly message: {
-    getAddresses(): object
-    getEnvelope(): { from: string | false; to: string[] }
-    messageId(): unknown
-    getHeader(name: string): unknown
-    buildHeaders(): string
-  }
-  normalize(callback: (error: Error | null, content?: unknown) => void): void
-}
 
 export interface Attachment {
   filename: string
@@ -25,74 +10,38 @@ export interface Attachment {
   content: Buffer
   /** The Content-ID, without brackets, of a part that the HTML shows. */
   contentId?: string
+  /** It is shown inside the message though no Content-ID asks for it. */
+  inline?: true
 }
 
-/** Who and what a message speaks of: what is known before its content is read. */
-export interface MailHead {
-  envelope: Envelope
-  /** With its `<>`; empty when it was given as something else. */
-  messageId: string
-  from: Address[]
-  replyTo: Address[]
-  /** No address stands in more than one of these, or twice. */
-  to: Address[]
-  cc: Address[]
-  bcc: Address[]
-  subject?: string
+/** Another form of the text. */
+export interface Alternative {
+  contentType: string
+  content: Buffer
 }
 
-/** A message with everything in it read and composed by Nodemailer: plain values from here on. */
-export interface ResolvedMail extends MailHead {
+export interface CalendarEvent extends Alternative {
+  /** In capitals, such as `REQUEST`. */
+  method: string
+  filename: string
+}
+
+/** Everything that a message says, read by Nodemailer: plain values from here on. */
+export interface MailContent {
   text?: string
   html?: string
+  amp?: string
+  watchHtml?: string
+  alternatives: Alternative[]
+  calendar?: CalendarEvent
   attachments: Attachment[]
-  /** Every other header, in ASCII as it goes on the wire, unfolded. */
-  headers: { name: string; value: string }[]
 }
 
-/** The head of a message that cannot be read. */
-export const emptyHead: MailHead = {
-  envelope: { from: false, to: [] },
-  messageId: '',
-  from: [],
-  replyTo: [],
-  to: [],
-  cc: [],
-  bcc: [],
-}
-
-export function mailHead(mail: NodemailerMail): MailHead {
-  const { message } = mail
-  const addresses = fields(message.getAddresses())
-  const { from, to } = message.getEnvelope()
-  const subject = headerText(message.getHeader('subject'))
-  const seen = new Set<string>()
-  // SendGrid refuses an address that stands in two places, and no mailbox wants a copy of each.
-  const unique = (kind: RecipientKind): Address[] =>
-    mailboxes(addresses[kind]).filter(({ address }) => {
-      const key = canonicalAddress(address)
-      return !seen.has(key) && seen.add(key)
-    })
-  return {
-    envelope: { from, to: [...to] },
-    messageId: checkedMessageId(message.messageId()),
-    from: mailboxes(addresses['from']),
-    replyTo: mailboxes(addresses['reply-to']),
-    to: unique('to'),
-    cc: unique('cc'),
-    bcc: unique('bcc'),
-    ...(subject !== undefined && { subject }),
-  }
-}
-
-/** It may come as a number, or in the form of a header that is written as it is. */
-function checkedMessageId(given: unknown): string {
-  const id = rfcMessageId(text(isFields(given) ? given['value'] : given) ?? '') ?? ''
-  return /^<[^<>\s]+>$/.test(id) ? id : ''
-}
+/** A message whose content has been read. */
+export interface ResolvedMail extends MailHead, MailContent {}
 
 /** Reads the content, from files, URLs and streams too. The caller's objects stay as they are. */
-export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise<ResolvedMail> {
+export async function resolveContent(mail: NodemailerMail): Promise<MailContent> {
   checkContent(fields(mail.data))
   // Nodemailer resolves content in place, so it gets copies to do it in.
   mail.data = copyContent({ ...mail.data })
@@ -101,23 +50,28 @@ export async function resolveMail(mail: NodemailerMail, head: MailHead): Promise
       mail.normalize((error, data) => (error ? reject(error) : resolve(data)))
     }),
   )
-  const { attachments } = content
-  const plain = contentText(content['text'])
-  const html = contentText(content['html'])
+  const { attachments, alternatives, icalEvent } = content
   return {
-    ...head,
-    ...(plain !== '' && { text: plain }),
-    ...(html !== '' && { html }),
+    ...contentTexts(content),
+    alternatives: Array.isArray(alternatives) ? alternatives.map(toAlternative) : [],
+    ...(Boolean(icalEvent) && { calendar: toCalendarEvent(icalEvent) }),
     attachments: Array.isArray(attachments) ? attachments.map(toAttachment) : [],
-    headers: otherHeaders(mail.message.buildHeaders()),
   }
 }
 
+const textFields = ['text', 'html', 'amp', 'watchHtml'] as const
+
+function contentTexts(content: Fields): Pick<MailContent, (typeof textFields)[number]> {
+  return Object.fromEntries(
+    textFields.map((name) => [name, contentText(content[name])]).filter(([, value]) => value),
+  )
+}
+
 /** Nodemailer would make nothing at all of other content, and the message would go out without it. */
-function checkContent({ text: plain, html, attachments }: Fields): void {
+export function checkContent(data: Fields): void {
+  const { attachments } = data
   const named: [string, unknown][] = [
-    ['text', plain],
-    ['html', html],
+    ...textFields.map((name): [string, unknown] => [name, data[name]]),
     ...(Array.isArray(attachments) ? attachments : []).map(
       (attachment, index): [string, unknown] => [
         `attachments[${index}].content`,
@@ -136,43 +90,11 @@ function checkContent({ text: plain, html, attachments }: Fields): void {
 function isContent(value: unknown): boolean {
   if (value === undefined || value === null || value === false) return true
   if (typeof value === 'string' || isUint8Array(value)) return true
-  const { path, href, content, pipe } = fields(value)
-  return typeof pipe === 'function' || Boolean(path ?? href) || content !== undefined
+  const { path, href, content, raw, pipe } = fields(value)
+  return typeof pipe === 'function' || Boolean(path ?? href ?? raw) || content !== undefined
 }
 
-/** The headers as an object, which holds each name once; the names of others go to `lost`. */
-export function headersByName(
-  headers: ResolvedMail['headers'],
-  lost: string[],
-): Record<string, string> {
-  const byName = new Map<string, { name: string; value: string }>()
-  for (const header of headers) {
-    const known = byName.get(header.name.toLowerCase())
-    if (!known) byName.set(header.name.toLowerCase(), header)
-    else if (known.value !== header.value) lost.push(`a second ${header.name} header`)
-  }
-  return Object.fromEntries([...byName.values()].map(({ name, value }) => [name, value]))
-}
-
-function mailboxes(value: unknown): Address[] {
-  const entries = Array.isArray(value) ? value : []
-  return entries.map(fields).flatMap(({ name, address }) => {
-    if (typeof address !== 'string' || address === '') return []
-    return [{ name: oneLine(text(name) ?? ''), address }]
-  })
-}
-
-function headerText(value: unknown): string | undefined {
-  const content = isFields(value) ? value['value'] : value
-  return typeof content === 'string' ? oneLine(content) : undefined
-}
-
-/** What follows a line break would be a header of its own. */
-function oneLine(value: string): string {
-  return value.replace(/\s*[\r\n]+\s*/g, ' ').trim()
-}
-
-function copyContent(data: Fields): Fields {
+export function copyContent(data: Fields): Fields {
   const copy = (value: unknown): unknown => {
     const plain = isFields(value) && !Buffer.isBuffer(value) && typeof value['pipe'] !== 'function'
     return plain ? { ...value } : value
@@ -197,13 +119,33 @@ function contentText(value: unknown): string {
 }
 
 function toAttachment(value: unknown): Attachment {
-  const { filename, contentType, content, encoding, cid } = fields(value)
+  const { filename, contentType, content, encoding, cid, contentDisposition } = fields(value)
   const contentId = text(cid)?.replace(/^<|>$/g, '')
   return {
     filename: String(filename),
     contentType: String(contentType),
     content: bytesOf(content, encoding),
     ...(contentId !== undefined && { contentId }),
+    ...(contentId === undefined && contentDisposition === 'inline' && { inline: true }),
+  }
+}
+
+function toAlternative(value: unknown): Alternative {
+  const { contentType, content, encoding } = fields(value)
+  return {
+    contentType: text(contentType) ?? 'text/plain',
+    content: bytesOf(content, encoding),
+  }
+}
+
+function toCalendarEvent(value: unknown): CalendarEvent {
+  const { method, filename, content, encoding } = fields(value)
+  return {
+    contentType: 'text/calendar',
+    // The defaults are those of Nodemailer's composer.
+    method: (text(method) ?? 'PUBLISH').trim().toUpperCase(),
+    filename: text(filename) ?? 'invite.ics',
+    content: bytesOf(content, encoding),
   }
 }
 
@@ -212,28 +154,4 @@ function bytesOf(content: unknown, encoding: unknown): Buffer {
   if (isUint8Array(content)) return Buffer.from(content)
   const written = typeof content === 'string' ? content : ''
   return Buffer.from(written, encoding === 'base64' ? 'base64' : 'utf8')
-}
-
-/** The provider composes these headers, whatever a message says. */
-export const providerWrites =
-  /^(?:date|mime-version|content-(?:type|transfer-encoding|disposition|id))$/i
-
-// These have fields of their own.
-const carriedElsewhere = /^(?:from|to|cc|bcc|subject|reply-to|message-id)$/i
-
-function otherHeaders(block: string): { name: string; value: string }[] {
-  return block.split(/\r?\n(?![ \t])/).flatMap((line) => {
-    const colon = line.indexOf(':')
-    const name = line.slice(0, colon)
-    if (colon < 1 || carriedElsewhere.test(name) || providerWrites.test(name)) return []
-    return [
-      {
-        name,
-        value: line
-          .slice(colon + 1)
-          .replace(/\r?\n[ \t]+/g, ' ')
-          .trim(),
-      },
-    ]
-  })
 }

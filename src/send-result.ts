@@ -41,13 +41,13 @@ export function answered<Provider extends string>(
   record: MessageRecord,
   answer: SendAnswer,
 ): SendEnding<Provider> {
-  const recipients = record.recipients.map(({ address, kind }) => ({
-    address,
-    kind,
-    ...answer.recipient(address),
-  }))
-  const having = (wanted: SendStatus): SentRecipient[] =>
-    recipients.filter(({ status }) => status === wanted)
+  const recipients = record.recipients.map((recipient): SentRecipient => {
+    if (recipient.status !== 'unknown') return recipient
+    const { address, kind } = recipient
+    return { address, kind, ...answer.recipient(address) }
+  })
+  const having = (...wanted: SendStatus[]): SentRecipient[] =>
+    recipients.filter(({ status }) => wanted.includes(status))
   const providerMessageId = answer.providerMessageId ?? having('accepted')[0]?.providerMessageId
   const messageId = answer.messageId ?? record.messageId
   const ids = { ...(providerMessageId !== undefined && { providerMessageId }) }
@@ -63,7 +63,7 @@ export function answered<Provider extends string>(
       envelope: { from: record.envelope.from, to: [...record.envelope.to] },
       messageId: messageId ?? '',
       accepted: having('accepted').map(({ address }) => address),
-      rejected: having('rejected').map(({ address }) => address),
+      rejected: having('rejected', 'failed').map(({ address }) => address),
       pending: having('unknown').map(({ address }) => address),
       response: answer.response,
       trackingId: record.trackingId,
@@ -72,6 +72,13 @@ export function answered<Provider extends string>(
       recipients: recipients.map((recipient) => ({ ...recipient })),
     },
   }
+}
+
+/** The ending of a send that is left with nobody to send to. */
+export function nobodyLeft<Provider extends string>(record: MessageRecord): SendEnding<Provider> {
+  const { recipients } = record
+  const error = nobodyAccepted(recipients)
+  return { error, result: { outcome: 'failed', recipients, error: toSentError(error) } }
 }
 
 function nobodyAccepted(recipients: SentRecipient[]): SendError {
@@ -97,11 +104,13 @@ export function failed<Provider extends string>(
 ): SendEnding<Provider> {
   const status: SendStatus & SendOutcome = error.outcome === 'unknown' ? 'unknown' : 'failed'
   const reason = error.message
-  const recipients = record.recipients.map((recipient) => ({ ...recipient, status, reason }))
+  const recipients = record.recipients.map((recipient) =>
+    recipient.status === 'unknown' ? { ...recipient, status, reason } : recipient,
+  )
   return { error, result: { outcome: status, recipients, error: toSentError(error) } }
 }
 
-function toSentError({
+export function toSentError({
   code,
   category,
   message,

@@ -1,3 +1,4 @@
+import type { BeforeSend } from './before-send.js'
 import { ConfigurationError } from './errors.js'
 import type { SendRecorder } from './provider.js'
 import type { UnsupportedPolicy } from './unsupported-fields.js'
@@ -23,6 +24,11 @@ export interface TransportOptions {
    * message whatever providers and mail programs do to Message-IDs.
    */
   replyAddress?: string
+  /**
+   * Asked before a message is sent, with who and what it is about: it may change the message, refuse
+   * some of its recipients, or cancel it by throwing. It has `timeout` to answer.
+   */
+  beforeSend?: BeforeSend
 }
 
 /** How long a provider may take to answer unless the caller says otherwise, in ms. */
@@ -65,7 +71,7 @@ export function checkedBaseUrl(transport: string, baseUrl: string): string {
 }
 
 type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'retries' | 'unsupported'>> &
-  Pick<TransportOptions, 'correlator' | 'replyAddress'>
+  Pick<TransportOptions, 'correlator' | 'replyAddress' | 'beforeSend'>
 
 /**
  * The options that every transport has, with their defaults.
@@ -82,6 +88,7 @@ export function checkedTransportOptions(
     unsupported = 'throw',
     correlator,
     replyAddress,
+    beforeSend,
   } = options
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
     throw new ConfigurationError(
@@ -101,6 +108,9 @@ export function checkedTransportOptions(
   if (correlator !== undefined && typeof correlator?.recordSending !== 'function') {
     throw new ConfigurationError(`${transport}: correlator must be what createCorrelator() gave`)
   }
+  if (beforeSend !== undefined && typeof beforeSend !== 'function') {
+    throw new ConfigurationError(`${transport}: beforeSend must be a function`)
+  }
   // A local part has room for 64 characters, of which an id with its plus takes 37.
   if (replyAddress !== undefined && !/^[^\s<>@+]{1,27}@[^\s<>@]+$/.test(replyAddress)) {
     throw new ConfigurationError(
@@ -113,5 +123,6 @@ export function checkedTransportOptions(
     unsupported,
     ...(correlator && { correlator }),
     ...(replyAddress !== undefined && { replyAddress }),
+    ...(beforeSend && { beforeSend }),
   }
 }

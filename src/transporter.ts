@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { SendMailOptions, SentMessageInfo, Transport, Transporter } from 'nodemailer'
 import type { Envelope, SentMessage, SentRecipient } from './message.js'
+import type { Sender } from './sender.js'
 
 /** What `sendMail` resolves with. */
 export interface SentInfo extends SentMessageInfo {
@@ -39,6 +40,11 @@ export interface PortableMailOptions extends ProviderMailOptions {
   templateId?: string
   /** What the template is filled with. */
   templateData?: Readonly<Record<string, unknown>>
+  /**
+   * What differs from recipient to recipient, by address. With it every recipient, also in `cc` and `bcc`,
+   * gets a message of its own and sees no other; who has no entry gets what is the same for all.
+   */
+  recipientData?: Readonly<Record<string, RecipientDataOptions>>
   /** When the provider is to send it; at once by default. */
   sendAt?: Date | string
   /** Whether openings are told; as the account is set up by default. */
@@ -47,6 +53,15 @@ export interface PortableMailOptions extends ProviderMailOptions {
   trackClicks?: boolean
   /** Ends the sending of this message as long as nothing was sent: it waits for no further try then. */
   signal?: AbortSignal
+}
+
+/** What differs in the message of one recipient. */
+export interface RecipientDataOptions {
+  /** Goes over `templateData`. */
+  data?: Readonly<Record<string, unknown>>
+  /** Goes over `metadata`, and comes back with the events of this recipient. */
+  metadata?: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string>>
 }
 
 export type MailOptions = SendMailOptions & PortableMailOptions
@@ -86,6 +101,8 @@ export interface ProviderTransport<Info extends SentInfo = SentInfo>
   extends Omit<Transport<Info>, 'on'>, EventEmitter<TransportEvents> {
   /** The provider's name; the overload of `createTransport` below knows our transports by it. */
   readonly provider: Info['provider']
+  /** What it sends through; failover makes one transport of several. */
+  readonly senders: readonly Sender<Info['provider']>[]
 }
 
 /** What `nodemailer.createTransport()` makes of one of our transports. */

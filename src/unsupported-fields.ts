@@ -1,7 +1,7 @@
+import { type MailHead, providerWrites } from './mail-head.js'
 import { invalid } from './mail-options.js'
 import { canonicalAddress } from './matching.js'
 import { type Fields, fields } from './payload.js'
-import { type MailHead, providerWrites } from './resolved-mail.js'
 
 /** What is done about fields that a provider cannot carry. */
 export type UnsupportedPolicy = 'throw' | 'warn' | 'ignore'
@@ -17,38 +17,41 @@ export function refuseLoss(provider: string, lost: string[], policy: Unsupported
   throw invalid(`${message}: leave it out, or send without it with unsupported: 'warn' or 'ignore'`)
 }
 
-/** What no provider's fields can say yet, by the name that the caller gave it. */
+/** What a MIME document has no place for either, or Nodemailer does not put into it. */
+export const beyondMime: ReadonlySet<string> = new Set(['dsn', 'envelope.from', 'headers'])
+
+/**
+ * What the fields that every provider has cannot say, by the name that the caller gave it.
+ *
+ * @param carried what this provider has more fields for
+ */
 export function uncarriedFields(
   data: Fields,
   head: MailHead,
   provider: string,
   carried: ReadonlySet<string> = new Set(),
 ): string[] {
-  const present = unmappedFields.concat(provider).filter((name) => {
-    const value = data[name]
-    if (carried.has(name)) return false
-    return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
-  })
-  const { dsn, size } = fields(data['envelope'])
-  if (data['envelope'] && (dsn || size || !envelopeFollowsHeaders(head))) present.push('envelope')
+  const names = [
+    ...fieldsOfFew.concat(provider).filter((name) => isGiven(data[name])),
+    ...['trackOpens', 'trackClicks'].filter((name) => typeof data[name] === 'boolean'),
+  ]
+  const { dsn } = fields(data['envelope'])
+  if (dsn && !names.includes('dsn')) names.push('dsn')
+  if (data['envelope']) names.push(...envelopeBeyondHeaders(head))
   // Nodemailer finds nothing in these.
-  if (data['headers'] instanceof Map || data['headers'] instanceof Headers) present.push('headers')
+  if (data['headers'] instanceof Map || data['headers'] instanceof Headers) names.push('headers')
   for (const name of headerNames(data['headers'])) {
-    if (providerWrites.test(name)) present.push(`the header ${name}`)
+    if (providerWrites.test(name)) names.push(`the header ${name}`)
   }
-  const attachments = Array.isArray(data['attachments']) ? data['attachments'] : []
-  attachments.map(fields).forEach((attachment, index) => {
-    const lost = ['raw', 'headers'].filter((name) => attachment[name] !== undefined)
-    if (attachment['filename'] === false) lost.push('filename')
-    // What is shown inside the message is what has a cid, and nothing else.
-    const { cid, contentDisposition = cid ? 'inline' : 'attachment' } = attachment
-    if ((contentDisposition === 'inline') !== Boolean(cid)) lost.push('contentDisposition')
-    present.push(...lost.map((name) => `attachments[${index}].${name}`))
-  })
-  return present
+  return [
+    ...names.filter((name) => !carried.has(name)),
+    ...partsBeyondContent('attachments', data, ['raw', 'headers']),
+    ...partsBeyondContent('alternatives', data, ['raw', 'headers', 'filename']),
+    ...namesAndDispositions(data, carried),
+  ]
 }
 
-const unmappedFields = [
+const fieldsOfFew = [
   'dsn',
   'raw',
   'alternatives',
@@ -61,9 +64,36 @@ const unmappedFields = [
   'templateData',
   'recipientData',
   'sendAt',
-  'trackOpens',
-  'trackClicks',
 ]
+
+function isGiven(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === '') return false
+  return !(Array.isArray(value) && value.length === 0)
+}
+
+function entriesOf(name: string, data: Fields): Fields[] {
+  const list = data[name]
+  return Array.isArray(list) ? list.map(fields) : []
+}
+
+function partsBeyondContent(list: string, data: Fields, names: string[]): string[] {
+  return entriesOf(list, data).flatMap((part, index) =>
+    names.filter((name) => isGiven(part[name])).map((name) => `${list}[${index}].${name}`),
+  )
+}
+
+function namesAndDispositions(data: Fields, carried: ReadonlySet<string>): string[] {
+  return entriesOf('attachments', data).flatMap((attachment, index) => {
+    const { cid, filename, contentDisposition = cid ? 'inline' : 'attachment' } = attachment
+    const isInline = contentDisposition === 'inline'
+    // What is shown inside the message is what has a cid, and for most nothing else.
+    const plain = isInline === Boolean(cid) || (isInline && carried.has('attachments.inline'))
+    return [
+      ...(filename === false ? [`attachments[${index}].filename`] : []),
+      ...(plain ? [] : [`attachments[${index}].contentDisposition`]),
+    ]
+  })
+}
 
 /** The names in any form that Nodemailer takes headers in. */
 function headerNames(headers: unknown): string[] {
@@ -71,13 +101,12 @@ function headerNames(headers: unknown): string[] {
   return Object.keys(fields(headers))
 }
 
-function envelopeFollowsHeaders({ envelope, from, to, cc, bcc }: MailHead): boolean {
+function envelopeBeyondHeaders({ envelope, from, to, cc, bcc }: MailHead): string[] {
   const wanted = new Set(envelope.to.map(canonicalAddress))
   const addressed = [...to, ...cc, ...bcc].map(({ address }) => canonicalAddress(address))
-  const sender = from[0]?.address ?? ''
-  return (
-    wanted.size === addressed.length &&
-    addressed.every((address) => wanted.has(address)) &&
-    (envelope.from === false || canonicalAddress(envelope.from) === canonicalAddress(sender))
-  )
+  const sender = canonicalAddress(from[0]?.address ?? '')
+  const sameRecipients =
+    wanted.size === addressed.length && addressed.every((address) => wanted.has(address))
+  const sameSender = envelope.from === false || canonicalAddress(envelope.from) === sender
+  return [...(sameRecipients ? [] : ['envelope.to']), ...(sameSender ? [] : ['envelope.from'])]
 }

@@ -1,10 +1,7 @@
 import type { ProviderInfo } from '../src/send-result.js'
 import type { TransportOptions } from '../src/transport-options.js'
-import {
-  createProviderTransport,
-  type OutgoingMail,
-  type ProviderClient,
-} from '../src/transport.js'
+import type { OutgoingMail, ProviderClient } from '../src/provider-client.js'
+import { createProviderTransport } from '../src/transport.js'
 import type { ProviderTransport } from '../src/transporter.js'
 
 /** What the client below was asked to send. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { createRequire } from 'node:module'
 import { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
-import type { OutgoingMail } from '../src/transport.js'
+import type { OutgoingMail } from '../src/provider-client.js'
 import type { MailOptions } from '../src/transporter.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
 

@@ -397,7 +397,7 @@ describe('what cannot be carried', () => {
     ['watchHtml', { watchHtml: '<b>x</b>' }],
     ['icalEvent', { icalEvent: { content: 'BEGIN:VCALENDAR' } }],
     ['date', { date: new Date(0) }],
-    ['envelope', { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } }],
+    ['envelope.to, envelope.from', { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } }],
     ['attachments[0].headers', { attachments: [{ content: 'x', headers: { 'X-A': 'b' } }] }],
     [
       'attachments[0].contentDisposition',
@@ -412,7 +412,7 @@ describe('what cannot be carried', () => {
     ['the header content-type', { headers: [{ key: 'content-type', value: 'text/plain' }] }],
     ['templateId', { templateId: 'd-1' }],
     ['dsn', { dsn: { notify: 'failure' } }],
-    ['envelope', { envelope: { ...everybody, dsn: { notify: 'failure' } } }],
+    ['dsn', { envelope: { ...everybody, dsn: { notify: 'failure' } } }],
     ['headers', { headers: new Map([['X-A', 'b']]) }],
     ['outside', { outside: { anything: true } }],
   ])('is refused by name: %s', async (name, options) => {

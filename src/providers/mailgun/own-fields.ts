@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.js'
 import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
 import type { Fields } from '../../payload.js'
-import { providerWrites } from '../../resolved-mail.js'
+import { providerWrites } from '../../mail-head.js'
 
 /**
  * A form with the fields under the message's `mailgun` merged into it, and every value in its wire form.

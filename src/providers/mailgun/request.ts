@@ -3,8 +3,9 @@ import { invalid } from '../../mail-options.js'
 import { ownIdKey, rfcMessageId } from '../../matching.js'
 import { formatMailbox } from '../../message.js'
 import type { Fields } from '../../payload.js'
-import { type Attachment, headersByName } from '../../resolved-mail.js'
-import type { OutgoingMail } from '../../transport.js'
+import { headersByName } from '../../mail-head.js'
+import type { Attachment } from '../../resolved-mail.js'
+import type { OutgoingMail } from '../../provider-client.js'
 import { withOwnFields } from './own-fields.js'
 
 /** The form of `POST /v3/{domain}/messages`. */

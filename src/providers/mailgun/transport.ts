@@ -11,7 +11,8 @@ import {
   requiredOption,
   type TransportOptions,
 } from '../../transport-options.js'
-import { createProviderTransport, type ProviderClient } from '../../transport.js'
+import type { ProviderClient } from '../../provider-client.js'
+import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { buildRequest, carries, type MailgunFile, type MailgunRequest } from './request.js'
 

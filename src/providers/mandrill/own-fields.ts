@@ -1,7 +1,7 @@
 import { checkedMetadata, invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
 import { type Fields, isFields } from '../../payload.js'
-import { providerWrites } from '../../resolved-mail.js'
+import { providerWrites } from '../../mail-head.js'
 
 /** What stands under `mandrill` in a message, safe to be merged into what we send. */
 export interface OwnFields {

@@ -12,7 +12,8 @@ import {
   requiredOption,
   type TransportOptions,
 } from '../../transport-options.js'
-import { createProviderTransport, type ProviderClient } from '../../transport.js'
+import type { ProviderClient } from '../../provider-client.js'
+import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { buildRequest, type MandrillRequest } from './request.js'
 

@@ -2,7 +2,7 @@ import { mergedDeep } from '../../deep-merge.js'
 import { messageOf } from '../../errors.js'
 import { invalid } from '../../mail-options.js'
 import { type Fields, fields, isFields } from '../../payload.js'
-import type { OutgoingMail } from '../../transport.js'
+import type { OutgoingMail } from '../../provider-client.js'
 
 /**
  * What a message may have under `sendgrid`: parameters of SendGrid's Mail Send API, named as there. They

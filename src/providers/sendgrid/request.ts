@@ -1,8 +1,9 @@
 import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
 import type { Address } from '../../message.js'
-import { type Attachment, headersByName } from '../../resolved-mail.js'
-import type { OutgoingMail } from '../../transport.js'
+import { headersByName } from '../../mail-head.js'
+import type { Attachment } from '../../resolved-mail.js'
+import type { OutgoingMail } from '../../provider-client.js'
 import { type Filling, fillingOf, parametersOf, type SendgridMailOptions } from './mail-options.js'
 import { reservedKey } from './reserved-keys.js'
 

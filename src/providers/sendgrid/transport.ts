@@ -8,7 +8,8 @@ import {
   requiredOption,
   type TransportOptions,
 } from '../../transport-options.js'
-import { createProviderTransport, type ProviderClient } from '../../transport.js'
+import type { ProviderClient } from '../../provider-client.js'
+import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { createHttpClient, type SendgridHttpClient, type SendgridResponse } from './http-client.js'
 import { buildRequest, type SendgridRequest } from './request.js'

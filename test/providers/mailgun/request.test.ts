@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { SendError } from '../../../src/index.js'
 import { buildRequest } from '../../../src/providers/mailgun/request.js'
 import type { Attachment } from '../../../src/resolved-mail.js'
-import type { OutgoingMail } from '../../../src/transport.js'
+import type { OutgoingMail } from '../../../src/provider-client.js'
 
 const trackingId = '0199c8d2-5a10-7c31-9d54-0f6d2b8a7e11'
 const ana = { name: 'Ana Ruiz', address: 'ana@shop.test' }
@@ -18,6 +18,7 @@ const simple: OutgoingMail = {
   bcc: [],
   subject: 'Invoice 1042',
   text: 'Hello',
+  alternatives: [],
   attachments: [],
   headers: [],
   tags: [],

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { type Fields, fields } from '../../../src/payload.js'
 import { buildRequest } from '../../../src/providers/mandrill/request.js'
 import type { Attachment } from '../../../src/resolved-mail.js'
-import type { OutgoingMail } from '../../../src/transport.js'
+import type { OutgoingMail } from '../../../src/provider-client.js'
 import { failureOf, lastMessage, mail, startMandrill, transporterTo } from './sending.js'
 
 const trackingId = '0197a3c0-5b1e-7c3d-8f2a-9b6c4d1e0f35'
@@ -16,6 +16,7 @@ const outgoing = (changes: Partial<OutgoingMail> = {}): OutgoingMail => ({
   to: [{ name: '', address: 'ann@example.org' }],
   cc: [],
   bcc: [],
+  alternatives: [],
   attachments: [],
   headers: [],
   tags: [],

@@ -6,7 +6,7 @@ import type {
 } from '../../../src/providers/sendgrid/index.js'
 import { buildRequest } from '../../../src/providers/sendgrid/request.js'
 import type { RunningProvider } from '../../../src/testing/index.js'
-import type { OutgoingMail } from '../../../src/transport.js'
+import type { OutgoingMail } from '../../../src/provider-client.js'
 import { mail, sentBodies, startSendgrid } from './sending.js'
 
 const dynamicId = 'd-0123456789abcdef0123456789abcdef'
@@ -434,6 +434,7 @@ const outgoing: OutgoingMail = {
   cc: [],
   bcc: [],
   subject: 'Your order',
+  alternatives: [],
   attachments: [],
   headers: [],
   tags: [],

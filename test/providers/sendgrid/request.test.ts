@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { SendError } from '../../../src/index.js'
 import { buildRequest } from '../../../src/providers/sendgrid/request.js'
-import type { OutgoingMail } from '../../../src/transport.js'
+import type { OutgoingMail } from '../../../src/provider-client.js'
 
 const trackingId = '0198b7a4-3c5e-7d21-9a43-5f2b8c6d1e70'
 
@@ -17,6 +17,7 @@ const mail: OutgoingMail = {
   bcc: [],
   subject: 'Your order',
   text: 'Thanks',
+  alternatives: [],
   attachments: [],
   headers: [],
   tags: [],

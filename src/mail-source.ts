@@ -1,0 +1,52 @@
+import { composeMail, headOf, withHeaders, withoutBcc } from './composed-mail.js'
+import { readHeaders } from './mail-head.js'
+import type { SentRecipient } from './message.js'
+import type { NodemailerMail } from './nodemailer-mail.js'
+import { fields, text } from './payload.js'
+import { type MailContent, resolveContent } from './resolved-mail.js'
+
+/** A message as Nodemailer hands it on: what can be read of it only once is read once. */
+export interface MailSource {
+  readonly mail: NodemailerMail
+  /** Those of its recipients who must not be mailed, and why. */
+  readonly refused: SentRecipient[]
+  /** Its content, read. */
+  content(): Promise<MailContent>
+  /** The whole of it as a MIME document, with what its head says by then. */
+  document(): Promise<Buffer>
+  /** Takes over the head of a message that was given as a document, and leaves others as they are. */
+  readHead(): Promise<void>
+}
+
+export function mailSource(mail: NodemailerMail): MailSource {
+  const isRaw = Boolean(fields(mail.data)['raw'])
+  const content = once(() => resolveContent(mail))
+  // Once, for it may be signed on its way.
+  const raw = once(() => composeMail(mail))
+  return {
+    mail,
+    refused: [],
+    content,
+    async document() {
+      if (!isRaw) return composeMail(mail)
+      const document = withoutBcc(await raw())
+      const named = readHeaders(headOf(document)).some(({ name }) => /^message-id$/i.test(name))
+      const value = text(mail.message.messageId()) ?? ''
+      return named ? document : withHeaders(document, [{ name: 'Message-ID', value }])
+    },
+    async readHead() {
+      if (!isRaw) return
+      for (const { name, value } of readHeaders(headOf(await raw()))) {
+        if (recorded.test(name)) mail.message.setHeader(name, value)
+      }
+    },
+  }
+}
+
+// Of a message that was given as a document, what its sender's own words are not needed for.
+const recorded = /^(?:from|to|cc|bcc|subject|message-id)$/i
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => (result ??= work())
+}

@@ -1,0 +1,136 @@
+import { EventEmitter } from 'node:events'
+import { v7 as uuidv7 } from 'uuid'
+import { messageOf, SendError, StoreError } from './errors.js'
+import { inTime } from './in-time.js'
+import { mailSource } from './mail-source.js'
+import { type SendAttempt, type SentMessage, toSentMessage, withResult } from './message.js'
+import type { NodemailerMail } from './nodemailer-mail.js'
+import { type ProviderInfo, type SendEnding, toSentError } from './send-result.js'
+import { type Attempt, type Sender, storeTooSlow } from './sender.js'
+import type { ProviderTransport, TransportEvents } from './transporter.js'
+import { version } from './version.js'
+
+/** Which providers a message is tried with. */
+export interface Course<Provider extends string> {
+  /** Those to try for the next message, in this order; one at least. */
+  inOrder(): readonly Sender<Provider>[]
+  /** Whether a message that failed so goes to the next. */
+  goesOn(error: SendError): boolean
+}
+
+/** What Nodemailer's `createTransport()` takes: it sends a message, records it and tells of it, once. */
+export function createNodemailerTransport<Provider extends string>(
+  name: Provider,
+  senders: readonly Sender<Provider>[],
+  { inOrder, goesOn }: Course<Provider>,
+): ProviderTransport<ProviderInfo<Provider>> {
+  /** Never rejects: a failure is in what it resolves with. */
+  async function deliver(
+    mail: NodemailerMail,
+  ): Promise<SendEnding<Provider> & { message: SentMessage }> {
+    const source = mailSource(mail)
+    const start = { trackingId: uuidv7(), sentAt: new Date() }
+    const earlierAttempts: SendAttempt[] = []
+    const [first, ...others] = inOrder()
+    if (!first) throw new TypeError('a message needs a provider')
+    let sender = first
+    const tryNext = (): Promise<Attempt<Provider>> =>
+      sender.attempt(source, {
+        ...start,
+        ...(earlierAttempts.length > 0 && { earlierAttempts: [...earlierAttempts] }),
+      })
+    let attempt = await tryNext()
+    for (const other of others) {
+      const { error } = attempt.ending
+      if (!error || attempt.final || !goesOn(error)) break
+      earlierAttempts.push({
+        provider: sender.provider,
+        endedAt: new Date(),
+        error: toSentError(error),
+      })
+      sender = other
+      attempt = await tryNext()
+    }
+    await recordEnding(sender, attempt)
+    const { record, ending } = attempt
+    return { ...ending, message: toSentMessage(withResult(record, ending.result)) }
+  }
+
+  const sending = new Set<Promise<unknown>>()
+  const emitter = new EventEmitter<TransportEvents>()
+  return Object.assign(emitter, {
+    name: `mailtrail/${name}`,
+    version,
+    provider: name,
+    senders,
+    send(
+      mail: NodemailerMail,
+      callback: (error: Error | null, info?: ProviderInfo<Provider>) => void,
+    ): void {
+      const delivering = deliver(mail)
+      sending.add(delivering)
+      void delivering.then(({ message, info, error }) => {
+        sending.delete(delivering)
+        // Outside the promise chain, each by itself: neither a listener nor the callback can keep
+        // the other from running, or be taken for a failed send when it throws.
+        setImmediate(() => {
+          tellListeners(mail.mailer, 'sent', message)
+          tellListeners(mail.mailer, 'emailSent', message)
+          tellListeners(emitter, 'emailSent', message)
+        })
+        setImmediate(() => (info ? callback(null, info) : callback(error ?? null)))
+      })
+    },
+    /** Nodemailer's `verify()`: with a callback, or with a promise. */
+    verify(callback?: (error: Error | null, success?: true) => void): Promise<true> {
+      const verified = Promise.all(senders.map((sender) => sender.verify())).then(
+        () => true as const,
+      )
+      if (callback) verified.then((success) => callback(null, success), callback)
+      return verified
+    },
+    async close(): Promise<void> {
+      while (sending.size > 0) await Promise.all(sending)
+    },
+  })
+}
+
+/** Never rejects: the send is over, and no failure here may change what the caller is told of it. */
+async function recordEnding(
+  { correlator, timeout }: Sender,
+  { record, ending: { result }, recording }: Attempt,
+): Promise<void> {
+  const final = withResult(record, result)
+  try {
+    // After the first writing, though that be late: it would undo this one.
+    await inTime(timeout, storeTooSlow, async () =>
+      recording === undefined
+        ? correlator?.recordSending(final)
+        : recording.then(
+            () => correlator?.recordResult(record, result),
+            () => correlator?.recordSending(final),
+          ),
+    )
+  } catch (cause) {
+    const error = cause instanceof StoreError ? cause : new StoreError('recording a send', cause)
+    try {
+      correlator?.reportError(error)
+    } catch {
+      process.emitWarning(error.message, 'MailtrailWarning')
+    }
+  }
+}
+
+/** Calls listeners one by one, so that none of them can harm another or what comes after. */
+function tellListeners(emitter: EventEmitter, name: string, message: SentMessage): void {
+  const warn = (error: unknown): void =>
+    process.emitWarning(`a listener of '${name}' failed: ${messageOf(error)}`, 'MailtrailWarning')
+  for (const listener of emitter.rawListeners(name)) {
+    try {
+      const returned: unknown = Reflect.apply(listener, emitter, [message, message.failFlag])
+      Promise.resolve(returned).catch(warn)
+    } catch (error) {
+      warn(error)
+    }
+  }
+}
