@@ -397,7 +397,10 @@ describe('what cannot be carried', () => {
     ['watchHtml', { watchHtml: '<b>x</b>' }],
     ['icalEvent', { icalEvent: { content: 'BEGIN:VCALENDAR' } }],
     ['date', { date: new Date(0) }],
-    ['envelope.to, envelope.from', { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } }],
+    [
+      'envelope.to, envelope.from',
+      { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } },
+    ],
     ['attachments[0].headers', { attachments: [{ content: 'x', headers: { 'X-A': 'b' } }] }],
     [
       'attachments[0].contentDisposition',
