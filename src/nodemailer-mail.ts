@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { fields } from './payload.js'
 
 /** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
 export interface NodemailerMail {
@@ -22,4 +23,17 @@ export interface NodemailerNode {
   buildHeaders(): string
   /** Reads all content, signs it where that was asked for, and writes the whole document. */
   build(callback: (error: Error | null, document?: unknown) => void): void
+}
+
+/**
+ * Whether a plugin has a hand in the bytes of the document, and not only in its head and its fields. No
+ * public method tells it; the names are the same from version 6.9 to 10.
+ */
+export function changesDocument({ data, message }: NodemailerMail): boolean {
+  const count = (name: string): number => {
+    const list: unknown = Reflect.get(message, name)
+    return Array.isArray(list) ? list.length : 0
+  }
+  const signing = fields(data)['dkim'] ? 1 : 0
+  return count('_transforms') > 0 || count('_processFuncs') > signing
 }

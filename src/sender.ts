@@ -7,6 +7,7 @@ import { invalid } from './mail-options.js'
 import type { MailSource } from './mail-source.js'
 import type { MessageRecord } from './message.js'
 import { fields } from './payload.js'
+import { changesDocument } from './nodemailer-mail.js'
 import type { ProviderClient } from './provider-client.js'
 import type { SendRecorder } from './provider.js'
 import { withRetries } from './retries.js'
@@ -192,6 +193,7 @@ function routeOf<Request>(
   if (flaw !== undefined) return { mime: undefined, reasons: [], lost: [] }
   const uncarried = [
     ...uncarriedFields(fields(mail.data), head, provider, carries),
+    ...(changesDocument(mail) ? ['what a plugin of the step stream changes'] : []),
     ...(beyondFields?.(head, mail.message) ?? []),
   ]
   const beyond = (name: string): boolean => beyondMime.has(name) || mime?.lacks?.has(name) === true
