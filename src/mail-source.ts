@@ -1,5 +1,6 @@
 import { composeMail, headOf, withHeaders, withoutBcc } from './composed-mail.js'
-import { readHeaders } from './mail-head.js'
+import { holdStreams } from './held-streams.js'
+import { type Header, readHeaders } from './mail-head.js'
 import type { SentRecipient } from './message.js'
 import type { NodemailerMail } from './nodemailer-mail.js'
 import { fields, text } from './payload.js'
@@ -14,11 +15,12 @@ export interface MailSource {
   content(): Promise<MailContent>
   /** The whole of it as a MIME document, with what its head says by then. */
   document(): Promise<Buffer>
-  /** Takes over the head of a message that was given as a document, and leaves others as they are. */
-  readHead(): Promise<void>
+  /** Before anything else: takes over the head of a message that was given as a document. */
+  open(): Promise<void>
 }
 
-export function mailSource(mail: NodemailerMail): MailSource {
+/** @param several it may be sent by one provider after another, so it must be readable again */
+export function mailSource(mail: NodemailerMail, several: boolean): MailSource {
   const isRaw = Boolean(fields(mail.data)['raw'])
   const content = once(() => resolveContent(mail))
   // Once, for it may be signed on its way.
@@ -34,16 +36,20 @@ export function mailSource(mail: NodemailerMail): MailSource {
       const value = text(mail.message.messageId()) ?? ''
       return named ? document : withHeaders(document, [{ name: 'Message-ID', value }])
     },
-    async readHead() {
-      if (!isRaw) return
-      for (const { name, value } of readHeaders(headOf(await raw()))) {
-        if (recorded.test(name)) mail.message.setHeader(name, value)
-      }
-    },
+    open: once(async () => {
+      if (isRaw) takeHead(mail, readHeaders(headOf(await raw())))
+      else if (several) await holdStreams(mail)
+    }),
   }
 }
 
-// Of a message that was given as a document, what its sender's own words are not needed for.
+function takeHead({ message }: NodemailerMail, headers: readonly Header[]): void {
+  for (const { name, value } of headers) {
+    if (recorded.test(name)) message.setHeader(name, value)
+  }
+}
+
+// What is known of a message before its content is read.
 const recorded = /^(?:from|to|cc|bcc|subject|message-id)$/i
 
 function once<T>(work: () => Promise<T>): () => Promise<T> {

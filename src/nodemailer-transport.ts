@@ -28,7 +28,7 @@ export function createNodemailerTransport<Provider extends string>(
   async function deliver(
     mail: NodemailerMail,
   ): Promise<SendEnding<Provider> & { message: SentMessage }> {
-    const source = mailSource(mail)
+    const source = mailSource(mail, senders.length > 1)
     const start = { trackingId: uuidv7(), sentAt: new Date() }
     const earlierAttempts: SendAttempt[] = []
     const [first, ...others] = inOrder()

@@ -5,11 +5,12 @@ import { inTime } from './in-time.js'
 import type { MailHead } from './mail-head.js'
 import { invalid } from './mail-options.js'
 import type { MailSource } from './mail-source.js'
-import type { MessageRecord } from './message.js'
+import type { MessageRecord, SentRecipient } from './message.js'
 import { fields } from './payload.js'
 import { changesDocument } from './nodemailer-mail.js'
-import type { ProviderClient } from './provider-client.js'
+import type { BuiltRequest, ProviderClient } from './provider-client.js'
 import type { SendRecorder } from './provider.js'
+import type { MailContent } from './resolved-mail.js'
 import { withRetries } from './retries.js'
 import { type SendCall, sendInCalls } from './send-calls.js'
 import {
@@ -61,53 +62,66 @@ export function createSender<Request, Provider extends string>(
 
   /** The draft after the hook had its say. Never throws. */
   async function openDraft(source: MailSource, trackingId: string): Promise<Draft> {
-    const flaw = await inTime(timeout, contentTooSlow, source.readHead).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    )
-    const draft = readDraft(source, provider)
-    if (flaw) draft.flaw ??= flaw.error
-    if (draft.flaw !== undefined || !beforeSend) return draft
+    let flaw: unknown
     try {
-      const refused = await inTime(timeout, hookTooSlow, () =>
-        askBeforeSend(beforeSend, draft, source, { trackingId, provider }),
-      )
-      source.refused.push(...refused)
+      await inTime(timeout, contentTooSlow, source.open)
     } catch (error) {
-      draft.flaw = error
+      flaw = error
     }
+    const draft = readDraft(source, provider)
+    draft.flaw = flaw ?? draft.flaw
+    if (draft.flaw === undefined && beforeSend) {
+      try {
+        const refused = await inTime(timeout, hookTooSlow, () =>
+          askBeforeSend(beforeSend, draft, source, { trackingId, provider }),
+        )
+        source.refused.push(...refused)
+      } catch (error) {
+        draft.flaw = error
+      }
+    }
+    draft.head = withReplyAddress(draft.head, replyAddress, trackingId)
     return draft
   }
 
-  async function prepare(
+  /** What the message says, as the route needs it. */
+  async function readContent(
     source: MailSource,
-    draft: Draft,
-    route: Route<Request>,
+    { head }: Draft,
+    { mime }: Route<Request>,
+  ): Promise<Content> {
+    if (!mime) return { kind: 'fields', content: await source.content() }
+    const { message } = source.mail
+    if (head.replyTo.length > 0 && !message.getHeader('reply-to')) {
+      message.setHeader('reply-to', head.replyTo)
+    }
+    return { kind: 'document', document: await source.document() }
+  }
+
+  function buildCalls(
+    { head, options: portable }: Draft,
+    { mime, reasons }: Route<Request>,
+    content: Content,
     { trackingId, recipients }: MessageRecord,
-  ): Promise<SendCall<Request>[]> {
-    const { head: given, options: portable } = draft
-    refuseLoss(provider, route.lost, unsupported)
-    const head = withReplyAddress(given, replyAddress, trackingId)
+  ): SendCall<Request>[] {
     const lost = new Set<string>()
-    const calls: SendCall<Request>[] = []
-    if (route.mime) {
-      if (portable.recipientData) throw notForEach(route.reasons)
-      if (head !== given) source.mail.message.setHeader('reply-to', head.replyTo)
-      const document = await source.document()
-      const addresses = recipients
-        .filter(({ status }) => status === 'unknown')
-        .map(({ address }) => address)
-      const mail = { ...head, ...portable, document, recipients: addresses }
-      const built = route.mime.buildRequest(mail, trackingId, Date.now())
+    const call = (built: BuiltRequest<Request>, addresses: string[]): SendCall<Request> => {
       built.lost.forEach((name) => lost.add(name))
-      calls.push({ request: built.request, addresses })
-    } else {
-      const mail = { ...head, ...(await source.content()), ...portable }
-      const mails = (portable.recipientData && client.calls?.(mail)) ?? [mail]
-      for (const part of mails) {
-        const built = client.buildRequest(part, trackingId, Date.now())
-        built.lost.forEach((name) => lost.add(name))
-        calls.push({ request: built.request, addresses: addressesOf(part) })
+      return { request: built.request, addresses }
+    }
+    const calls: SendCall<Request>[] = []
+    if (content.kind === 'document' && mime) {
+      // Never without: everybody would see everybody, and what is meant for others.
+      if (portable.recipientData) {
+        throw invalid(`recipientData cannot go together with ${reasons.join(', ')}`)
+      }
+      const addresses = recipients.filter(isLeft).map(({ address }) => address)
+      const mail = { ...head, ...portable, document: content.document, recipients: addresses }
+      calls.push(call(mime.buildRequest(mail, trackingId, Date.now()), addresses))
+    } else if (content.kind === 'fields') {
+      const mail = { ...head, ...content.content, ...portable }
+      for (const part of (portable.recipientData && client.calls?.(mail)) ?? [mail]) {
+        calls.push(call(client.buildRequest(part, trackingId, Date.now()), addressesOf(part)))
       }
     }
     refuseLoss(provider, [...lost], unsupported)
@@ -122,22 +136,30 @@ export function createSender<Request, Provider extends string>(
     async attempt(source, start) {
       const draft = await openDraft(source, start.trackingId)
       const route = routeOf(provider, client, source, draft)
-      const { refused } = source
       const recipients = recipientsOf(draft, route.mime !== undefined)
       const record = newRecord(provider, draft, recipients, start)
-      record.recipients.push(...refused)
+      record.recipients.push(...source.refused)
       let recording: Promise<void> | undefined
       let called = false
+      // Whether a failure at this step would meet the next provider too.
+      let final = true
       try {
         if (draft.flaw !== undefined) throw draft.flaw
-        if (recipients.length === 0 && refused.length > 0) {
-          return { record, ending: nobodyLeft(record), final: true }
+        if (!record.recipients.some(isLeft) && source.refused.length > 0) {
+          return { record, ending: nobodyLeft(record), final }
         }
-        const calls = await inTime(timeout, contentTooSlow, () =>
-          prepare(source, draft, route, record),
+        final = false
+        refuseLoss(provider, route.lost, unsupported)
+        final = true
+        const content = await inTime(timeout, contentTooSlow, () =>
+          readContent(source, draft, route),
         )
+        final = false
+        const calls = buildCalls(draft, route, content, record)
+        final = true
         recording = correlator?.recordSending(record)
         await inTime(timeout, storeTooSlow, async () => recording)
+        final = false
         const { signal } = draft
         const send = (request: Request): Promise<SendAnswer> =>
           withRetries(
@@ -152,8 +174,7 @@ export function createSender<Request, Provider extends string>(
         return { record, ending, ...(recording && { recording }), final: true }
       } catch (thrown) {
         const ending = failed<Provider>(record, toSendError(thrown, called))
-        const final =
-          draft.flaw !== undefined || draft.signal?.aborted === true || thrown instanceof StoreError
+        final ||= draft.signal?.aborted === true
         return { record, ending, ...(recording && { recording }), final }
       }
     },
@@ -171,6 +192,9 @@ export function createSender<Request, Provider extends string>(
     },
   }
 }
+
+/** What a message says: as fields, or as a document. */
+type Content = { kind: 'fields'; content: MailContent } | { kind: 'document'; document: Buffer }
 
 /** The way that a message goes to a provider. */
 interface Route<Request> {
@@ -214,9 +238,8 @@ function withReplyAddress(
   return { ...head, replyTo: [{ name, address }] }
 }
 
-/** Never without: everybody would see everybody, and what is meant for others. */
-const notForEach = (reasons: string[]): SendError =>
-  invalid(`recipientData cannot go together with ${reasons.join(', ')}`)
+/** Not refused before anything is sent. */
+const isLeft = ({ status }: SentRecipient): boolean => status === 'unknown'
 
 const aborted = (): SendError =>
   new SendError('not sent: its signal was aborted', {

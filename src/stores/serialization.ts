@@ -30,7 +30,17 @@ export function eventFromJson(json: string): AnyEvent {
 /** A message from the JSON it was stored as. */
 export function recordFromJson(json: string): MessageRecord {
   const stored: Serialized<MessageRecord> = JSON.parse(json)
-  return { ...stored, sentAt: new Date(stored.sentAt) }
+  const { earlierAttempts } = stored
+  return {
+    ...stored,
+    sentAt: new Date(stored.sentAt),
+    ...(earlierAttempts && {
+      earlierAttempts: earlierAttempts.map((attempt) => ({
+        ...attempt,
+        endedAt: new Date(attempt.endedAt),
+      })),
+    }),
+  }
 }
 
 /** The state of a recipient from the JSON it was stored as. */

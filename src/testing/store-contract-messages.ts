@@ -58,6 +58,25 @@ const records: [description: string, record: () => MessageRecord][] = [
     }),
   ],
   [
+    'that was tried with another provider before',
+    () => ({
+      ...recordOf('ann@example.com'),
+      earlierAttempts: [
+        {
+          provider: 'elsewhere',
+          endedAt: new Date(start + 7),
+          error: {
+            code: 'ESERVER',
+            category: 'server',
+            message: 'it was down',
+            retryable: true,
+            outcome: 'not-sent',
+          },
+        },
+      ],
+    }),
+  ],
+  [
     'with nothing that may be absent',
     () => {
       const { from: _from, subject: _subject, messageId: _id, ...rest } = recordOf()
