@@ -15,8 +15,11 @@ export interface MailSource {
   content(): Promise<MailContent>
   /** The whole of it as a MIME document, with what its head says by then. */
   document(): Promise<Buffer>
-  /** Before anything else: takes over the head of a message that was given as a document. */
-  open(): Promise<void>
+  /**
+   * Given where something is to be read before the head is: a document that was given as one, and streams
+   * that will be needed again.
+   */
+  open?(): Promise<void>
 }
 
 /** @param several it may be sent by one provider after another, so it must be readable again */
@@ -36,10 +39,8 @@ export function mailSource(mail: NodemailerMail, several: boolean): MailSource {
       const value = text(mail.message.messageId()) ?? ''
       return named ? document : withHeaders(document, [{ name: 'Message-ID', value }])
     },
-    open: once(async () => {
-      if (isRaw) takeHead(mail, readHeaders(headOf(await raw())))
-      else if (several) await holdStreams(mail)
-    }),
+    ...(isRaw && { open: once(async () => takeHead(mail, readHeaders(headOf(await raw())))) }),
+    ...(!isRaw && several && { open: once(() => holdStreams(mail)) }),
   }
 }
 

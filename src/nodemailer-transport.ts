@@ -100,21 +100,22 @@ async function recordEnding(
   { correlator, timeout }: Sender,
   { record, ending: { result }, recording }: Attempt,
 ): Promise<void> {
+  if (!correlator) return
   const final = withResult(record, result)
   try {
     // After the first writing, though that be late: it would undo this one.
     await inTime(timeout, storeTooSlow, async () =>
       recording === undefined
-        ? correlator?.recordSending(final)
+        ? correlator.recordSending(final)
         : recording.then(
-            () => correlator?.recordResult(record, result),
-            () => correlator?.recordSending(final),
+            () => correlator.recordResult(record, result),
+            () => correlator.recordSending(final),
           ),
     )
   } catch (cause) {
     const error = cause instanceof StoreError ? cause : new StoreError('recording a send', cause)
     try {
-      correlator?.reportError(error)
+      correlator.reportError(error)
     } catch {
       process.emitWarning(error.message, 'MailtrailWarning')
     }

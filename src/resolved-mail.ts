@@ -42,7 +42,9 @@ export interface ResolvedMail extends MailHead, MailContent {}
 
 /** Reads the content, from files, URLs and streams too. The caller's objects stay as they are. */
 export async function resolveContent(mail: NodemailerMail): Promise<MailContent> {
-  checkContent(fields(mail.data))
+  const given = fields(mail.data)
+  checkContent(given)
+  if (isRead(given)) return { ...contentTexts(given), alternatives: [], attachments: [] }
   // Nodemailer resolves content in place, so it gets copies to do it in.
   mail.data = copyContent({ ...mail.data })
   const content = fields(
@@ -57,6 +59,14 @@ export async function resolveContent(mail: NodemailerMail): Promise<MailContent>
     ...(Boolean(icalEvent) && { calendar: toCalendarEvent(icalEvent) }),
     attachments: Array.isArray(attachments) ? attachments.map(toAttachment) : [],
   }
+}
+
+/** Texts alone, as most messages are: Nodemailer would give them back as they are, after some work. */
+function isRead(data: Fields): boolean {
+  return (
+    textFields.every((name) => !data[name] || typeof data[name] === 'string') &&
+    ['icalEvent', 'alternatives', 'attachments'].every((name) => !data[name])
+  )
 }
 
 const textFields = ['text', 'html', 'amp', 'watchHtml'] as const

@@ -64,7 +64,7 @@ export function createSender<Request, Provider extends string>(
   async function openDraft(source: MailSource, trackingId: string): Promise<Draft> {
     let flaw: unknown
     try {
-      await inTime(timeout, contentTooSlow, source.open)
+      if (source.open) await inTime(timeout, contentTooSlow, source.open)
     } catch (error) {
       flaw = error
     }
@@ -158,7 +158,7 @@ export function createSender<Request, Provider extends string>(
         const calls = buildCalls(draft, route, content, record)
         final = true
         recording = correlator?.recordSending(record)
-        await inTime(timeout, storeTooSlow, async () => recording)
+        if (recording) await inTime(timeout, storeTooSlow, async () => recording)
         final = false
         const { signal } = draft
         const send = (request: Request): Promise<SendAnswer> =>
