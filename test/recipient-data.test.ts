@@ -19,7 +19,8 @@ async function send(
   const client = outsideClient(overrides)
   const correlator = createCorrelator({ store: memoryStore() })
   const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
-  const info = await transporter.sendMail(Object.assign({ recipientData }, mail))
+  const option: object = { recipientData }
+  const info = await transporter.sendMail({ ...mail, ...option })
   return { info, sent: client.sent, correlator }
 }
 

@@ -1,0 +1,88 @@
+import http from 'node:http'
+import https from 'node:https'
+
+/** A call of a provider's API. */
+export interface HttpCall {
+  method: 'GET' | 'POST'
+  url: string
+  headers: Readonly<Record<string, string>>
+  body?: string | Buffer
+}
+
+export interface HttpAnswer {
+  status: number
+  /** The reason phrase. */
+  statusText: string
+  /** By lower-case name; of several of one name the first. */
+  headers: Readonly<Record<string, string>>
+  body: string
+}
+
+/** Resolves with the answer, whatever its status, and rejects with Node's error when there is none. */
+export type HttpCaller = (call: HttpCall) => Promise<HttpAnswer>
+
+// Servers and load balancers close what stands idle; a call that meets the closing may have been taken.
+const idleTime = 4000
+
+/**
+ * Calls an API over connections that are kept. It costs a third of what fetch does, and follows no
+ * redirects, which would take an API key along.
+ *
+ * @param timeout how long a call may take as a whole, in ms
+ */
+export function httpCaller(timeout: number): HttpCaller {
+  const agents = {
+    'http:': new http.Agent({ keepAlive: true, timeout: idleTime }),
+    'https:': new https.Agent({ keepAlive: true, timeout: idleTime }),
+  }
+  return ({ method, url, headers, body }) =>
+    new Promise((resolve, reject) => {
+      const target = new URL(url)
+      const secure = target.protocol === 'https:'
+      const request = (secure ? https : http).request(target, {
+        method,
+        agent: agents[secure ? 'https:' : 'http:'],
+        headers: {
+          ...headers,
+          // Else it would go in chunks, which some gateways refuse.
+          ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+        },
+      })
+      const timer = setTimeout(() => {
+        const late = tooSlow(request)
+        reject(late)
+        request.destroy(late)
+      }, timeout)
+      request.once('close', () => clearTimeout(timer))
+      request.once('error', reject)
+      request.once('response', (response) => {
+        readWhole(response).then(resolve, reject)
+      })
+      request.end(body)
+    })
+}
+
+async function readWhole(response: http.IncomingMessage): Promise<HttpAnswer> {
+  const pieces: Buffer[] = []
+  for await (const piece of response) pieces.push(piece)
+  return {
+    status: response.statusCode ?? 0,
+    statusText: response.statusMessage ?? '',
+    headers: Object.fromEntries(
+      Object.entries(response.headers).flatMap(([name, value]) => {
+        const first = Array.isArray(value) ? value[0] : value
+        return first === undefined ? [] : [[name, first]]
+      }),
+    ),
+    body: Buffer.concat(pieces).toString('utf8'),
+  }
+}
+
+/** As Node names it; without a connection nothing was sent. */
+function tooSlow({ socket }: http.ClientRequest): Error {
+  const connecting = socket === null || socket.connecting
+  return Object.assign(new Error('the call took too long'), {
+    code: 'ETIMEDOUT',
+    ...(connecting && { syscall: 'connect' }),
+  })
+}
