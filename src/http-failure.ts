@@ -9,29 +9,31 @@ export interface HttpFailure {
   retryAfter?: number | undefined
   /** Where the provider's own words say more than the status. */
   category?: SendErrorCategory | undefined
-  /** Where they say that it took nothing, whatever the status. */
+  /** Where they say that it took nothing, whatever the status, or there was nothing to take. */
   notTaken?: boolean
+  /** What its words are told without, should they quote it. */
+  secrets?: readonly string[]
 }
 
 /** An answer that says the message was not taken, or leaves it open. */
 export function httpFailure(provider: string, failure: HttpFailure): SendError {
   const { status, detail, retryAfter, category = categoryOf(status), notTaken } = failure
+  const said = detail && withoutAddresses(withoutSecrets(detail, failure.secrets ?? []))
   // A gateway may give up after the message was taken behind it; 503 is said before.
   const unknown = category === 'server' && status !== 503 && !notTaken
-  return new SendError(
-    `${provider} answered ${status}${detail ? `: ${withoutAddresses(detail)}` : ''}`,
-    {
-      category,
-      retryable: category === 'rate-limit' || (category === 'server' && !unknown),
-      outcome: unknown ? 'unknown' : 'not-sent',
-      statusCode: status,
-      ...(retryAfter !== undefined && { retryAfter }),
-    },
-  )
+  return new SendError(`${provider} answered ${status}${said ? `: ${said}` : ''}`, {
+    category,
+    retryable: category === 'rate-limit' || (category === 'server' && !unknown),
+    outcome: unknown ? 'unknown' : 'not-sent',
+    statusCode: status,
+    ...(retryAfter !== undefined && { retryAfter }),
+  })
 }
 
 function categoryOf(status: number): SendErrorCategory {
   if (status === 401 || status === 403) return 'auth'
+  // Nothing is wrong with the message: the account may not send it.
+  if (status === 402) return 'rejected'
   if (status === 408 || status === 425 || status === 429) return 'rate-limit'
   if (status >= 300 && status < 400) return 'configuration'
   if (status === 404 || status === 405) return 'configuration'
@@ -50,6 +52,9 @@ const neverConnected = new Set([
   'CERT_HAS_EXPIRED',
   'CERT_NOT_YET_VALID',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'EPROTO',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -75,24 +80,47 @@ export function connectionCause(error: unknown): { code?: string; syscall?: stri
   }
 }
 
+export interface ConnectionFailure {
+  code: string
+  /** The system call it failed in. */
+  syscall?: string | undefined
+  /** The call checked the API key: there was nothing to take. */
+  notTaken?: boolean
+}
+
 /**
  * A connection that failed, by the code of the failure and the system call it failed in. Unless it
- * was never made, the provider may have taken the message.
+ * was never made, the provider may have taken the message, where there was one.
  */
-export function connectionFailure(provider: string, code: string, syscall?: string): SendError {
-  const notSent = neverConnected.has(code) || syscall === 'connect' || syscall === 'getaddrinfo'
+export function connectionFailure(provider: string, failure: ConnectionFailure): SendError {
+  const { code, syscall, notTaken = false } = failure
+  const neverMade = neverConnected.has(code) || syscall === 'connect' || syscall === 'getaddrinfo'
   const timeout = timeouts.has(code)
-  const end = notSent ? 'the message was not sent' : 'it may have taken the message'
-  return new SendError(
-    timeout && !notSent
-      ? `${provider} did not answer in time: ${end}`
-      : `the connection to ${provider} failed with ${code}: ${end}`,
-    {
-      category: timeout ? 'timeout' : 'network',
-      retryable: notSent,
-      outcome: notSent ? 'not-sent' : 'unknown',
-    },
-  )
+  const met =
+    timeout && !neverMade
+      ? `${provider} did not answer in time`
+      : `the connection to ${provider} failed with ${code}`
+  const end = neverMade ? 'the message was not sent' : 'it may have taken the message'
+  return new SendError(`${met}: ${notTaken ? 'the API key could not be checked' : end}`, {
+    category: timeout ? 'timeout' : 'network',
+    retryable: neverMade || notTaken,
+    outcome: neverMade || notTaken ? 'not-sent' : 'unknown',
+  })
+}
+
+/** What a gateway says in plain words; a page says no more than the status. */
+export function plainWords(contentType: string | undefined, body: string): string | undefined {
+  const words = body.trim()
+  return /^text\/plain\b/i.test(contentType ?? '') && !words.startsWith('<') ? words : undefined
+}
+
+// One that is shorter might be a part of any word.
+const shortestSecret = 12
+
+function withoutSecrets(detail: string, secrets: readonly string[]): string {
+  return secrets
+    .filter(({ length }) => length >= shortestSecret)
+    .reduce((kept, secret) => kept.replaceAll(secret, '<secret>'), detail)
 }
 
 // Long enough to understand, and no more: a gateway's page may be of any size.

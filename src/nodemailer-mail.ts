@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import { fields } from './payload.js'
+import { fields, isFields } from './payload.js'
 
 /** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
 export interface NodemailerMail {
@@ -13,6 +13,8 @@ export interface NodemailerMail {
 export interface NodemailerNode {
   /** The line ends of what is built: `windows` makes them CRLF. */
   newline?: string | undefined
+  /** The nodes right below this one. */
+  readonly childNodes?: unknown
   getAddresses(): object
   getEnvelope(): { from: string | false; to: string[] }
   messageId(): unknown
@@ -36,4 +38,17 @@ export function changesDocument({ data, message }: NodemailerMail): boolean {
   }
   const signing = fields(data)['dkim'] ? 1 : 0
   return count('_transforms') > 0 || count('_processFuncs') > signing
+}
+
+/** One node of the MIME tree. */
+export type MimeTree = Pick<NodemailerNode, 'childNodes' | 'getHeader'>
+
+/** All nodes of the tree, each before those below it. */
+export function nodesOf(tree: MimeTree): MimeTree[] {
+  const below: unknown[] = Array.isArray(tree.childNodes) ? tree.childNodes : []
+  return [tree, ...below.filter(isTree).flatMap(nodesOf)]
+}
+
+function isTree(value: unknown): value is MimeTree {
+  return isFields(value) && typeof value['getHeader'] === 'function'
 }

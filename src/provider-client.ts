@@ -62,7 +62,7 @@ export function inBatches(mail: OutgoingMail, most: number): OutgoingMail[] {
   const everybody = (['to', 'cc', 'bcc'] as const).flatMap((kind) =>
     mail[kind].map((address) => ({ kind, address })),
   )
-  const count = Math.ceil(everybody.length / most)
+  const count = Math.max(1, Math.ceil(everybody.length / most))
   return Array.from({ length: count }, (_, index) => {
     const batch = everybody.slice(index * most, (index + 1) * most)
     const having = (wanted: 'to' | 'cc' | 'bcc') =>

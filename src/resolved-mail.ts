@@ -116,7 +116,9 @@ export function copyContent(data: Fields): Fields {
     ...Object.fromEntries(contents.map((name) => [name, copy(data[name])])),
     ...Object.fromEntries(
       lists.flatMap((name) => {
-        const list = data[name]
+        const given = data[name]
+        // Nodemailer takes a single one too.
+        const list = isFields(given) ? [given] : given
         return Array.isArray(list) ? [[name, list.map(copy)]] : []
       }),
     ),

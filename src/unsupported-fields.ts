@@ -47,6 +47,10 @@ export function uncarriedFields(
     ...names.filter((name) => !carried.has(name)),
     ...partsBeyondContent('attachments', data, ['raw', 'headers']),
     ...partsBeyondContent('alternatives', data, ['raw', 'headers', 'filename']),
+    ...typesToDetect(data),
+    ...['raw', 'headers']
+      .filter((name) => isGiven(fields(data['icalEvent'])[name]))
+      .map((name) => `icalEvent.${name}`),
     ...namesAndDispositions(data, carried),
   ]
 }
@@ -79,6 +83,13 @@ function entriesOf(name: string, data: Fields): Fields[] {
 function partsBeyondContent(list: string, data: Fields, names: string[]): string[] {
   return entriesOf(list, data).flatMap((part, index) =>
     names.filter((name) => isGiven(part[name])).map((name) => `${list}[${index}].${name}`),
+  )
+}
+
+/** Nodemailer tells the type of these from their names, and only while it composes a document. */
+function typesToDetect(data: Fields): string[] {
+  return entriesOf('alternatives', data).flatMap(({ contentType, path, href }, index) =>
+    !contentType && (path || href) ? [`alternatives[${index}].contentType`] : [],
   )
 }
 

@@ -158,6 +158,17 @@ describe.each(versions)('with %s', (version) => {
     expect(error).toContain('the outside transport cannot carry dsn, date, envelope.from:')
   })
 
+  test.each<[string, MailOptions]>([
+    ['alternatives[0].contentType', { alternatives: [{ path: __filename }] }],
+    ['icalEvent.headers', { icalEvent: { content: calendar, headers: { 'X-A': 'b' } } }],
+  ])('it does so for %s too', async (_, change) => {
+    const { client, documents } = bothWays()
+    const carries = new Set(['alternatives', 'icalEvent'])
+    const transport = createProviderTransport('outside', { ...client, carries }, {})
+    await nodemailer.createTransport(transport).sendMail({ ...plain, ...change })
+    expect(documents).toHaveLength(1)
+  })
+
   test('what it lacks alone does not make a document of a message', async () => {
     const { mails } = await send({ ...plain, date: new Date(0) }, { unsupported: 'ignore' }, [
       'date',

@@ -1,11 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
-import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../src/http-failure.js'
+import {
+  connectionCause,
+  connectionFailure,
+  httpFailure,
+  plainWords,
+  waitBefore,
+} from '../src/http-failure.js'
 
 describe('an HTTP status', () => {
   test.each([
     [400, 'validation', false, 'not-sent'],
     [401, 'auth', false, 'not-sent'],
     [403, 'auth', false, 'not-sent'],
+    [402, 'rejected', false, 'not-sent'],
     [404, 'configuration', false, 'not-sent'],
     [413, 'validation', false, 'not-sent'],
     [429, 'rate-limit', true, 'not-sent'],
@@ -43,6 +50,41 @@ describe('an HTTP status', () => {
   })
 })
 
+describe('an answer that quotes', () => {
+  const secrets = ['key-of-this-account', 'short']
+  const told = (detail: string): string =>
+    httpFailure('Postmark', { status: 401, detail, secrets }).message
+
+  test('a secret is told without it, wherever it stands', () => {
+    expect(told('key-of-this-account: no, key-of-this-account')).toBe(
+      'Postmark answered 401: <secret>: no, <secret>',
+    )
+  })
+
+  test('a secret where the text is cut is told without any of it', () => {
+    expect(told(`${'x '.repeat(245)}key-of-this-account`)).not.toContain('key-')
+  })
+
+  test('what might be any word is told as it is', () => {
+    expect(told('too short')).toBe('Postmark answered 401: too short')
+  })
+})
+
+describe('plain words', () => {
+  test.each([
+    ['text/plain', ' no healthy upstream\n', 'no healthy upstream'],
+    ['Text/Plain; charset=utf-8', 'reset', 'reset'],
+    ['text/plain', '<html></html>', undefined],
+    ['text/plainer', 'reset', undefined],
+    ['text/html', 'reset', undefined],
+    ['application/json', '{"a":', undefined],
+    [undefined, 'reset', undefined],
+    ['text/plain', ' ', ''],
+  ])('of %j, %j are %j', (type, body, words) => {
+    expect(plainWords(type, body)).toBe(words)
+  })
+})
+
 describe('a connection', () => {
   test.each([
     ['ECONNREFUSED', undefined, 'network', true, 'not-sent'],
@@ -55,13 +97,27 @@ describe('a connection', () => {
     ['TimeoutError', undefined, 'timeout', false, 'unknown'],
     ['ECONNRESET', 'read', 'network', false, 'unknown'],
     ['UND_ERR_SOCKET', undefined, 'network', false, 'unknown'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', undefined, 'network', true, 'not-sent'],
     ['EPIPE', 'write', 'network', false, 'unknown'],
     ['something new', undefined, 'network', false, 'unknown'],
   ])(
     'that ends with %s in %s is %s, retryable %s, %s',
     (code, syscall, category, retryable, outcome) => {
-      const error = connectionFailure('Postmark', code, syscall)
+      const error = connectionFailure('Postmark', { code, syscall })
       expect(error).toMatchObject({ category, retryable, outcome })
+    },
+  )
+
+  test.each([
+    ['ECONNREFUSED', 'connect', 'network', /failed with ECONNREFUSED: the API key could not be/],
+    ['ECONNRESET', 'read', 'network', /failed with ECONNRESET: the API key could not be checked$/],
+    ['ECONNABORTED', undefined, 'timeout', /did not answer in time: the API key could not be/],
+  ])(
+    'that ends with %s in %s may be tried again where there was nothing to take',
+    (code, syscall, category, said) => {
+      const error = connectionFailure('Postmark', { code, syscall, notTaken: true })
+      expect(error).toMatchObject({ category, retryable: true, outcome: 'not-sent' })
+      expect(error.message).toMatch(said)
     },
   )
 })

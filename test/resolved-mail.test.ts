@@ -57,6 +57,14 @@ describe.each(versions)('with %s', (version) => {
     expect(addresses).toEqual([['ann@example.com'], ['bob@example.com'], ['carl@example.com']])
   })
 
+  test('a single attachment needs no list', async () => {
+    const single: object = { attachments: { filename: 'a.txt', content: 'x' } }
+    const mail = await resolve({ ...base, ...single })
+    expect(mail.attachments.map(({ filename, content }) => [filename, String(content)])).toEqual([
+      ['a.txt', 'x'],
+    ])
+  })
+
   test('content is read in every form it can have', async () => {
     const mail = await resolve({
       ...base,

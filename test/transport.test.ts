@@ -402,6 +402,7 @@ describe('what cannot be carried', () => {
       { envelope: { from: 'bounce@example.com', to: ['ann@example.com'] } },
     ],
     ['attachments[0].headers', { attachments: [{ content: 'x', headers: { 'X-A': 'b' } }] }],
+    ['attachments[0].headers', { attachments: { content: 'x', headers: { 'X-A': 'b' } } }],
     [
       'attachments[0].contentDisposition',
       { attachments: [{ content: 'x', contentDisposition: 'inline' }] },

@@ -4,12 +4,14 @@ type Json = string | number | boolean | object
 /**
  * Fields of Mailgun's form in their wire form, merged into what is sent. A flag goes as `yes` or `no`, a
  * list as a field for each of its texts, and an object as JSON where Mailgun reads that; what is
- * `undefined` takes a field away.
+ * `undefined` changes nothing. A message that goes as a MIME document says itself what `subject`, `text`,
+ * `html`, `amp-html` and `h:…` would.
  */
 export interface MailgunMailOptions {
   subject?: string
   text?: string
   html?: string
+  /** Nodemailer's `amp`. */
   'amp-html'?: string
   /** The name of a stored template: `templateId` with any provider. */
   template?: string

@@ -5,12 +5,15 @@ import { ownIdKey } from '../../matching.js'
 import type { Fields } from '../../payload.js'
 import { providerWrites } from '../../mail-head.js'
 
+/** The values of each field, which is repeated for every one. */
+export type Form = Record<string, string[]>
+
 /**
  * A form with the fields under the message's `mailgun` merged into it, and every value in its wire form.
  *
  * @throws SendError for a field that is not the caller's to set, or a value that says nothing
  */
-export function withOwnFields(form: Fields, own: Fields): Record<string, string[]> {
+export function withOwnFields(form: Fields, own: Fields): Form {
   for (const name of Object.keys(own)) {
     const reason = reasonAgainst(name)
     if (reason !== undefined) throw invalid(`mailgun.${name} cannot be used: ${reason}`)
@@ -27,6 +30,15 @@ export function withOwnFields(form: Fields, own: Fields): Record<string, string[
   )
 }
 
+/** The fields that a document says itself, of those that are given; and all others. */
+export function partOwnFields(own: Fields): { inDocument: string[]; others: Fields } {
+  const inDocument = Object.keys(own).filter(
+    (name) => /^(?:h:|(?:subject|text|html|amp-html)$)/i.test(name) && own[name] !== undefined,
+  )
+  const others = Object.entries(own).filter(([name]) => !inDocument.includes(name))
+  return { inDocument, others: Object.fromEntries(others) }
+}
+
 // What the message says itself, and what tells us of it later.
 const reserved = new Map(
   Object.entries({
@@ -34,7 +46,7 @@ const reserved = new Map(
       'from to cc bcc h:from h:to h:cc h:bcc',
     'the message has a field of its own for it': 'h:subject h:message-id attachment inline message',
     'our id is in it, which events are matched by': `v:${ownIdKey} h:x-mailgun-variables`,
-    'it makes a message for each recipient of one':
+    'it makes a message for each recipient of one, which recipientData is for':
       'recipient-variables h:x-mailgun-recipient-variables',
   }).flatMap(([reason, names]) => names.split(' ').map((name) => [name, reason] as const)),
 )

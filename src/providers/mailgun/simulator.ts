@@ -1,13 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type Fields, text } from '../../payload.js'
-import type {
-  ApiAnswer,
-  ApiRequest,
-  ProviderSimulator,
-  SimulatedEvent,
-  SimulatedMessage,
-} from '../../simulator.js'
+import { text } from '../../payload.js'
+import type { ApiAnswer, ApiRequest, ProviderSimulator, SimulatedMessage } from '../../simulator.js'
 import { sign } from './signature.js'
+import { documentHead, type SimulatedHead } from './simulated-document.js'
+import { entryOf, recipientVariables } from './simulated-event.js'
 
 export interface MailgunSimulatorOptions {
   apiKey: string
@@ -27,7 +23,7 @@ export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): M
     provider: 'mailgun',
     signingKey,
     answer: (request, now) => answerSend(request, now, apiKey, domain),
-    entry: (message, event, now) => entry(message, event, now, domain),
+    entry: (message, event, now) => entryOf(message, event, now, domain),
     // Exactly one event in each post.
     webhooks: (entries, now, forged = false) =>
       entries.map((item) => signEvent(item, now, forged ? otherKey : signingKey)),
@@ -57,13 +53,24 @@ async function answerSend(
   } catch {
     return { answer: errorAnswer(400, 'malformed multipart/form-data request') }
   }
-  const fault = findFault(form)
+  const asDocument = request.path.endsWith('.mime')
+  const fault = asDocument ? documentFault(form) : findFault(form)
   if (fault !== undefined) return { answer: errorAnswer(400, fault) }
+  const given = asDocument ? await documentHead(form.get('message')) : headOfFields(form)
   const stamp = now.toISOString().replace(/\D/g, '').slice(0, 14)
-  const id = givenMessageId(form) ?? `<${stamp}.${randomBytes(8).toString('hex')}@${domain}>`
+  const id = given.messageId ?? `<${stamp}.${randomBytes(8).toString('hex')}@${domain}>`
   return {
     answer: jsonAnswer(200, { id, message: 'Queued. Thank you.' }),
-    message: toMessage(form, id.replace(/^<|>$/g, '')),
+    message: toMessage(form, id.replace(/^<|>$/g, ''), given.subject),
+  }
+}
+
+function headOfFields(form: FormData): SimulatedHead {
+  const messageId = givenMessageId(form)
+  return {
+    ...(messageId !== undefined && { messageId }),
+    // A template may bring it.
+    subject: String(form.get('subject') ?? ''),
   }
 }
 
@@ -76,7 +83,7 @@ function givenMessageId(form: FormData): string | undefined {
 
 function refuseCall(request: ApiRequest, apiKey: string, domain: string): ApiAnswer | undefined {
   const { method, path, headers, body } = request
-  const [, asked] = /^\/v3\/([^/]+)\/messages$/.exec(path) ?? []
+  const [, asked] = /^\/v3\/([^/]+)\/messages(?:\.mime)?$/.exec(path) ?? []
   if (asked === undefined || method !== 'POST') {
     return textAnswer(200, 'text/html; charset=utf-8', 'Mailgun Magnificent API')
   }
@@ -91,19 +98,36 @@ function refuseCall(request: ApiRequest, apiKey: string, domain: string): ApiAns
 }
 
 function findFault(form: FormData): string | undefined {
-  for (const name of ['from', 'to']) {
+  return (
+    addressFault(form, ['from', 'to'], ['from', ...recipientFields]) ??
+    contentFault(form) ??
+    optionsFault(form)
+  )
+}
+
+/** Everything else about a document is in it. */
+function documentFault(form: FormData): string | undefined {
+  const fault = addressFault(form, ['to'], ['to'])
+  if (fault !== undefined) return fault
+  const document = form.get('message')
+  if (document === null) return 'message parameter is missing'
+  return document instanceof File ? optionsFault(form) : "'message' parameter is not a file"
+}
+
+function addressFault(form: FormData, needed: string[], read: string[]): string | undefined {
+  for (const name of needed) {
     if (mailboxes(form, name).length === 0) return `${name} parameter is missing`
   }
-  for (const name of ['from', ...recipientFields]) {
+  for (const name of read) {
     const addresses = mailboxes(form, name).map(addressOf)
     if (!addresses.every((address) => /^[^@\s]+@[^@\s]+$/.test(address))) {
       return `${name} parameter is not a valid address. please check documentation`
     }
   }
-  if (recipientFields.flatMap((name) => mailboxes(form, name)).length > 1000) {
-    return 'Too many recipients, max is 1000'
-  }
-  return contentFault(form) ?? optionsFault(form)
+  const recipients = read.filter((name) => recipientFields.includes(name))
+  return recipients.flatMap((name) => mailboxes(form, name)).length > 1000
+    ? 'Too many recipients, max is 1000'
+    : undefined
 }
 
 function contentFault(form: FormData): string | undefined {
@@ -122,6 +146,9 @@ function optionsFault(form: FormData): string | undefined {
   if (foreign !== undefined) return `Header name must be pure ASCII: ${foreign.slice(2)}`
   if (!form.getAll('o:deliverytime').map(String).every(isDeliveryTime)) {
     return 'invalid delivery time format'
+  }
+  if (form.has('recipient-variables') && recipientVariables(form) === undefined) {
+    return "'recipient-variables' parameter is not a valid JSON"
   }
   const size = options.reduce(
     (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(String(value)),
@@ -170,7 +197,7 @@ function textAnswer(status: number, type: string, body: string): ApiAnswer {
   return { status, headers: { 'content-type': type }, body }
 }
 
-function toMessage(form: FormData, id: string): SimulatedMessage {
+function toMessage(form: FormData, id: string, subject: string): SimulatedMessage {
   const recipients = recipientFields
     .flatMap((name) => mailboxes(form, name))
     .map((mailbox) => ({ address: addressOf(mailbox), id }))
@@ -178,124 +205,11 @@ function toMessage(form: FormData, id: string): SimulatedMessage {
   return {
     id,
     recipients,
-    // A template may bring it.
-    subject: String(form.get('subject') ?? ''),
+    subject,
     metadata: Object.fromEntries(variables.map(([name, value]) => [name.slice(2), String(value)])),
     tags: form.getAll('o:tag').map(String),
     messageId: id,
     request: form,
-  }
-}
-
-const kinds = {
-  accepted: { event: 'accepted', 'log-level': 'info' },
-  deferred: { event: 'failed', 'log-level': 'warn' },
-  delivered: { event: 'delivered', 'log-level': 'info' },
-  bounced: { event: 'failed', 'log-level': 'error' },
-  rejected: { event: 'failed', 'log-level': 'error' },
-  opened: { event: 'opened', 'log-level': 'info' },
-  clicked: { event: 'clicked', 'log-level': 'info' },
-  complained: { event: 'complained', 'log-level': 'warn' },
-  unsubscribed: { event: 'unsubscribed', 'log-level': 'info' },
-} as const
-
-/** The `event-data` of a webhook. */
-function entry(
-  message: SimulatedMessage,
-  event: SimulatedEvent,
-  now: Date,
-  domain: string,
-): Fields {
-  const headers = {
-    'message-id': message.messageId,
-    ...(!isVisit(event) && {
-      to: event.recipient,
-      from: `shop@${domain}`,
-      subject: message.subject,
-    }),
-  }
-  return {
-    ...kinds[event.type],
-    id: randomBytes(16).toString('base64url'),
-    timestamp: (event.at ?? now).getTime() / 1000,
-    domain: { name: domain },
-    message: { headers },
-    recipient: event.recipient,
-    ...(event.type !== 'complained' && { 'recipient-domain': event.recipient.split('@')[1] }),
-    tags: message.tags,
-    campaigns: [],
-    'user-variables': event.withoutOwnId ? {} : message.metadata,
-    ...details(event, domain),
-  }
-}
-
-/** These know the id of the message and no more of it. */
-function isVisit({ type }: SimulatedEvent): boolean {
-  return type === 'opened' || type === 'clicked' || type === 'unsubscribed'
-}
-
-function details({ type, bounce = 'hard', url }: SimulatedEvent, domain: string): Fields {
-  const flags = { 'is-authenticated': true, 'is-routed': false, 'is-test-mode': false }
-  const envelope = { sender: `shop@${domain}`, transport: 'smtp', 'sending-ip': '203.0.113.40' }
-  const visit = {
-    ip: '198.51.100.77',
-    geolocation: { country: 'ES', region: 'Madrid', city: 'Madrid' },
-    'client-info': { 'client-type': 'browser', 'user-agent': 'Mozilla/5.0', bot: '' },
-  }
-  const failed = (severity: string, reason: string, code: number, text_: string): Fields => ({
-    severity,
-    reason,
-    flags,
-    envelope,
-    'delivery-status': {
-      'attempt-no': 1,
-      code,
-      message: text_,
-      description: '',
-      'enhanced-code': /\d\.\d\.\d/.exec(text_)?.[0] ?? '',
-      'mx-host': 'mx1.example.com',
-    },
-  })
-  switch (type) {
-    case 'accepted':
-      return { method: 'HTTP', flags, envelope }
-    case 'deferred':
-      return failed('temporary', 'greylisted', 451, '4.7.1 Greylisted, try again later')
-    case 'delivered':
-      return {
-        flags,
-        envelope,
-        'delivery-status': { 'attempt-no': 1, code: 250, message: 'OK', 'enhanced-code': '2.0.0' },
-      }
-    case 'bounced':
-      if (bounce === 'later') {
-        return {
-          ...failed('permanent', 'generic', 550, 'smtp; 550-5.1.1 mailbox unavailable'),
-          flags: { 'is-delayed-bounce': true },
-          envelope: {},
-        }
-      }
-      return bounce === 'soft'
-        ? failed('permanent', 'old', 602, '4.4.2 Too old')
-        : failed('permanent', 'bounce', 550, '5.1.1 No such mailbox')
-    case 'rejected':
-      return {
-        ...failed('permanent', 'suppress-bounce', 605, ''),
-        'delivery-status': {
-          'attempt-no': 1,
-          code: 605,
-          message: '',
-          description: 'Not delivering to previously bounced address',
-        },
-      }
-    case 'opened':
-      return visit
-    case 'clicked':
-      return { ...visit, url: url ?? 'https://example.com/' }
-    case 'unsubscribed':
-      return visit
-    case 'complained':
-      return {}
   }
 }
 

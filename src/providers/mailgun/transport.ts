@@ -11,10 +11,14 @@ import {
   requiredOption,
   type TransportOptions,
 } from '../../transport-options.js'
-import type { ProviderClient } from '../../provider-client.js'
+import { inBatches, type ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
-import { buildRequest, carries, type MailgunFile, type MailgunRequest } from './request.js'
+import type { MailgunFile } from './files.js'
+import { limits } from './limits.js'
+import { beyondFields } from './message-head.js'
+import { buildMimeRequest } from './mime-request.js'
+import { buildRequest, carries, type MailgunRequest } from './request.js'
 
 export interface MailgunTransportOptions extends TransportOptions {
   /** An API key, or a sending key of the domain; default `MAILGUN_API_KEY` of the environment. */
@@ -79,19 +83,25 @@ function mailgunClient(options: ClientOptions, domain: string): ProviderClient<M
   }
   return {
     carries,
+    beyondFields,
     buildRequest,
+    mime: { buildRequest: buildMimeRequest },
+    calls: (mail) => inBatches(mail, limits.recipients),
     async verify() {
-      await checkCredentials(await connected(), domain)
+      await checkCredentials(await connected(), domain, options.key)
     },
     async send(request) {
-      const { id, message, status } = fields(await create(await connected(), domain, request))
+      const { id, message, status } = fields(
+        await create(await connected(), domain, request, options.key),
+      )
       const providerMessageId = typeof id === 'string' ? bareMessageId(id) : undefined
       if (providerMessageId === undefined) throw withoutId(text(message), wholeNumber(status))
       return {
         response: text(message) ?? 'Queued',
         providerMessageId,
-        // Its id is the Message-ID: the one that was given, or the one it made in its place.
-        messageId: `<${providerMessageId}>`,
+        // Its id is the Message-ID: the one that was given, or the one it made in its place. Of a
+        // document nobody says whether it is; that keeps its own.
+        ...(!request.document && { messageId: `<${providerMessageId}>` }),
         // One answer speaks for all; Mailgun tells of refused recipients by events.
         recipient: () => ({ status: 'accepted', providerStatus: 'queued' }),
       }
@@ -103,16 +113,19 @@ async function create(
   messages: Messages,
   domain: string,
   request: MailgunRequest,
+  key: string,
 ): Promise<unknown> {
-  const { attachments, inlines } = request
+  const { attachments, inlines, document } = request
   try {
     return await messages.create(domain, {
       ...request.fields,
       ...(attachments.length > 0 && { attachment: attachments.map(toFile) }),
       ...(inlines.length > 0 && { inline: inlines.map(toFile) }),
+      // With it the SDK posts to messages.mime.
+      ...(document && { message: toFile(document) }),
     })
   } catch (error) {
-    throw toSendError(error, true)
+    throw toSendError(error, { key, notTaken: false })
   }
 }
 
@@ -120,14 +133,14 @@ async function create(
  * A message with neither sender nor recipient, which a sending key may post, too: it may do nothing else.
  * Mailgun looks at the form after the key and the domain.
  */
-async function checkCredentials(messages: Messages, domain: string): Promise<void> {
+async function checkCredentials(messages: Messages, domain: string, key: string): Promise<void> {
   let answer: unknown
   try {
     answer = await messages.create(domain, { 'o:testmode': ['yes'] })
   } catch (error) {
     const { status, details } = fields(error)
     if (status === 400 && text(details)?.endsWith('parameter is missing')) return
-    throw toSendError(error, false)
+    throw toSendError(error, { key, notTaken: true })
   }
   const status = wholeNumber(fields(answer)['status']) ?? 200
   throw notItsApi('a message without a sender with a success', status, 'not-sent')
@@ -166,8 +179,15 @@ function noSuchPath(): SendError {
   })
 }
 
-/** An error of the SDK as ours; `sends` where a message may have gone out, whatever is answered. */
-function toSendError(error: unknown, sends: boolean): SendError {
+/** A call that was made. */
+interface MadeCall {
+  key: string
+  /** There was no message in it, so that it may be made again. */
+  notTaken: boolean
+}
+
+/** An error of the SDK as ours. */
+function toSendError(error: unknown, { key, notTaken }: MadeCall): SendError {
   const { status, type, details } = fields(error)
   const reason = messageOf(error)
   const body = text(details)
@@ -176,26 +196,41 @@ function toSendError(error: unknown, sends: boolean): SendError {
     return invalid(`mailgun.js: ${reason}`)
   }
   if (unknownPath.test(body ?? '')) return noSuchPath()
-  if (status < 300) return brokenConnection('an answer that broke off', sends)
+  const broken = (cause: string): SendError =>
+    connectionFailure('Mailgun', { code: cause, notTaken })
+  if (status < 300) return broken('an answer that broke off')
   const code = connectionCode(status, reason)
   if (code === 'ERR_FR_MAX_BODY_LENGTH_EXCEEDED') {
     return invalid('the message is over the 52 MB that Mailgun takes')
   }
-  if (code !== undefined) return brokenConnection(code, sends)
-  const detail = body === undefined || wordless.test(body) ? reason : body
+  if (code !== undefined) return broken(code)
+  const said = body === undefined || wordless.test(body) ? reason : body
+  const hint = hintFor(status, said)
   return httpFailure('Mailgun', {
     status,
-    detail: detail.startsWith('Domain not found') ? `${detail} (${regionHint})` : detail,
+    detail: hint === undefined ? said : `${said} (${hint})`,
+    category: isRefusal(status, said) ? 'rejected' : undefined,
     retryAfter: tryAgainAfter(body ?? '', Date.now()),
-    notTaken: !sends,
+    notTaken,
+    secrets: [key, btoa(`api:${key}`)],
   })
+}
+
+/** Whether the domain may not send, or not so: told with the statuses of a wrong mail and a wrong key. */
+function isRefusal(status: number, said: string): boolean {
+  return (
+    (status === 400 || status === 403) && /^(?:Domain \S+ is not allowed|Rejected:)/i.test(said)
+  )
 }
 
 const regionHint = "each region has its own baseUrl, and the EU's is https://api.eu.mailgun.net"
 
-/** As one that was never made, where there was nothing to take. */
-function brokenConnection(code: string, sends: boolean): SendError {
-  return connectionFailure('Mailgun', code, sends ? undefined : 'connect')
+/** What to look at where an answer does not say it. */
+function hintFor(status: number, said: string): string | undefined {
+  if (said.startsWith('Domain not found')) return regionHint
+  return status === 401
+    ? `the key is wrong, or of another domain or region; ${regionHint}`
+    : undefined
 }
 
 // A gateway's page, or what stands in the place of an empty body, says no more than the status.

@@ -1,4 +1,8 @@
-/** What a message may have under `mandrill`: the parameters of `messages/send`, as they are sent. */
+/**
+ * What a message may have under `mandrill`: the parameters of `messages/send`, as they are sent. With a
+ * message that has to go as a MIME document they are written as its `X-MC-…` headers; those that have
+ * none are not carried.
+ */
 export interface MandrillMailOptions {
   message?: MandrillMessageOptions
   /** Send in the background: every recipient is `queued`, and refusals come as events. */
@@ -33,7 +37,10 @@ export interface MandrillMessageOptions {
   inline_css?: boolean
   /** Count clicks on a link together, whatever its query. */
   url_strip_qs?: boolean
-  /** Whether the recipients see each other; `false` sends each a mail of its own. Default `true`. */
+  /**
+   * Whether the recipients see each other; `false` sends each a mail of its own. Default `true`, and
+   * `false` with `recipientData`.
+   */
   preserve_recipients?: boolean
   /** `false` keeps the content out of Mandrill's log. */
   view_content_link?: boolean

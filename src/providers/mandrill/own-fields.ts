@@ -19,8 +19,8 @@ const refused = new Map([
   ['template_name', 'templateId says it'],
   ['message.to', 'to, cc and bcc say it'],
   ['message.from_email', 'from says it'],
-  ['message.merge_vars', 'what is filled in is the same for all recipients of a message'],
-  ['message.recipient_metadata', 'it could replace our id, by which events find their message'],
+  ['message.merge_vars', 'recipientData says it'],
+  ['message.recipient_metadata', 'recipientData says it'],
   [`message.metadata.${ownIdKey}`, 'it is our id, by which events find their message'],
 ])
 

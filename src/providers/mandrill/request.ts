@@ -1,34 +1,41 @@
 import { mergedDeep } from '../../deep-merge.js'
+import { headersByName } from '../../mail-head.js'
 import { invalid } from '../../mail-options.js'
 import { ownIdKey } from '../../matching.js'
 import { formatMailbox, type RecipientKind } from '../../message.js'
 import type { Fields } from '../../payload.js'
-import { headersByName } from '../../mail-head.js'
+import type { BuiltRequest, OutgoingMail } from '../../provider-client.js'
 import type { Attachment } from '../../resolved-mail.js'
-import type { OutgoingMail } from '../../provider-client.js'
+import { isImageType, lostContentId, severalSenders } from './beyond-fields.js'
+import {
+  checkedMetadata,
+  checkedTags,
+  checkSize,
+  checkSubject,
+  refuseMetadataHeader,
+  refuseUnwritable,
+} from './limits.js'
 import type { MandrillAttachment } from './mail-options.js'
 import { mergeVars } from './merge-vars.js'
 import { namedAlike, readOwn } from './own-fields.js'
+import { toEach } from './recipient-data.js'
 import { toSendAt } from './send-at.js'
 
 /** A send call. */
 export interface MandrillRequest {
   /** The method of the SDK. */
-  call: 'send' | 'sendTemplate'
+  call: 'send' | 'sendTemplate' | 'sendRaw'
   /** Its body, without the key. */
   body: Fields
   /** Every address it goes to, in the order of the body. */
   addresses: string[]
 }
 
-// The limit that its documents give; what lies beyond is told nowhere, so it is not tried.
-const metadataLimit = 250
-
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
   now: Date,
-): { request: MandrillRequest; lost: string[] } {
+): BuiltRequest<MandrillRequest> {
   const { templateId, templateData, sendAt } = mail
   const lost: string[] = []
   refuseUnwritable('templateData', templateData)
@@ -37,9 +44,13 @@ export function buildRequest(
   if (templateId === undefined && own.call['template_content'] !== undefined) {
     throw invalid('mandrill.template_content cannot be given without a templateId')
   }
+  checkSubject(mail.subject)
   const to = recipientsOf(mail)
   const headers = headersOf(mail, lost)
-  const vars = mergeVars(templateData, own.message['merge_language'])
+  refuseMetadataHeader([...Object.keys(headers), ...Object.keys(own.headers)])
+  const language = own.message['merge_language']
+  const vars = mergeVars('templateData', templateData, language)
+  const metadata = { ...mail.metadata, ...own.metadata, [ownIdKey]: trackingId }
   const message = {
     ...senderOf(mail, lost),
     to,
@@ -53,8 +64,9 @@ export function buildRequest(
     ...(mail.trackClicks !== undefined && { track_clicks: mail.trackClicks }),
     ...(vars.length > 0 && { global_merge_vars: vars }),
     ...(mail.tags.length > 0 && { tags: checkedTags(mail.tags) }),
-    metadata: checkedMetadata({ ...mail.metadata, ...own.metadata, [ownIdKey]: trackingId }),
+    metadata: checkedMetadata(metadata),
     ...filesOf(mail, lost),
+    ...(mail.recipientData && toEach(mail, mail.recipientData, { metadata, vars, own })),
   }
   const call = {
     message,
@@ -73,11 +85,12 @@ export function buildRequest(
 }
 
 function senderOf(
-  { from: [sender, ...others] }: OutgoingMail,
+  { from }: OutgoingMail,
   lost: string[],
 ): { from_email: string; from_name?: string } {
+  const [sender] = from
   if (!sender) throw invalid('Mandrill needs a from address')
-  if (others.length > 0) lost.push('more than one from address')
+  lost.push(...severalSenders({ from }))
   return { from_email: sender.address, ...(sender.name !== '' && { from_name: sender.name }) }
 }
 
@@ -106,55 +119,41 @@ function filesOf(
   const images = mail.attachments.filter(isImage)
   const attachments = mail.attachments.filter((attachment) => !isImage(attachment))
   for (const { contentId } of attachments) {
-    if (contentId !== undefined) lost.push(`the cid ${contentId}, which is not an image's`)
+    if (contentId !== undefined) lost.push(lostContentId(contentId))
   }
-  return {
+  const files = {
     ...(attachments.length > 0 && {
       attachments: attachments.map((attachment) => file(attachment, attachment.filename)),
     }),
     ...(images.length > 0 && {
-      images: images.map((image) => file(image, image.contentId ?? '')),
+      images: images.map((image) => ({
+        ...file(image, image.contentId ?? ''),
+        // Mandrill asks for the word as it stands here.
+        type: image.contentType.replace(/^image/i, 'image'),
+      })),
     }),
   }
+  const contents = Object.values(files).flatMap((list) => list.map(({ content }) => content))
+  checkSize(
+    [mail.html ?? '', mail.text ?? ''].reduce(
+      (sum, part) => sum + Buffer.byteLength(part),
+      // Base64 is as many bytes as characters.
+      contents.reduce((sum, content) => sum + content.length, 0),
+    ),
+  )
+  return files
 }
 
-/** The SDK answers for it as it does for a broken connection, which leaves open what was sent. */
-function refuseUnwritable(name: string, value: Fields): void {
-  try {
-    JSON.stringify(value)
-  } catch {
-    throw invalid(`${name} cannot be written as JSON`)
-  }
-}
-
-/** Only images can be shown inside a message; Mandrill takes the name for the Content-ID. */
+/** Mandrill takes the name for the Content-ID. */
 function isImage({ contentId, contentType }: Attachment): boolean {
-  return contentId !== undefined && /^image\//i.test(contentType)
+  return contentId !== undefined && isImageType(contentType)
 }
+
+// A message to many may take a call for each of them, and all of the calls wait to be made.
+const encoded = new WeakMap<Buffer, string>()
 
 function file({ contentType, content }: Attachment, name: string): MandrillAttachment {
-  return { type: contentType, name, content: content.toString('base64') }
-}
-
-function checkedTags(tags: string[]): string[] {
-  for (const tag of tags) {
-    if (tag === '') throw invalid('Mandrill takes no empty tag')
-    if (tag.startsWith('_')) throw invalid(`Mandrill takes no tag that begins with _: ${tag}`)
-    if (tag.length > 50) throw invalid(`Mandrill takes tags of up to 50 characters: ${tag}`)
-  }
-  return tags
-}
-
-function checkedMetadata(metadata: Record<string, string>): Record<string, string> {
-  const reserved = Object.keys(metadata).find((key) => key.startsWith('_'))
-  if (reserved !== undefined) {
-    throw invalid(`Mandrill takes no metadata whose name begins with _: ${reserved}`)
-  }
-  const size = Buffer.byteLength(JSON.stringify(metadata))
-  if (size > metadataLimit) {
-    throw invalid(
-      `Mandrill takes ${metadataLimit} bytes of metadata as JSON, and with our id these are ${size}`,
-    )
-  }
-  return metadata
+  const base64 = encoded.get(content) ?? content.toString('base64')
+  encoded.set(content, base64)
+  return { type: contentType, name, content: base64 }
 }

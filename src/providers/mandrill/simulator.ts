@@ -9,6 +9,7 @@ import type {
   SimulatedMessage,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
+import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
 import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
@@ -30,7 +31,7 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
   return {
     provider: 'mandrill',
     webhookKey,
-    answer: async (request, now) => answerCall(request, now, options.apiKey),
+    answer: (request, now) => answerCall(request, now, options.apiKey),
     entry,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
@@ -40,9 +41,13 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
 
 type Answered = { answer: ApiAnswer; message?: SimulatedMessage }
 
-const callPath = /^\/api\/1\.\d\/(messages\/send|messages\/send-template|users\/ping2)(?:\.json)?$/
+const callPath = /^\/api\/1\.\d\/(messages\/send(?:-template|-raw)?|users\/ping2)(?:\.json)?$/
 
-function answerCall({ method, path, body }: ApiRequest, now: Date, apiKey: string): Answered {
+async function answerCall(
+  { method, path, body }: ApiRequest,
+  now: Date,
+  apiKey: string,
+): Promise<Answered> {
   const [, name] = callPath.exec(path) ?? []
   if (method !== 'POST' || name === undefined) {
     return { answer: { status: 404, headers: { 'content-type': 'text/html' }, body: notFoundPage } }
@@ -57,6 +62,7 @@ function answerCall({ method, path, body }: ApiRequest, now: Date, apiKey: strin
     return { answer: errorAnswer(401, -1, 'Invalid_Key', 'Invalid API key') }
   }
   if (name === 'users/ping2') return { answer: jsonAnswer(200, { PING: 'PONG!' }) }
+  if (name === 'messages/send-raw') return answerRaw(call, now)
   return answerSend(call, name === 'messages/send-template', now)
 }
 
@@ -64,22 +70,52 @@ function answerSend(call: Fields, withTemplate: boolean, now: Date): Answered {
   const mail = fields(call['message'])
   const fault =
     findMessageFault(mail) ?? findTimeFault(call, now) ?? (withTemplate && findTemplateFault(call))
-  if (fault) {
-    const message = `Validation error: ${JSON.stringify(fault)}`
-    return { answer: errorAnswer(400, -2, 'ValidationError', message) }
-  }
+  if (fault) return { answer: faultAnswer(fault) }
   const template = text(call['template_name']) ?? ''
   if (withTemplate && !isKnownTemplate(template)) {
     const message = `No such template "${template}"`
     return { answer: errorAnswer(404, 5, 'Unknown_Template', message) }
   }
-  const scheduled = (timeOf(call['send_at']) ?? now) > now
-  const items = list(mail['to']).map((recipient) => answerFor(recipient, mail, scheduled))
+  const addresses = list(mail['to']).map(({ email }) => text(email) ?? '')
+  const items = itemsFor(addresses, {
+    scheduled: (timeOf(call['send_at']) ?? now) > now,
+    withFiles: list(mail['attachments']).length > 0,
+  })
+  return answerWith(items, {
+    subject: text(mail['subject']) ?? '',
+    metadata: textsByName(mail['metadata']),
+    tags: texts(mail['tags']),
+    messageId: bare(text(fields(mail['headers'])['Message-Id'])),
+    request: mail,
+  })
+}
+
+/** What is done with a document; `to` names the recipients where it is given. */
+async function answerRaw({ key: _, ...call }: Fields, now: Date): Promise<Answered> {
+  const source = text(call['raw_message'])
+  if (source === undefined) return { answer: faultAnswer({ raw_message: 'Please enter a value' }) }
+  const document = await readDocument(source)
+  const to = texts(call['to'])
+  const addresses = to.length > 0 ? to : document.recipients
+  const fault = documentFault(document, addresses) ?? findTimeFault(call, now)
+  if (fault) return { answer: faultAnswer(fault) }
+  const items = itemsFor(addresses, {
+    scheduled: (timeOf(call['send_at']) ?? now) > now,
+    withFiles: document.hasFiles,
+  })
+  const { subject, metadata, tags, messageId } = document
+  return answerWith(items, { subject, metadata, tags, messageId, request: call })
+}
+
+function answerWith(
+  items: readonly Item[],
+  message: Omit<SimulatedMessage, 'id' | 'recipients'>,
+): Answered {
   const accepted = items.filter((item) => item.reject_reason === null)
-  return {
-    answer: jsonAnswer(200, items),
-    ...(accepted.length > 0 && { message: toMessage(mail, accepted) }),
-  }
+  const recipients = accepted.map(({ email, _id }) => ({ address: email, id: _id }))
+  const [first] = recipients
+  const answer = jsonAnswer(200, items)
+  return first ? { answer, message: { id: first.id, recipients, ...message } } : { answer }
 }
 
 const notFoundPage =
@@ -112,15 +148,39 @@ function messageFault(mail: Fields): Fault | undefined {
   if (images.some(({ type }) => !text(type)?.startsWith('image/'))) {
     return { images: 'The type of an image must start with image/' }
   }
-  const vars = list(mail['global_merge_vars'])
-  if (vars.some(({ name }) => text(name)?.startsWith('_') ?? true)) {
-    return { global_merge_vars: 'Names of merge variables may not begin with an underscore' }
-  }
   const handlebars = mail['merge_language'] === 'handlebars'
-  if (!handlebars && vars.some(({ content }) => typeof content === 'object')) {
-    return { global_merge_vars: 'The content of a merge variable must be a string' }
+  const each = list(mail['merge_vars'])
+  return (
+    varsFault('global_merge_vars', list(mail['global_merge_vars']), handlebars) ??
+    varsFault(
+      'merge_vars',
+      each.flatMap(({ vars }) => list(vars)),
+      handlebars,
+    ) ??
+    tagsFault(texts(mail['tags']))
+  )
+}
+
+function documentFault(
+  { sender, tags }: SimulatedDocument,
+  recipients: readonly string[],
+): Fault | undefined {
+  if (!isAddress(sender)) return { from_email: 'An email address must contain a single @' }
+  if (recipients.length === 0) return { to: 'Please provide at least one recipient' }
+  return tagsFault(tags)
+}
+
+function varsFault(field: string, vars: readonly Fields[], handlebars: boolean): Fault | undefined {
+  if (vars.some(({ name }) => text(name)?.startsWith('_') ?? true)) {
+    return { [field]: 'Names of merge variables may not begin with an underscore' }
   }
-  return texts(mail['tags']).some((tag) => tag.startsWith('_'))
+  return !handlebars && vars.some(({ content }) => typeof content === 'object')
+    ? { [field]: 'The content of a merge variable must be a string' }
+    : undefined
+}
+
+function tagsFault(tags: readonly string[]): Fault | undefined {
+  return tags.some((tag) => tag.startsWith('_'))
     ? { tags: 'Tags may not begin with an underscore' }
     : undefined
 }
@@ -154,24 +214,35 @@ interface Item {
   queued_reason: string | null
 }
 
-function answerFor({ email }: Fields, mail: Fields, scheduled: boolean): Item {
-  const address = text(email) ?? ''
+interface Handling {
+  scheduled: boolean
+  /** Which are looked through for viruses first. */
+  withFiles: boolean
+}
+
+function itemsFor(addresses: readonly string[], handling: Handling): Item[] {
+  return addresses.map((address) => itemFor(address, handling, addresses.length > 10))
+}
+
+function itemFor(address: string, { scheduled, withFiles }: Handling, toMany: boolean): Item {
   const item = { email: address.toLowerCase(), _id: randomBytes(16).toString('hex') }
   const accepted = { ...item, reject_reason: null }
   // Refusals of what is sent later, or in the background, come as events.
   if (scheduled) return { ...accepted, status: 'scheduled', queued_reason: null }
-  if (list(mail['to']).length > 10) {
-    return { ...accepted, status: 'queued', queued_reason: 'multiple-recipients' }
-  }
+  if (toMany) return { ...accepted, status: 'queued', queued_reason: 'multiple-recipients' }
   const refused = { ...item, queued_reason: null }
   if (!isAddress(address)) return { ...refused, status: 'invalid', reject_reason: 'invalid' }
   // A test address of Mandrill's own.
   if (address.startsWith('reject@')) {
     return { ...refused, status: 'rejected', reject_reason: 'hard-bounce' }
   }
-  return list(mail['attachments']).length > 0
+  return withFiles
     ? { ...accepted, status: 'queued', queued_reason: 'attachments' }
     : { ...accepted, status: 'sent', queued_reason: null }
+}
+
+function faultAnswer(fault: Fault): ApiAnswer {
+  return errorAnswer(400, -2, 'ValidationError', `Validation error: ${JSON.stringify(fault)}`)
 }
 
 function errorAnswer(status: number, code: number, name: string, message: string): ApiAnswer {
@@ -186,18 +257,12 @@ function jsonAnswer(status: number, body: unknown): ApiAnswer {
   }
 }
 
-function toMessage(mail: Fields, items: Item[]): SimulatedMessage {
-  const metadata = Object.entries(fields(mail['metadata']))
-  return {
-    id: items[0]?._id ?? '',
-    recipients: items.map(({ email, _id }) => ({ address: email, id: _id })),
-    subject: text(mail['subject']) ?? '',
-    metadata: Object.fromEntries(metadata.map(([key, value]) => [key, text(value) ?? ''])),
-    tags: texts(mail['tags']),
-    messageId: (text(fields(mail['headers'])['Message-Id']) ?? '').replace(/^<|>$/g, ''),
-    request: mail,
-  }
+function textsByName(values: unknown): Record<string, string> {
+  const entries = Object.entries(fields(values))
+  return Object.fromEntries(entries.map(([name, value]) => [name, text(value) ?? '']))
 }
+
+const bare = (messageId = ''): string => messageId.replace(/^<|>$/g, '')
 
 const names = {
   accepted: 'send',
@@ -217,6 +282,7 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
   const address = event.recipient.toLowerCase()
   const id = message.recipients.find((recipient) => recipient.address === address)?.id
   const soft = event.type === 'bounced' && event.bounce === 'soft'
+  const { from_email, raw_message } = fields(message.request)
   return {
     event: soft ? 'soft_bounce' : names[event.type],
     _id: id ?? message.id,
@@ -225,15 +291,23 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
       _id: id ?? message.id,
       subject: message.subject,
       email: event.recipient,
-      sender: fields(message.request)['from_email'],
+      sender: from_email ?? senderOf(text(raw_message) ?? ''),
       tags: message.tags,
       // PHP writes an empty object as an empty list.
-      metadata: event.withoutOwnId ? [] : message.metadata,
+      metadata: event.withoutOwnId ? [] : metadataFor(address, message),
       ...messageDetails(event, ts),
     },
     ...topDetails(event),
     ts,
   }
+}
+
+/** That of all, and over it what the request has for this recipient. */
+function metadataFor(address: string, { metadata, request }: SimulatedMessage): Fields {
+  const own = list(fields(request)['recipient_metadata']).filter(
+    ({ rcpt }) => text(rcpt)?.toLowerCase() === address,
+  )
+  return Object.assign({ ...metadata }, ...own.map(({ values }) => textsByName(values)))
 }
 
 function messageDetails({ type, bounce = 'hard' }: SimulatedEvent, ts: number): Fields {

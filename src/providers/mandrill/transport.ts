@@ -1,6 +1,12 @@
 import { isNativeError } from 'node:util/types'
 import { SendError, type SendErrorCategory } from '../../errors.js'
-import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
+import {
+  connectionCause,
+  connectionFailure,
+  httpFailure,
+  plainWords,
+  waitBefore,
+} from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
 import type { SendStatus } from '../../message.js'
 import { type Fields, fields, text, texts } from '../../payload.js'
@@ -15,6 +21,9 @@ import {
 import type { ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
+import { beyondFields } from './beyond-fields.js'
+import { buildRawRequest, lacks } from './raw-request.js'
+import { callsOf } from './recipient-data.js'
 import { buildRequest, type MandrillRequest } from './request.js'
 
 export interface MandrillTransportOptions extends TransportOptions {
@@ -45,7 +54,7 @@ interface Client {
   basePath: string
   /** Merged into every call. The SDK's setter for the timeout changes all clients of the process. */
   requestConfig: Record<string, unknown>
-  messages: Record<'send' | 'sendTemplate', Call>
+  messages: Record<MandrillRequest['call'], Call>
   users: { ping2: Call }
 }
 
@@ -65,6 +74,7 @@ const carries: ReadonlySet<string> = new Set([
   'sendAt',
   'trackOpens',
   'trackClicks',
+  'recipientData',
   'mandrill',
 ])
 
@@ -83,12 +93,18 @@ function mandrillClient(
   }
   return {
     carries,
+    beyondFields,
     buildRequest: (mail, trackingId, now) => buildRequest(mail, trackingId, new Date(now)),
+    mime: {
+      lacks,
+      buildRequest: (mail, trackingId, now) => buildRawRequest(mail, trackingId, new Date(now)),
+    },
+    calls: callsOf,
     async send({ call, body, addresses }) {
       const { messages } = await connect()
       // The SDK writes the key into the object that it is given, and never rejects.
       const answer = await messages[call]({ ...body })
-      if (!Array.isArray(answer)) throw toSendError(answer)
+      if (!Array.isArray(answer)) throw toSendError(answer, { apiKey, notTaken: false })
       const items = answer.map(fields)
       const words = new Set(items.map((item) => text(item['status']) ?? 'unknown'))
       return {
@@ -99,24 +115,10 @@ function mandrillClient(
     async verify() {
       const { users } = await connect()
       const answer = await users.ping2({})
-      if (fields(answer)['PING'] !== 'PONG!') throw nothingSent(toSendError(answer))
+      if (fields(answer)['PING'] !== 'PONG!') throw toSendError(answer, { apiKey, notTaken: true })
     },
   }
 }
-
-/** The failure of a call that sends nothing: nothing can have been taken, so it may be tried again. */
-function nothingSent(error: SendError): SendError {
-  const { message, category, retryable, outcome, statusCode, retryAfter } = error
-  return new SendError(message.replace(ofTheMessage, ''), {
-    category,
-    retryable: retryable || outcome === 'unknown',
-    outcome: 'not-sent',
-    ...(statusCode !== undefined && { statusCode }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  })
-}
-
-const ofTheMessage = /: (?:it may have taken the message|the message was not sent)$/
 
 /** Finds the answer for an address: items come in any order, and letter case may differ. */
 function byAddress(
@@ -184,31 +186,46 @@ function categoryOf(name: string | undefined): SendErrorCategory | undefined {
   return categories.get(name) ?? (/^(?:Unknown|Invalid)_/.test(name) ? 'validation' : undefined)
 }
 
+/** A call that was made. */
+interface MadeCall {
+  apiKey: string
+  /** There was no message in it, so that it may be made again. */
+  notTaken: boolean
+}
+
 /**
  * What the SDK resolved with in place of the answer: an error of axios, which has the API key in it
  * and is not passed on, an error body, or a page.
  */
-function toSendError(answer: unknown): SendError {
-  if (!isNativeError(answer)) return refusal(200, answer)
-  const { response } = fields(answer)
-  const { status, data, headers } = fields(response)
+function toSendError(answer: unknown, call: MadeCall): SendError {
+  if (!isNativeError(answer)) return refusal({ status: 200, data: answer }, call)
+  const response = fields(fields(answer)['response'])
+  const { status } = response
   // Without a status no answer came; with one of success it broke off.
   if (typeof status !== 'number' || status < 300) {
     const { code = 'an error', syscall } = connectionCause(answer)
-    return connectionFailure('Mandrill', code, syscall)
+    return connectionFailure('Mandrill', { code, syscall, notTaken: call.notTaken })
   }
-  return refusal(status, data, fields(headers))
+  return refusal({ ...response, status }, call)
 }
 
-function refusal(status: number, answer: unknown, headers: Fields = {}): SendError {
-  const { name, message } = fields(answer)
-  const said = texts([name, message])
+function refusal(
+  response: { status: number; statusText?: unknown; data?: unknown; headers?: unknown },
+  { apiKey, notTaken }: MadeCall,
+): SendError {
+  const { status, statusText, data } = response
+  const { name, message } = fields(data)
+  const headers = fields(response.headers)
+  const words =
+    texts([name, message]).join(': ') || plainWords(text(headers['content-type']), text(data) ?? '')
+  const phrase = text(statusText)
   return httpFailure('Mandrill', {
     status,
-    detail: said.length > 0 ? said.join(': ') : 'not in the words of its API',
+    detail: words || `${phrase ? `${phrase}, ` : ''}not in the words of its API`,
     category: categoryOf(text(name)),
     // For years it came with status 500, as everything did.
-    notTaken: name === 'ServiceUnavailable',
+    notTaken: notTaken || name === 'ServiceUnavailable',
     retryAfter: waitBefore((header) => text(headers[header]) ?? null, Date.now()),
+    secrets: [apiKey],
   })
 }

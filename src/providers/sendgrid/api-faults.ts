@@ -1,96 +1,21 @@
-import { type Fields, fields, text, texts } from '../../payload.js'
-import { badRequest, errorsPage, type Fault, isText, list } from './fault.js'
-import { fillingFault, parametersFault } from './parameter-faults.js'
+import { type Fields, fields } from '../../payload.js'
+import { badRequest, type Fault, isText, list } from './fault.js'
+import { customArgsFault, headersFault, isMailbox, mailboxesFault } from './field-faults.js'
+import { parametersFault } from './parameter-faults.js'
+import { personalizationsFault } from './personalization-faults.js'
 
 const isBase64 = (value: unknown): boolean =>
   typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z\d+/]+={0,2}$/.test(value)
-const isMailbox = ({ email }: Fields): boolean => /^[!-~]+@[!-~]+$/.test(text(email) ?? '')
-
-function isMailboxes(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && list(value).every(isMailbox)
-}
 
 /** The first thing in the body of `POST /v3/mail/send` that the real API would refuse. */
 export function findFault(mail: Fields, now: Date): Fault | undefined {
   return (
-    recipientsFault(mail) ??
+    personalizationsFault(mail, now) ??
     headFault(mail) ??
     contentFault(mail) ??
     detailFault(mail) ??
     parametersFault(mail, now)
   )
-}
-
-function recipientsFault(mail: Fields): Fault | undefined {
-  const personalizations = list(mail['personalizations'])
-  if (personalizations.length === 0) {
-    return {
-      message: 'The personalizations field is required and must have at least one personalization.',
-      field: 'personalizations',
-    }
-  }
-  const recipients = personalizations.flatMap(({ to, cc, bcc }) => [to, cc, bcc].flatMap(list))
-  if (recipients.length > 1000) {
-    return {
-      message: 'There is a limit of 1000 recipients per request.',
-      field: 'personalizations',
-    }
-  }
-  for (const [index, personalization] of personalizations.entries()) {
-    const field = `personalizations.${index}`
-    const fault =
-      personalizationFault(personalization, field) ??
-      fillingFault(personalization, mail['template_id'], field)
-    if (fault) return fault
-  }
-  return undefined
-}
-
-function personalizationFault(personalization: Fields, field: string): Fault | undefined {
-  if (!isMailboxes(personalization['to'])) {
-    return {
-      message:
-        'The to array is required for all personalization objects, and must have at least one email object with a valid email address.',
-      field: `${field}.to`,
-      help: `${errorsPage}#message.personalizations.to`,
-    }
-  }
-  for (const kind of ['cc', 'bcc']) {
-    if (personalization[kind] !== undefined && !isMailboxes(personalization[kind])) {
-      return {
-        message: `The ${kind} array, when used, must at least have an email parameter with a valid email address.`,
-        field: `${field}.${kind}`,
-      }
-    }
-  }
-  return duplicateFault(personalization, field) ?? customArgsFault(personalization['custom_args'])
-}
-
-function duplicateFault(personalization: Fields, field: string): Fault | undefined {
-  const seen = new Set<string>()
-  for (const kind of ['to', 'cc', 'bcc']) {
-    for (const { email } of list(personalization[kind])) {
-      const address = String(email)
-      if (seen.has(address.toLowerCase())) {
-        return {
-          message: `Each email address in the personalization block should be unique between to, cc, and bcc. We found the first duplicate instance of [${address}] in the ${field}.${kind} field.`,
-          field,
-          help: `${errorsPage}#message.recipient-errors`,
-        }
-      }
-      seen.add(address.toLowerCase())
-    }
-  }
-  return undefined
-}
-
-function customArgsFault(args: unknown): Fault | undefined {
-  if (args === undefined) return undefined
-  const values = Object.values(fields(args))
-  if (values.length === 0 || values.some((value) => typeof value !== 'string')) return badRequest
-  return Buffer.byteLength(JSON.stringify(args)) > 10_000
-    ? { message: 'The custom_args are over 10000 bytes.', field: 'custom_args' }
-    : undefined
 }
 
 function headFault(mail: Fields): Fault | undefined {
@@ -103,12 +28,24 @@ function headFault(mail: Fields): Fault | undefined {
   if (mail['reply_to'] !== undefined && mail['reply_to_list'] !== undefined) {
     return { message: 'Only one of reply_to and reply_to_list can be used.', field: 'reply_to' }
   }
-  if (mail['reply_to_list'] !== undefined && !isMailboxes(mail['reply_to_list'])) {
-    return { message: 'The reply_to_list must hold valid addresses.', field: 'reply_to_list' }
+  if (!hasSubject(mail)) return { message: 'The subject is required.', field: 'subject' }
+  const replyFault = {
+    message: 'The reply_to_list must hold up to 1000 valid addresses, each once.',
+    field: 'reply_to_list',
   }
-  return isText(mail['subject']) || lacksOfTemplate(mail, 'subject')
-    ? customArgsFault(mail['custom_args'])
-    : { message: 'The subject is required.', field: 'subject' }
+  const replies = list(mail['reply_to_list']).map(({ email }) => String(email).toLowerCase())
+  if (new Set(replies).size < replies.length || replies.length > 1000) return replyFault
+  return mailboxesFault(mail['reply_to_list'], replyFault) ?? customArgsFault(mail['custom_args'])
+}
+
+/** One of its own, or one of its template, or one for each personalization. */
+function hasSubject(mail: Fields): boolean {
+  return (
+    isText(mail['subject']) ||
+    lacksOfTemplate(mail, 'subject') ||
+    (mail['subject'] === undefined &&
+      list(mail['personalizations']).every(({ subject }) => isText(subject)))
+  )
 }
 
 /** What a template has instead may be left out, and not be empty. */
@@ -142,7 +79,7 @@ function contentFault(mail: Fields): Fault | undefined {
       }
     }
   }
-  const types = content.map(({ type }) => String(type))
+  const types = content.map(({ type }) => String(type).toLowerCase())
   const ranks = types.map((type) => {
     const rank = contentOrder.indexOf(type)
     return rank < 0 ? contentOrder.length : rank
@@ -158,21 +95,21 @@ function contentFault(mail: Fields): Fault | undefined {
       }
 }
 
-const reservedHeaders =
-  /^(?:x-sg-id|x-sg-eid|received|dkim-signature|content-type|content-transfer-encoding|to|from|subject|reply-to|cc|bcc)$/i
-
 function detailFault(mail: Fields): Fault | undefined {
-  for (const [index, attachment] of list(mail['attachments']).entries()) {
+  const { attachments = [], categories = [] } = mail
+  if (!Array.isArray(attachments) || !isListOfTexts(categories)) return badRequest
+  for (const [index, attachment] of list(attachments).entries()) {
     const fault = attachmentFault(attachment, `attachments.${index}`)
     if (fault) return fault
   }
-  for (const [name, value] of Object.entries(fields(mail['headers']))) {
-    if (typeof value !== 'string') return badRequest
-    if (reservedHeaders.test(name) || !/^[!-~]+$/.test(name)) {
-      return { message: `The header ${name} cannot be used.`, field: 'headers' }
-    }
-  }
-  const categories = texts(mail['categories'])
+  return headersFault(mail['headers'], 'headers') ?? categoriesFault(categories)
+}
+
+function isListOfTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+}
+
+function categoriesFault(categories: readonly string[]): Fault | undefined {
   if (categories.length > 10 || new Set(categories).size < categories.length) {
     return { message: 'There is a limit of 10 unique categories.', field: 'categories' }
   }
@@ -189,8 +126,11 @@ function attachmentFault(attachment: Fields, field: string): Fault | undefined {
       field: `${field}.content`,
     }
   }
-  if (!isText(filename)) {
-    return { message: 'The attachment filename is required.', field: `${field}.filename` }
+  if (!isText(filename) || /[\r\n]/.test(String(filename))) {
+    return {
+      message: 'The attachment filename is required, without line breaks.',
+      field: `${field}.filename`,
+    }
   }
   if (type !== undefined && (!isText(type) || /[;\r\n]/.test(String(type)))) {
     return { message: 'The attachment type is not valid.', field: `${field}.type` }
@@ -201,7 +141,8 @@ function attachmentFault(attachment: Fields, field: string): Fault | undefined {
       field: `${field}.disposition`,
     }
   }
-  return /[\r\n]/.test(text(contentId) ?? '')
+  if (contentId !== undefined && typeof contentId !== 'string') return badRequest
+  return /[\r\n]/.test(contentId ?? '')
     ? { message: 'The content_id cannot have line breaks.', field: `${field}.content_id` }
     : undefined
 }

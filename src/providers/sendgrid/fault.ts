@@ -1,4 +1,4 @@
-import { type Fields, fields } from '../../payload.js'
+import { type Fields, fields, isFields } from '../../payload.js'
 
 /** Why the real API refuses a message: in its words where they are known, or else in like ones. */
 export interface Fault {
@@ -19,3 +19,6 @@ export function list(value: unknown): Fields[] {
 }
 
 export const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+
+export const isTexts = (value: unknown): boolean =>
+  isFields(value) && Object.values(value).every((entry) => typeof entry === 'string')

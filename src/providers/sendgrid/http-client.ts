@@ -1,5 +1,12 @@
-import { SendError } from '../../errors.js'
-import { connectionCause, connectionFailure, httpFailure, waitBefore } from '../../http-failure.js'
+import { SendError, type SendErrorCategory } from '../../errors.js'
+import { type HttpAnswer, httpCaller } from '../../http-caller.js'
+import {
+  connectionCause,
+  connectionFailure,
+  httpFailure,
+  plainWords,
+  waitBefore,
+} from '../../http-failure.js'
 import { fields, text, texts } from '../../payload.js'
 import { version } from '../../version.js'
 
@@ -13,7 +20,7 @@ export interface SendgridHttpClient {
 export interface SendgridResponse {
   statusCode: number
   body: string
-  headers: Record<string, string>
+  headers: Readonly<Record<string, string>>
 }
 
 /**
@@ -26,100 +33,109 @@ export function createHttpClient(
   baseUrl: string,
   timeout: number,
 ): SendgridHttpClient {
-  /** Rejects with what fetch does, and gives every answer, of whatever status. */
-  async function call(
-    url: string,
-    { headers, ...content }: { headers?: Record<string, string>; method?: 'POST'; body?: string },
-  ): Promise<{ response: Response; answer: string }> {
-    const response = await fetch(baseUrl + url, {
-      ...content,
-      headers: {
-        ...headers,
-        authorization: `Bearer ${apiKey}`,
-        accept: 'application/json',
-        'user-agent': `mailtrail/${version}`,
-      },
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeout),
-    })
-    return { response, answer: await response.text() }
+  const call = httpCaller(timeout)
+  const headers = {
+    authorization: `Bearer ${apiKey}`,
+    accept: 'application/json',
+    'user-agent': `mailtrail/${version}`,
   }
-
   return {
     async request({ url, body }) {
-      const { response, answer } = await call(url, {
+      const answer = await call({
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        url: baseUrl + url,
+        headers: { ...headers, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       }).catch((error: unknown) => {
         throw toConnectionFailure(error)
       })
-      if (!response.ok) throw toHttpFailure(response, answer)
-      if (!isAcceptance(response, answer)) throw notTheApi(response.status, 'unknown')
-      const headers = Object.fromEntries(response.headers)
-      return [{ statusCode: response.status, body: answer, headers }, answer]
+      if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey })
+      if (!isAcceptance(answer)) throw notTheApi(answer.status, 'unknown')
+      return [
+        { statusCode: answer.status, body: answer.body, headers: answer.headers },
+        answer.body,
+      ]
     },
     async scopes() {
-      const { response, answer } = await call('/v3/scopes', {}).catch((error: unknown) => {
-        throw toCheckFailure(error)
-      })
-      if (!response.ok) throw toHttpFailure(response, answer, { notTaken: true })
-      const { scopes } = fields(parsed(answer))
-      if (!Array.isArray(scopes)) throw notTheApi(response.status, 'not-sent')
+      const answer = await call({ method: 'GET', url: `${baseUrl}/v3/scopes`, headers }).catch(
+        (error: unknown) => {
+          throw toConnectionFailure(error, { notTaken: true })
+        },
+      )
+      if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey, notTaken: true })
+      const { scopes } = fields(parsed(answer.body))
+      if (!Array.isArray(scopes)) throw notTheApi(answer.status, 'not-sent')
       return texts(scopes)
     },
   }
 }
 
-function toConnectionFailure(error: unknown): SendError {
-  const { code, syscall } = causeOf(error)
-  return connectionFailure('SendGrid', code, syscall)
+const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status < 300
+
+/** A call that was made. */
+interface Call {
+  apiKey: string
+  /** There was no message in it, so that it may be made again. */
+  notTaken?: boolean
 }
 
-/** Of a call that had no message in it: whatever became of that, it may be made again. */
-function toCheckFailure(error: unknown): SendError {
-  const { code, syscall } = causeOf(error)
-  const { category } = connectionFailure('SendGrid', code, syscall)
-  const met =
-    category === 'timeout'
-      ? 'SendGrid did not answer in time'
-      : `the connection to SendGrid failed with ${code}`
-  return new SendError(`${met}: the API key could not be checked`, {
-    category,
-    retryable: true,
-    outcome: 'not-sent',
-  })
-}
-
-/** fetch says `fetch failed`, and its cause says why. */
-function causeOf(error: unknown): { code: string; syscall?: string } {
-  const { name, cause } = fields(error)
-  return { code: text(name) ?? 'an error', ...connectionCause(cause) }
+function toConnectionFailure(error: unknown, { notTaken = false }: Partial<Call> = {}): SendError {
+  const { code = 'an error', syscall } = connectionCause(error)
+  return connectionFailure('SendGrid', { code, syscall, notTaken })
 }
 
 function toHttpFailure(
-  response: Response,
-  answer: string,
-  { notTaken = false }: { notTaken?: boolean } = {},
+  { status, statusText, headers, body }: HttpAnswer,
+  { apiKey, notTaken = false }: Call,
 ): SendError {
-  const detail = errorTexts(answer).join('; ') || response.statusText
+  const errors = errorsOf(body)
+  const words = errors.map(inWords).join('; ')
+  const said = words || plainWords(headers['content-type'], body) || statusText
+  const hint = hintFor(status, said)
   return httpFailure('SendGrid', {
-    status: response.status,
-    detail,
-    retryAfter: waitBefore((name) => response.headers.get(name), Date.now()),
-    // Told with the status of a bad key.
-    category: /maximum credits exceeded/i.test(detail) ? 'rate-limit' : undefined,
+    status,
+    detail: hint === undefined ? said : `${said} (${hint})`,
+    retryAfter: waitBefore((name) => headers[name] ?? null, Date.now()),
+    category: categoryOf(status, errors),
     notTaken,
+    secrets: [apiKey],
   })
+}
+
+interface ApiError {
+  message: string
+  field: string | undefined
+}
+
+const noCredits = /maximum credits exceeded/i
+
+/** Where its words say more than the status. */
+function categoryOf(status: number, errors: readonly ApiError[]): SendErrorCategory | undefined {
+  // Told with the status of a bad key.
+  if (errors.some(({ message }) => noCredits.test(message))) return 'rate-limit'
+  // What the key may not do is told of no field; this is the sender, who was not verified.
+  if (status === 403 && errors.some(({ field }) => field !== undefined)) return 'rejected'
+  return undefined
+}
+
+/** What to do about a refusal that does not say it. */
+function hintFor(status: number, said: string): string | undefined {
+  if (status === 401 && /\bregion/i.test(said)) {
+    return "each region has its own keys and its own baseUrl, and the EU's is https://api.eu.sendgrid.com"
+  }
+  if (status === 403 && /^access forbidden/i.test(said)) {
+    return 'in SendGrid, under Settings, API Keys, tick Mail Send for the key'
+  }
+  return undefined
 }
 
 /**
  * The API takes a message with a 202, and with a 200 in sandbox mode, both without a word. Anything
  * else comes from something else that listens there.
  */
-function isAcceptance({ status, headers }: Response, answer: string): boolean {
-  if (headers.has('x-message-id')) return true
-  return (status === 202 || status === 200) && answer.trim() === ''
+function isAcceptance({ status, headers, body }: HttpAnswer): boolean {
+  if (headers['x-message-id'] !== undefined) return true
+  return (status === 202 || status === 200) && body.trim() === ''
 }
 
 function notTheApi(statusCode: number, outcome: SendError['outcome']): SendError {
@@ -131,15 +147,18 @@ function notTheApi(statusCode: number, outcome: SendError['outcome']): SendError
   })
 }
 
-/** The messages of an error body, which may be JSON, a page or nothing. */
-function errorTexts(answer: string): string[] {
+/** The errors of an error body, which may be JSON, a page or nothing. */
+function errorsOf(answer: string): ApiError[] {
   const { errors } = fields(parsed(answer))
-  return (Array.isArray(errors) ? errors : []).map(fields).flatMap(({ message, field }) => {
-    const said = text(message)
-    if (said === undefined) return []
-    const where = text(field)
-    return where === undefined || where === 'null' ? [said] : [`${said} (${where})`]
+  return (Array.isArray(errors) ? errors : []).map(fields).flatMap((error) => {
+    const message = text(error['message'])
+    const field = text(error['field'])
+    return message === undefined ? [] : [{ message, field: field === 'null' ? undefined : field }]
   })
+}
+
+function inWords({ message, field }: ApiError): string {
+  return field === undefined ? message : `${message} (${field})`
 }
 
 function parsed(answer: string): unknown {

@@ -124,11 +124,11 @@ const rules: Readonly<Record<keyof SendgridMailOptions, Rule>> = {
 // Merged, they would take away recipients, content or our id; each has a field that says the same.
 const saidElsewhere = new Map([
   ['attachments', 'attachments'],
-  ['content', 'text and html'],
+  ['content', 'text, html, amp, watchHtml, alternatives and icalEvent'],
   ['custom_args', 'metadata'],
   ['from', 'from'],
   ['headers', 'headers'],
-  ['personalizations', 'to, cc, bcc, metadata and templateData'],
+  ['personalizations', 'to, cc, bcc, metadata, templateData and recipientData'],
   ['reply_to', 'replyTo'],
   ['reply_to_list', 'replyTo'],
   ['subject', 'subject'],
@@ -222,21 +222,28 @@ export interface Filling {
   substitutions?: Record<string, string>
 }
 
-/** @throws SendError for what a template of the old kind cannot take, which is all but plain values */
-export function fillingOf(templateData: Fields, templateId: string | undefined): Filling {
-  const data = asJson('templateData', templateData)
+/**
+ * @param option the name of the option that it stands in
+ * @throws SendError for what a template of the old kind cannot take, which is all but plain values
+ */
+export function fillingOf(
+  option: string,
+  templateData: Fields,
+  templateId: string | undefined,
+): Filling {
+  const data = asJson(option, templateData)
   if (Object.keys(data).length === 0) return {}
   return templateId?.startsWith('d-')
     ? { dynamic_template_data: data }
-    : { substitutions: substitutions(data) }
+    : { substitutions: substitutions(option, data) }
 }
 
-function substitutions(data: Fields): Record<string, string> {
+function substitutions(option: string, data: Fields): Record<string, string> {
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => {
       if (!['string', 'number', 'boolean'].includes(typeof value)) {
         throw invalid(
-          `templateData.${name} must be a text, a number, true or false: only a dynamic template, whose id begins with d-, takes more`,
+          `${option}.${name} must be a text, a number, true or false: only a dynamic template, whose id begins with d-, takes more`,
         )
       }
       return [tagOf(name), String(value)]

@@ -1,36 +1,5 @@
 import { type Fields, fields, isFields } from '../../payload.js'
-import { badRequest, errorsPage, type Fault, isText } from './fault.js'
-
-const isDynamic = (templateId: unknown): boolean => String(templateId).startsWith('d-')
-const isTexts = (value: unknown): boolean =>
-  isFields(value) && Object.values(value).every((entry) => typeof entry === 'string')
-
-/** What is wrong with the data that a personalization fills a template with. */
-export function fillingFault(
-  { substitutions, dynamic_template_data: data }: Fields,
-  templateId: unknown,
-  field: string,
-): Fault | undefined {
-  const help = `${errorsPage}#message.personalizations.substitutions`
-  if (substitutions !== undefined) {
-    const named = { field: `${field}.substitutions`, help }
-    if (isDynamic(templateId)) {
-      return { message: 'Substitutions may not be used with dynamic templating', ...named }
-    }
-    if (!isTexts(substitutions)) return badRequest
-    if (Buffer.byteLength(JSON.stringify(substitutions)) > 10_000) {
-      return { message: 'The substitutions are over 10000 bytes.', ...named }
-    }
-  }
-  if (data === undefined) return undefined
-  if (!isFields(data)) return badRequest
-  return isDynamic(templateId)
-    ? undefined
-    : {
-        message: 'dynamic_template_data may only be used with a dynamic template.',
-        field: `${field}.dynamic_template_data`,
-      }
-}
+import { badRequest, errorsPage, type Fault, isText, isTexts } from './fault.js'
 
 const known = new Set([
   'asm',
@@ -84,7 +53,7 @@ function templateFault(templateId: unknown): Fault | undefined {
 
 const mostAhead = 72 * 60 * 60
 
-function timeFault(sendAt: unknown, now: Date): Fault | undefined {
+export function timeFault(sendAt: unknown, now: Date): Fault | undefined {
   if (sendAt === undefined) return undefined
   if (typeof sendAt !== 'number' || !Number.isInteger(sendAt)) return badRequest
   return sendAt - now.getTime() / 1000 > mostAhead

@@ -123,24 +123,41 @@ function jsonAnswer(status: number, body: unknown): ApiAnswer {
   }
 }
 
+const kinds = ['to', 'cc', 'bcc']
+
 function toMessage(mail: Fields, id: string): SimulatedMessage {
   const personalizations = list(mail['personalizations'])
   const recipients = personalizations.flatMap((personalization) =>
-    ['to', 'cc', 'bcc'].flatMap((kind) =>
+    kinds.flatMap((kind) =>
       list(personalization[kind]).map(({ email }) => ({ address: text(email) ?? '', id })),
     ),
   )
-  const args = { ...fields(mail['custom_args']), ...fields(personalizations[0]?.['custom_args']) }
   const messageId = text(fields(mail['headers'])['Message-ID'])
   return {
     id,
     recipients,
     subject: text(mail['subject']) ?? '',
-    metadata: Object.fromEntries(Object.entries(args).map(([key, value]) => [key, String(value)])),
+    metadata: argsOf(mail, personalizations[0]),
     tags: texts(mail['categories']),
     messageId: messageId?.replace(/^<|>$/g, '') ?? `${id}@geopod-ismtpd-8`,
     request: mail,
   }
+}
+
+/** What comes back with the events of a personalization: its own arguments over those of the message. */
+function argsOf(mail: Fields, personalization: Fields = {}): Record<string, string> {
+  const args = { ...fields(mail['custom_args']), ...fields(personalization['custom_args']) }
+  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, String(value)]))
+}
+
+/** Those of the recipient's own personalization. */
+function argsFor({ request, metadata }: SimulatedMessage, recipient: string): Fields {
+  const mail = fields(request)
+  const own = list(mail['personalizations']).find((personalization) =>
+    kinds.flatMap((kind) => list(personalization[kind])).some(({ email }) => email === recipient),
+  )
+  // Somebody whom it did not go to at first, as where a mailing list passed it on.
+  return own ? argsOf(mail, own) : metadata
 }
 
 const names = {
@@ -165,7 +182,7 @@ function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fie
     .toUpperCase()
   const unsorted: Fields = {
     // First, for SendGrid's own value wins over a custom argument of the same name.
-    ...(!later && !event.withoutOwnId && message.metadata),
+    ...(!later && !event.withoutOwnId && argsFor(message, event.recipient)),
     email: event.recipient,
     event: names[event.type],
     sg_event_id: randomBytes(16).toString('base64url'),

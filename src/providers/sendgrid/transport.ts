@@ -12,7 +12,7 @@ import type { ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { createHttpClient, type SendgridHttpClient, type SendgridResponse } from './http-client.js'
-import { buildRequest, type SendgridRequest } from './request.js'
+import { buildRequest, callsOf, carries, type SendgridRequest } from './request.js'
 
 export interface SendgridTransportOptions extends TransportOptions {
   /** An API key with the scope `mail.send`; default `SENDGRID_API_KEY` of the environment. */
@@ -63,20 +63,12 @@ const loadSdk = sdkLoader(
     typeof Reflect.get(sdk, 'MailService') === 'function',
 )
 
-const carries = new Set([
-  'templateId',
-  'templateData',
-  'sendAt',
-  'trackOpens',
-  'trackClicks',
-  'sendgrid',
-])
-
 function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridRequest> {
   let service: Promise<MailService> | undefined
   return {
     carries,
     buildRequest,
+    calls: callsOf,
     async send(request) {
       service ??= createService(http)
       const mailService = await service

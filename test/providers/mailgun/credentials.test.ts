@@ -96,8 +96,8 @@ describe('checking the credentials', () => {
   })
 
   test.each([
-    [400, 'Domain mg.example.com is not allowed to send: inactive', 'validation', false],
-    [403, 'Rejected: IP can not be used to send the message', 'auth', false],
+    [400, 'Domain mg.example.com is not allowed to send: inactive', 'rejected', false],
+    [403, 'Rejected: IP can not be used to send the message', 'rejected', false],
     [404, 'from parameter is missing', 'configuration', false],
     [429, 'request limit exceeded', 'rate-limit', true],
     [500, 'Internal Server Error', 'server', true],

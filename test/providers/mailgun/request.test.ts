@@ -186,6 +186,55 @@ describe('headers', () => {
   })
 })
 
+test.each<[string, Partial<OutgoingMail>]>([
+  ['from', { from: [{ name: 'Zoë, of Acme', address: 'billing@mg.example.com' }] }],
+  ['to', { to: [{ name: 'Zoë "Z"', address: 'zoe@shop.test' }] }],
+  ['cc', { cc: [{ name: 'Zoë (Acme)', address: 'zoe@shop.test' }] }],
+  ['replyTo', { replyTo: [{ name: 'Acme) Zoë', address: 'zoe@shop.test' }] }],
+])('a name in %s that Mailgun would quote again is told as lost', (_, changes) => {
+  expect(built(changes).lost).toEqual([
+    'a name with a comma, quotes or parentheses beside other than ASCII',
+  ])
+})
+
+test('AMP goes beside text and HTML, with the names of inline parts in its links', () => {
+  const { amp, html } = {
+    amp: '<html ⚡4email><img src="cid:logo@shop.com"></html>',
+    html: '<img src="cid:logo@shop.com">',
+  }
+  const attachments = [part({ contentId: 'logo@shop.com' })]
+  expect(fieldsOf({ amp, html, attachments })).toMatchObject({
+    text: ['Hello'],
+    'amp-html': ['<html ⚡4email><img src="cid:logo.png"></html>'],
+    html: ['<img src="cid:logo.png">'],
+  })
+})
+
+describe('the size of a mail', () => {
+  // Of 25 MB, less a line of base64 and the text of it.
+  const most = Math.floor((25 * 1024 * 1024 - 'Hello'.length) / 78) * 57
+  const sized = (size: number) => () =>
+    built({ attachments: [part({ content: Buffer.alloc(size) })] })
+
+  test('may be 25 MB', () => expect(sized(most)).not.toThrow())
+
+  test('may not be a line more', () => {
+    expect(sized(most + 1)).toThrow(
+      'Mailgun takes messages of 26214400 bytes, and this one with its files in base64 is 26214401',
+    )
+  })
+
+  test.each<[string, Partial<OutgoingMail>]>([
+    ['text', { text: 'ü'.repeat(13 * 1024 * 1024) }],
+    ['html', { html: 'x'.repeat(25 * 1024 * 1024) }],
+    ['amp', { amp: 'x'.repeat(25 * 1024 * 1024) }],
+    ['inline parts', { attachments: [part({ contentId: 'a', content: Buffer.alloc(most + 1) })] }],
+    ['an own field', { own: { html: 'x'.repeat(25 * 1024 * 1024) } }],
+  ])('is also that of %s', (_, changes) => {
+    expect(() => built(changes)).toThrow('Mailgun takes messages of 26214400 bytes')
+  })
+})
+
 describe('refused is', () => {
   const many = (count: number, of = 'to') =>
     Array.from({ length: count }, (_, index) => ({ name: '', address: `${of}${index}@shop.test` }))
@@ -205,6 +254,21 @@ describe('refused is', () => {
       'takes 1000 recipients at once, and these are 1001',
     ],
     ['a mail with too many tags', { tags: Array(11).fill('t') }, 'takes 10 tags, and these are 11'],
+    [
+      'a header that no mail can have',
+      { headers: [{ name: 'X Shop', value: 'eu' }] },
+      'takes names of headers in ASCII, and not X Shop',
+    ],
+    [
+      'a header that would take the place of our id',
+      { headers: [{ name: 'x-mailgun-variables', value: '{}' }] },
+      'the header x-mailgun-variables cannot be used with Mailgun: use metadata in its place',
+    ],
+    [
+      'a header that would make a message for each recipient',
+      { headers: [{ name: 'X-Mailgun-Recipient-Variables', value: '{}' }] },
+      'use recipientData in its place',
+    ],
     ['an empty tag', { tags: ['t', ''] }, 'tags of 1 to 128 ASCII characters: ""'],
     ['a tag that is too long', { tags: ['t'.repeat(129)] }, 'tags of 1 to 128'],
     ['a tag that is not ASCII', { tags: ['größe'] }, '"größe"'],
@@ -223,6 +287,7 @@ describe('refused is', () => {
   test.each<[string, Partial<OutgoingMail>]>([
     ['a thousand recipients', { to: many(500), bcc: many(500, 'bcc') }],
     ['ten tags', { tags: Array(10).fill('t') }],
+    ['another header of Mailgun', { headers: [{ name: 'X-Mailgun-Track', value: 'no' }] }],
     ['a tag of 128 characters', { tags: ['~'.repeat(128)] }],
     ['a sender in a domain with other letters', { from: [{ name: '', address: 'a@müller.test' }] }],
   ])('nothing of %s', (_, changes) => expect(() => built(changes)).not.toThrow())

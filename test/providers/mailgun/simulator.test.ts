@@ -8,7 +8,7 @@ const domain = 'mg.example.com'
 const simulator = mailgunSimulator({ apiKey, domain })
 const now = new Date('2025-10-09T08:53:20.500Z')
 
-type Field = [name: string, value: string]
+type Field = [name: string, value: string | File]
 
 const simple: Field[] = [
   ['from', '"Acme, Billing" <billing@mg.example.com>'],
@@ -217,6 +217,114 @@ describe('the simulated API refuses', () => {
       413,
       { message: 'request size exceeds 52.4MiB limit' },
     ])
+  })
+})
+
+describe('the simulated API takes a document', () => {
+  const path = `/v3/${domain}/messages.mime`
+  const document = (text: string): Field => ['message', new File([text], 'message.mime')]
+  const head = 'From: a@mg.example.com\r\n'
+
+  test.each([
+    ['Message-ID: <doc-1@shop.test>\r\nSubject: Invoice\r\n', '<doc-1@shop.test>', 'Invoice'],
+    ['message-id:\r\n <doc-1@shop.test>\r\n', '<doc-1@shop.test>', ''],
+    [
+      'Subject: =?UTF-8?Q?Gr=C3=B6=C3=9Fe_?=\r\n =?utf-8?B?5rOo?= x\r\n',
+      /^<20251009085320\./,
+      'Größe 注 x',
+    ],
+  ])('of the head %j', async (lines, id, subject) => {
+    const { answer, message } = await post(
+      [
+        ['to', 'ana@shop.test, bob@shop.test'],
+        ['to', 'carl@shop.test'],
+        document(`${head}${lines}\r\nMessage-ID: <no@shop.test>\r\n\r\n`),
+        ['o:tag', 'invoice'],
+        ['v:order_id', '1042'],
+      ],
+      { path },
+    )
+    expect(answer.status).toBe(200)
+    expect(JSON.parse(answer.body).id).toMatch(id)
+    expect(message).toMatchObject({
+      subject,
+      tags: ['invoice'],
+      metadata: { order_id: '1042' },
+      recipients: ['ana', 'bob', 'carl'].map((name) => ({ address: `${name}@shop.test` })),
+    })
+    expect(`<${message?.messageId}>`).toMatch(id)
+  })
+
+  const to: Field = ['to', 'ana@shop.test']
+  test.each<[string, Field[], string]>([
+    ['nobody to send to', [document(head)], 'to parameter is missing'],
+    ['no document', [to], 'message parameter is missing'],
+    ['a document that is no file', [to, ['message', head]], "'message' parameter is not a file"],
+    [
+      'a bad recipient',
+      [['to', 'ana'], document(head)],
+      'to parameter is not a valid address. please check documentation',
+    ],
+    [
+      'too many',
+      [['to', Array(1001).fill('a@shop.test').join(',')], document(head)],
+      'Too many recipients, max is 1000',
+    ],
+    [
+      'a bad time',
+      [to, document(head), ['o:deliverytime', 'tomorrow']],
+      'invalid delivery time format',
+    ],
+  ])('but not with %s', async (_, form, words) => {
+    const { answer, message } = await post(form, { path })
+    expect(message).toBeUndefined()
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([400, { message: words }])
+  })
+
+  test('only as a multipart form', async () => {
+    const type = 'application/x-www-form-urlencoded'
+    const { answer } = await post('to=ana%40shop.test', { path, type })
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      expect.stringContaining("Expecting 'multipart/form-data'"),
+    ])
+  })
+
+  test.each(['/v3/mg.example.com/messages.eml', '/v3/mg.example.com/messages.mime/'])(
+    'at no other path, such as %s',
+    async (other) => {
+      expect((await post([], { path: other })).answer.body).toBe('Mailgun Magnificent API')
+    },
+  )
+})
+
+describe('the simulated batch mode', () => {
+  test.each(['', 'x', '[]', 'null', '7'])('is refused with %j', async (json) => {
+    const { answer } = await post([...simple, ['recipient-variables', json]])
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([
+      400,
+      { message: "'recipient-variables' parameter is not a valid JSON" },
+    ])
+  })
+
+  test('tells of each recipient with what it has, and leaves what it lacks', async () => {
+    const { message } = await accepted(
+      ['to', 'bob@shop.test'],
+      ['v:order', '%recipient.v:order% of %recipient.number%'],
+      ['v:same', 'x'],
+      [
+        'recipient-variables',
+        '{"ana@shop.test":{"v:order":"A","number":1},"bob@shop.test":{"v:order":"B"}}',
+      ],
+    )
+    const variables = (address: string) =>
+      simulator.entry(message, { type: 'opened', recipient: address }, now)['user-variables']
+    expect(variables('ana@shop.test')).toEqual({ order: 'A of 1', same: 'x' })
+    expect(variables('bob@shop.test')).toEqual({ order: 'B of %recipient.number%', same: 'x' })
+    expect(variables('eve@shop.test')).toEqual({
+      order: '%recipient.v:order% of %recipient.number%',
+      same: 'x',
+    })
   })
 })
 

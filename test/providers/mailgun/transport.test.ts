@@ -194,15 +194,21 @@ describe('what arrives', () => {
   })
 
   test('lacks what Mailgun would not take, where that was asked for', async () => {
-    const mail = { ...simple, messageId: 'without-an-at' }
-    await expect(connect().sendMail(mail)).rejects.toThrow('cannot carry a messageId')
-    expect(provider.requests).toEqual([])
-    const { providerMessageId, messageId } = await connect({ unsupported: 'ignore' }).sendMail(mail)
-    expect(texts(await form(provider.requests[0])).map(([name]) => name)).not.toContain(
-      'h:Message-Id',
+    const mail = {
+      ...simple,
+      attachments: [{ filename: '100%22.txt', content: 'x' }],
+      metadata: { note: 'a\nb' },
+    }
+    await expect(connect().sendMail(mail)).rejects.toThrow(
+      'cannot carry metadata.note with line breaks other than CRLF, attachments[0].filename as it is',
     )
-    expect(providerMessageId).toMatch(/@mg\.example\.com$/)
-    expect(messageId).toBe(`<${providerMessageId}>`)
+    expect(provider.requests).toEqual([])
+    await connect({ unsupported: 'ignore' }).sendMail(mail)
+    const all = await form(provider.requests[0])
+    expect(all.get('v:note')).toBe('a\r\nb')
+    expect((await files(all)).map(([field, name]) => [field, name])).toEqual([
+      ['attachment', '100".txt'],
+    ])
   })
 
   test('keeps the type of a file whose parameters are beyond ASCII', async () => {

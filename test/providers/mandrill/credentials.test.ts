@@ -77,8 +77,18 @@ describe('verify()', () => {
   })
 
   test.each<[string, ApiFailure, string, string]>([
-    ['broken', { kind: 'cut' }, 'network', 'the connection to Mandrill failed with ECONNRESET'],
-    ['silent', { kind: 'silent' }, 'timeout', 'Mandrill did not answer in time'],
+    [
+      'broken',
+      { kind: 'cut' },
+      'network',
+      'the connection to Mandrill failed with ECONNRESET: the API key could not be checked',
+    ],
+    [
+      'silent',
+      { kind: 'silent' },
+      'timeout',
+      'Mandrill did not answer in time: the API key could not be checked',
+    ],
   ])(
     'that meets a connection which is %s speaks of no message',
     async (_, failure, category, said) => {
@@ -94,7 +104,9 @@ describe('verify()', () => {
     await provider.close()
     const error = await failureOf(transporterTo(provider).verify())
     expect(error).toMatchObject({ category: 'network', retryable: true, outcome: 'not-sent' })
-    expect(error.message).toBe('the connection to Mandrill failed with ECONNREFUSED')
+    expect(error.message).toBe(
+      'the connection to Mandrill failed with ECONNREFUSED: the API key could not be checked',
+    )
   })
 
   test('does not carry the key to where it is redirected', async () => {

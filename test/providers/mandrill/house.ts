@@ -10,6 +10,7 @@ import { sign } from '../../../src/providers/mandrill/signature.js'
 import {
   type RunningProvider,
   type ScriptedPost,
+  type SimulatedMessage,
   startProvider,
 } from '../../../src/testing/index.js'
 import type { MailOptions } from '../../../src/transporter.js'
@@ -36,7 +37,7 @@ export interface House {
 
 /** A correlator behind a socket, a simulated Mandrill that posts to it, and a transport. */
 export async function startHouse(
-  script: ScriptedPost[],
+  script: ScriptedPost[] | ((message: SimulatedMessage) => ScriptedPost[]),
   foreignAfter = 60_000,
   options: Omit<MandrillWebhookOptions, 'key' | 'url'> = {},
 ): Promise<House> {
@@ -55,7 +56,10 @@ export async function startHouse(
   )
   holder.correlator = correlator
   const provider = closing(
-    await startProvider(simulator, { webhookUrl: url, script: () => script }),
+    await startProvider(simulator, {
+      webhookUrl: url,
+      script: typeof script === 'function' ? script : () => script,
+    }),
   )
   async function postSigned(
     body: string,

@@ -338,8 +338,14 @@ describe("Mandrill's own parameters", () => {
     [{ message: { to: [] } }, /^mandrill\.message\.to cannot be given: to, cc and bcc say it/],
     [{ message: { to: undefined } }, /^mandrill\.message\.to cannot be given/],
     [{ message: { from_email: 'x' } }, /^mandrill\.message\.from_email .*: from says it/],
-    [{ message: { merge_vars: [] } }, /^mandrill\.message\.merge_vars .*: .* same for all/],
-    [{ message: { recipient_metadata: [] } }, /^mandrill\.message\.recipient_metadata .*: .* id/],
+    [
+      { message: { merge_vars: [] } },
+      /^mandrill\.message\.merge_vars cannot be given: recipientData says it/,
+    ],
+    [
+      { message: { recipient_metadata: [] } },
+      /^mandrill\.message\.recipient_metadata cannot be given: recipientData says it/,
+    ],
     [
       { message: { metadata: { mailtrail_id: '1' } } },
       /^mandrill\.message\.metadata\.mailtrail_id cannot be given: it is our id/,

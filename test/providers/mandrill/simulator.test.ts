@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { fields } from '../../../src/payload.js'
 import { mandrillSimulator } from '../../../src/providers/mandrill/index.js'
 import { webhookRequest } from '../../webhook-request.js'
 import { verifySignature } from '../../../src/providers/mandrill/signature.js'
@@ -135,6 +136,11 @@ describe('the simulated send call', () => {
       'an object in a merge variable',
       { global_merge_vars: [{ name: 'a', content: {} }] },
       { global_merge_vars: 'The content of a merge variable must be a string' },
+    ],
+    [
+      'a reserved merge variable of one recipient',
+      { merge_vars: [{ rcpt: 'ann@example.org', vars: [{ name: '_a', content: '1' }] }] },
+      { merge_vars: 'Names of merge variables may not begin with an underscore' },
     ],
   ])('refuses %s', async (_, changes, fault) => {
     const { answer, message: accepted } = await call({ body: bodyOf(changes) })
@@ -350,6 +356,23 @@ describe('a simulated webhook', () => {
       '"subject":"Caf\\u00e9 \\/ 50% (off)*"',
     )
     expect(request?.headers['content-type']).toBe('application/x-www-form-urlencoded')
+  })
+
+  test('has the metadata of its recipient over that of all', async () => {
+    const { message: taken } = await call({
+      body: bodyOf({
+        ...recipients('Ann@example.org', 'bob@example.org'),
+        metadata: { order: '42', user: '0' },
+        recipient_metadata: [{ rcpt: 'ANN@example.org', values: { user: 1 } }],
+      }),
+    })
+    if (taken === undefined) throw new Error('it was refused')
+    const metadataOf = (recipient: string): unknown => {
+      const { msg } = simulator().entry(taken, { type: 'opened', recipient }, receivedAt)
+      return fields(msg)['metadata']
+    }
+    expect(metadataOf('ann@example.org')).toEqual({ order: '42', user: '1' })
+    expect(metadataOf('bob@example.org')).toEqual({ order: '42', user: '0' })
   })
 
   test.each<[SimulatedEventType, string, object]>([

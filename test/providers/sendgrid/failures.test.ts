@@ -88,6 +88,7 @@ const html = (status: number, title: string): ApiAnswer => ({
 describe('an answer', () => {
   const validation = ['validation', 'EMESSAGE', false, 'not-sent'] as const
   const auth = ['auth', 'EAUTH', false, 'not-sent'] as const
+  const rejected = ['rejected', 'EENVELOPE', false, 'not-sent'] as const
   const configuration = ['configuration', 'ECONFIG', false, 'not-sent'] as const
   const rateLimit = ['rate-limit', 'ERATELIMIT', true, 'not-sent'] as const
   const unknown = ['server', 'ESERVER', false, 'unknown'] as const
@@ -150,19 +151,19 @@ describe('an answer', () => {
       '401, another region',
       answer(401, 'user is not authorized, due to the regional attribute'),
       auth,
-      'SendGrid answered 401: user is not authorized, due to the regional attribute',
+      "SendGrid answered 401: user is not authorized, due to the regional attribute (each region has its own keys and its own baseUrl, and the EU's is https://api.eu.sendgrid.com)",
     ],
     [
       '403, an unverified sender',
       answer(403, 'The from address does not match a verified Sender Identity.', 'from'),
-      auth,
+      rejected,
       'SendGrid answered 403: The from address does not match a verified Sender Identity. (from)',
     ],
     [
       '403, no scope',
       answer(403, 'access forbidden'),
       auth,
-      'SendGrid answered 403: access forbidden',
+      'SendGrid answered 403: access forbidden (in SendGrid, under Settings, API Keys, tick Mail Send for the key)',
     ],
     ['404', answer(404, 'not found'), configuration, 'SendGrid answered 404: not found'],
     [
@@ -343,7 +344,7 @@ describe('without a call', () => {
   test.each<[string, object, RegExp]>([
     ['a mail without recipients in to', { to: [], cc: 'carl@example.com' }, /recipient in to/],
     ['a mail without a subject', { subject: '' }, /needs a subject/],
-    ['a field that would be lost', { amp: '<html amp4email>' }, /cannot carry amp/],
+    ['a field that would be lost', { date: new Date(0) }, /cannot carry date/],
     ['a header that would be lost', { headers: { 'X-SMTPAPI': '{}' } }, /the header X-SMTPAPI/],
     ['an attachment that is not there', { attachments: [{ path: '/nowhere/a.txt' }] }, /ENOENT/],
     ['metadata that SendGrid writes', { metadata: { email: 'x' } }, /SendGrid writes email/],

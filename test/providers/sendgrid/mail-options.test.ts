@@ -354,11 +354,15 @@ describe('under sendgrid', () => {
 
   test.each([
     ['attachments', [], /: use attachments$/],
-    ['content', [{ type: 'text/plain', value: 'x' }], /: use text and html$/],
+    [
+      'content',
+      [{ type: 'text/plain', value: 'x' }],
+      /: use text, html, amp, watchHtml, alternatives and icalEvent$/,
+    ],
     ['custom_args', { mailtrail_id: 'x' }, /: use metadata$/],
     ['from', { email: 'boss@example.com' }, /: use from$/],
     ['headers', { 'Message-ID': '<a@b>' }, /: use headers$/],
-    ['personalizations', [], /: use to, cc, bcc, metadata and templateData$/],
+    ['personalizations', [], /: use to, cc, bcc, metadata, templateData and recipientData$/],
     ['reply_to', { email: 'a@example.com' }, /: use replyTo$/],
     ['reply_to_list', [], /: use replyTo$/],
     ['subject', 'x', /: use subject$/],

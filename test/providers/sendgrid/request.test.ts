@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import { SendError } from '../../../src/index.js'
 import { buildRequest } from '../../../src/providers/sendgrid/request.js'
 import type { OutgoingMail } from '../../../src/provider-client.js'
+import { sameAsAll } from '../../../src/recipient-data.js'
 
 const trackingId = '0198b7a4-3c5e-7d21-9a43-5f2b8c6d1e70'
+const templateId = 'd-0123456789abcdef0123456789abcdef'
 
 const mailbox = (address: string, name = '') => ({ name, address })
 
@@ -34,6 +36,13 @@ const attachment = {
   content: Buffer.from('Hallo'),
 }
 
+const calendar = {
+  contentType: 'text/calendar',
+  method: 'PUBLISH',
+  filename: 'order.ics',
+  content: Buffer.from('BEGIN:VCALENDAR'),
+}
+
 const requestOf = (change: Partial<OutgoingMail>) => {
   const { request, lost } = buildRequest({ ...mail, ...change }, trackingId, now)
   expect(lost).toEqual([])
@@ -54,6 +63,13 @@ describe('the request', () => {
       content: [{ type: 'text/plain', value: 'Thanks' }],
       headers: { 'Message-ID': '<order-42@example.com>' },
     })
+  })
+
+  test('of the least mail for each recipient has nothing that is empty either', () => {
+    const { personalizations } = requestOf({ recipientData: new Map() })
+    expect(personalizations).toStrictEqual([
+      { to: [{ email: 'ann@example.com' }], custom_args: { mailtrail_id: trackingId } },
+    ])
   })
 
   test('has every mailbox where it belongs, with its name', () => {
@@ -97,6 +113,68 @@ describe('the request', () => {
     expect(request.content?.map(({ type, value }) => [type, value])).toEqual(parts)
   })
 
+  test('has every form of the text, the calendar event last', () => {
+    const { content } = requestOf({
+      html: '<p>Thanks',
+      amp: '<html ⚡4email>',
+      watchHtml: '<b>Thanks',
+      alternatives: [
+        { contentType: 'Text/X-Web-Markdown; charset="UTF-8"', content: Buffer.from('*Thänks*') },
+        { contentType: 'application/ld+json', content: Buffer.from('{}') },
+      ],
+      calendar,
+    })
+    expect(content).toEqual([
+      { type: 'text/plain', value: 'Thanks' },
+      { type: 'text/html', value: '<p>Thanks' },
+      { type: 'text/x-amp-html', value: '<html ⚡4email>' },
+      { type: 'text/watch-html', value: '<b>Thanks' },
+      { type: 'text/x-web-markdown', value: '*Thänks*' },
+      { type: 'application/ld+json', value: '{}' },
+      { type: 'text/calendar', value: 'BEGIN:VCALENDAR' },
+    ])
+  })
+
+  test('has an alternative where it belongs, when it is the text or the HTML itself', () => {
+    const { text: _text, ...bare } = mail
+    const alternatives = [
+      { contentType: 'text/html', content: Buffer.from('<p>Thanks') },
+      { contentType: 'text/plain', content: Buffer.from('Thanks') },
+    ]
+    const { request, lost } = buildRequest({ ...bare, amp: '<a>', alternatives }, trackingId, now)
+    expect(lost).toEqual([])
+    expect(request.content?.map(({ type }) => type)).toEqual([
+      'text/plain',
+      'text/html',
+      'text/x-amp-html',
+    ])
+  })
+
+  test('has a calendar event as a file too, under its name', () => {
+    expect(requestOf({ calendar }).attachments).toEqual([
+      {
+        content: calendar.content.toString('base64'),
+        filename: 'order.ics',
+        type: 'application/ics',
+        disposition: 'attachment',
+      },
+    ])
+  })
+
+  test('has each address to answer to once', () => {
+    const { reply_to_list } = requestOf({
+      replyTo: [
+        mailbox('help@example.com', 'Help'),
+        mailbox('desk@example.com'),
+        mailbox('Help@example.com', 'Other'),
+      ],
+    })
+    expect(reply_to_list).toEqual([
+      { email: 'help@example.com', name: 'Help' },
+      { email: 'desk@example.com' },
+    ])
+  })
+
   test('has the metadata as custom arguments, beside our id', () => {
     const metadata = { order: '42', orderID: 'a', 'with space': '', constructor: 'c' }
     expect(requestOf({ metadata }).personalizations[0]?.custom_args).toEqual({
@@ -133,6 +211,7 @@ describe('the request', () => {
       attachments: [
         { filename: 'ö.bin', contentType: 'application/octet-stream', content },
         { filename: 'logo.png', contentType: 'image/png', content, contentId: 'logo@example.com' },
+        { filename: 'b.png', contentType: 'image/png', content, inline: true },
       ],
     })
     expect(attachments).toEqual([
@@ -148,6 +227,12 @@ describe('the request', () => {
         type: 'image/png',
         disposition: 'inline',
         content_id: 'logo@example.com',
+      },
+      {
+        content: content.toString('base64'),
+        filename: 'b.png',
+        type: 'image/png',
+        disposition: 'inline',
       },
     ])
   })
@@ -171,18 +256,24 @@ describe('it is said that the request loses', () => {
     expect(lostOf({ from })).toEqual(['more than one from address'])
   })
 
-  test.each(['X-SG-ID', 'x-sg-eid', 'Received', 'DKIM-Signature', 'X-SMTPAPI', 'Return-Path'])(
-    'the header %s',
-    (name) => {
-      const { request, lost } = buildRequest(
-        { ...mail, headers: [{ name, value: 'x' }] },
-        trackingId,
-        now,
-      )
-      expect(lost).toEqual([`the header ${name}`])
-      expect(Object.keys(request.headers)).toEqual(['Message-ID'])
-    },
-  )
+  test.each([
+    'X-SG-ID',
+    'x-sg-eid',
+    'Received',
+    'DKIM-Signature',
+    'X-SMTPAPI',
+    'Return-Path',
+    'X-Größe',
+    'X Order',
+  ])('the header %s', (name) => {
+    const { request, lost } = buildRequest(
+      { ...mail, headers: [{ name, value: 'x' }] },
+      trackingId,
+      now,
+    )
+    expect(lost).toEqual([`the header ${name}`])
+    expect(Object.keys(request.headers)).toEqual(['Message-ID'])
+  })
 
   test('a second header of one name', () => {
     const headers = [
@@ -197,6 +288,47 @@ describe('it is said that the request loses', () => {
     ['text/plain; charset=iso-8859-1', 'charset=iso-8859-1 of the attachment a.txt'],
   ])('of the attachment type %s: %s', (contentType, lost) => {
     expect(lostOf({ attachments: [{ ...attachment, contentType }] })).toEqual([lost])
+  })
+
+  test.each([
+    ['an alternative in another charset', 'text/x; charset=iso-8859-1', 'ä', 'contentType'],
+    ['one with another parameter', 'text/x; charset=utf-8; format=flowed', 'ä', 'contentType'],
+    ['one whose type is none', 'text', 'ä', 'contentType'],
+    ['a second text', 'TEXT/plain', 'ä', 'contentType'],
+    ['an alternative that is empty', 'text/x', '', 'content'],
+    ['one that is no UTF-8', 'text/x', Buffer.from([0xe4]), 'content'],
+  ])('%s', (_, contentType, content, place) => {
+    const first = { contentType: 'text/y', content: Buffer.from('y') }
+    const other = { contentType, content: Buffer.from(content) }
+    const { request, lost } = buildRequest(
+      { ...mail, alternatives: [first, other] },
+      trackingId,
+      now,
+    )
+    expect(lost).toEqual([`alternatives[1].${place}`])
+    expect(request.content?.map(({ type }) => type)).toEqual(['text/plain', 'text/y'])
+  })
+
+  test('the method of a calendar event that is more than PUBLISH', () => {
+    const { request, lost } = buildRequest(
+      { ...mail, calendar: { ...calendar, method: 'REQUEST' } },
+      trackingId,
+      now,
+    )
+    expect(lost).toEqual(['icalEvent.method'])
+    expect(request.content?.at(-1)).toEqual({ type: 'text/calendar', value: 'BEGIN:VCALENDAR' })
+  })
+
+  test('a calendar event that is no UTF-8, but for its file', () => {
+    const content = Buffer.from([0xe4])
+    const { request, lost } = buildRequest(
+      { ...mail, calendar: { ...calendar, content } },
+      trackingId,
+      now,
+    )
+    expect(lost).toEqual(['icalEvent.content'])
+    expect(request.content).toEqual([{ type: 'text/plain', value: 'Thanks' }])
+    expect(request.attachments?.[0]?.content).toBe(content.toString('base64'))
   })
 })
 
@@ -234,8 +366,56 @@ describe('a mail is refused', () => {
     ],
     [
       'over 30 MB in the data of its template',
-      { ...mail, templateData: { text: 'x'.repeat(30 * 1024 * 1024) } },
+      { ...mail, templateId, templateData: { text: 'x'.repeat(30 * 1024 * 1024) } },
       /takes 30 MB/,
+    ],
+    [
+      'over 30 MB with the quotation marks of its text written as JSON',
+      { ...mail, text: '"'.repeat(16 * 1024 * 1024) },
+      /takes 30 MB/,
+    ],
+    [
+      'over 30 MB with what each recipient has of its own',
+      {
+        ...mail,
+        to: many(1000),
+        templateId,
+        recipientData: new Map([
+          ['ann+0@example.com', { ...sameAsAll, data: { text: 'x'.repeat(31 * 1024 * 1024) } }],
+        ]),
+      },
+      /takes 30 MB/,
+    ],
+    [
+      'with more than 10,000 bytes of data without a dynamic template',
+      { ...mail, templateData: { text: 'ö'.repeat(5000) } },
+      /takes 10000 bytes of templateData as JSON .*, and these are 10015$/,
+    ],
+    ['with 1001 addresses to answer to', { ...mail, replyTo: many(1001) }, /replyTo.* are 1001$/],
+    [
+      'with an empty calendar event',
+      { ...mail, calendar: { ...calendar, content: Buffer.alloc(0) } },
+      /order\.ics is empty/,
+    ],
+    [
+      'with a line break in the name of a file',
+      { ...mail, attachments: [attachment, { ...attachment, filename: 'a\r\nb' }] },
+      /no line break in attachments\[1\]\.filename$/,
+    ],
+    [
+      'with a line break in the type of a file',
+      { ...mail, attachments: [{ ...attachment, contentType: 'text/plain\nb' }] },
+      /no line break in attachments\[0\]\.contentType$/,
+    ],
+    [
+      'with a line break in a content id',
+      { ...mail, attachments: [{ ...attachment, contentId: 'a\rb' }] },
+      /no line break in attachments\[0\]\.cid$/,
+    ],
+    [
+      'with a line break in the name of a calendar event',
+      { ...mail, calendar: { ...calendar, filename: 'a\nb' } },
+      /no line break in icalEvent\.filename$/,
     ],
     ['over 30 MB in its text', { ...mail, text: 'ö'.repeat(16 * 1024 * 1024) }, /takes 30 MB/],
   ])('%s', (_, refused, message) => {
@@ -295,6 +475,8 @@ describe('a mail is refused', () => {
       to: many(1000),
       tags: [...'abcdefghi', 'x'.repeat(255)],
       metadata: { order: 'x'.repeat(9900) },
+      replyTo: many(1000),
+      templateData: { text: 'x'.repeat(9900) },
       attachments: [{ ...attachment, content: Buffer.alloc(22 * 1024 * 1024) }],
     })
     expect(request.personalizations[0]?.to).toHaveLength(1000)

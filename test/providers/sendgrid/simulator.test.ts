@@ -102,6 +102,28 @@ describe('a mail that is right', () => {
       },
     ],
     ['to 1000 recipients', { personalizations: [{ to: mailboxes(1000) }] }],
+    [
+      'to 1000 recipients, each with a personalization of its own',
+      {
+        personalizations: mailboxes(1000).map((mailbox, index) => ({
+          to: [mailbox],
+          headers: { 'X-Number': String(index) },
+          custom_args: { number: String(index) },
+        })),
+      },
+    ],
+    [
+      'of personalizations that have everything themselves',
+      {
+        subject: undefined,
+        ...filled({
+          from: { email: 'desk@Example.com' },
+          subject: 'Your order',
+          send_at: at(1),
+          headers: { 'x-order': '43' },
+        }),
+      },
+    ],
     ['with ten categories', { categories: [...'abcdefghij'] }],
     [
       'of a dynamic template alone',
@@ -277,6 +299,74 @@ describe('a mail is refused with 400', () => {
       'personalizations.0.to',
       /valid/,
     ],
+    [
+      '1001 personalizations',
+      { personalizations: Array.from({ length: 1001 }, () => ({})) },
+      'personalizations',
+      /1000 personalizations/,
+    ],
+    [
+      '1001 recipients in 501 personalizations',
+      {
+        personalizations: Array.from({ length: 501 }, (_, index) => ({
+          to: mailboxes(index === 500 ? 1 : 2),
+        })),
+      },
+      'personalizations',
+      /1000 recipients/,
+    ],
+    [
+      'an address twice in the second',
+      {
+        personalizations: [
+          personalization,
+          { to: mailboxes(1), bcc: [{ email: 'ann+0@example.com' }] },
+        ],
+      },
+      'personalizations.1',
+      /in the personalizations\.1\.bcc field\.$/,
+    ],
+    ['a number as a name', to({ to: [{ email: 'a@b.c', name: 5 }] }), null, /^Bad Request$/],
+    ['a null as cc', to({ cc: null }), 'personalizations.0.cc', /cc array, when used/],
+    ['what no personalization has', to({ reply_to: mailboxes(1)[0] }), null, /^Bad Request$/],
+    ['an empty subject of one', to({ subject: '' }), 'personalizations.0.subject', /one character/],
+    ['a number as its subject', to({ subject: 1 }), 'personalizations.0.subject', /one character/],
+    [
+      'a subject of the first alone',
+      {
+        subject: undefined,
+        personalizations: [{ ...personalization, subject: 'x' }, { to: mailboxes(1) }],
+      },
+      'subject',
+      /required/,
+    ],
+    ['a time of one in over 72 hours', to({ send_at: at(72) + 1 }), 'send_at', /72 hours/],
+    [
+      'a sender of one at another domain',
+      to({ from: { email: 'shop@example.org' } }),
+      'personalizations.0.from',
+      /same domain/,
+    ],
+    ['a header of one as a number', to({ headers: { 'X-A': 1 } }), null, /^Bad Request$/],
+    ['headers of one as a list', to({ headers: ['X-A'] }), null, /^Bad Request$/],
+    [
+      'a header of one that is refused',
+      to({ headers: { 'Reply-To': 'x' } }),
+      'personalizations.0.headers',
+      /Reply-To cannot be used/,
+    ],
+    [
+      'custom_args over 10,000 bytes with those of the message',
+      { custom_args: { a: 'x'.repeat(6000) }, ...to({ custom_args: { b: 'x'.repeat(6000) } }) },
+      'custom_args',
+      /10000/,
+    ],
+    [
+      'custom_args of the message over 10,000 bytes',
+      { custom_args: { a: 'x'.repeat(10_000) }, personalizations: [{ to: mailboxes(1) }] },
+      'custom_args',
+      /10000/,
+    ],
     ['an address as text', to({ to: ['ann@example.com'] }), 'personalizations.0.to', /valid/],
     ['an address that is none', to({ to: [{ email: 'ann' }] }), 'personalizations.0.to', /valid/],
     [
@@ -307,6 +397,13 @@ describe('a mail is refused with 400', () => {
     ['a from beyond ASCII', { from: { email: 'ö@example.com' } }, 'from.email', /from object/],
     ['two kinds of reply', { reply_to: { email: 'a@example.com' } }, 'reply_to', /Only one/],
     ['a bad reply', { reply_to_list: [{ email: '' }] }, 'reply_to_list', /valid/],
+    [
+      'an address to answer to twice',
+      { reply_to_list: [{ email: 'a@b.c' }, { email: 'A@b.c' }] },
+      'reply_to_list',
+      /each once/,
+    ],
+    ['1001 addresses to answer to', { reply_to_list: mailboxes(1001) }, 'reply_to_list', /1000/],
     ['no subject', { subject: undefined }, 'subject', /required/],
     ['an empty subject', { subject: '' }, 'subject', /required/],
     ['no content', { content: undefined }, 'content', /required/],
@@ -328,6 +425,24 @@ describe('a mail is refused with 400', () => {
       'content',
       order,
     ],
+    [
+      'the HTML twice, in other letters',
+      { content: [...full.content.slice(1, 2), { type: 'Text/HTML', value: 'x' }] },
+      'content',
+      order,
+    ],
+    ['an attachment that is no list', { attachments: { content: 'YQ==' } }, null, /^Bad Request$/],
+    ['a category that is no list', { categories: 'order' }, null, /^Bad Request$/],
+    ['a number as a category', { categories: [1] }, null, /^Bad Request$/],
+    ['headers as a list', { headers: ['X-A'] }, null, /^Bad Request$/],
+    ['a header twice', { headers: { 'X-A': '1', 'x-a': '1' } }, 'headers', /there once/],
+    [
+      'a file name of two lines',
+      attached({ filename: 'a\nb' }),
+      'attachments.0.filename',
+      /line breaks/,
+    ],
+    ['a number as content id', attached({ content_id: 5 }), null, /^Bad Request$/],
     ['an empty attachment', attached({ content: '' }), 'attachments.0.content', /base64/],
     ['a cut attachment', attached({ content: 'YQ=' }), 'attachments.0.content', /base64/],
     [
@@ -496,8 +611,8 @@ describe('a mail is refused with 400', () => {
 describe('an event', () => {
   const recipient = 'carl@example.com'
 
-  async function message(): Promise<SimulatedMessage> {
-    const answered = await send(full)
+  async function message(change: object = {}): Promise<SimulatedMessage> {
+    const answered = await send({ ...full, ...change })
     if (!answered.message) throw new Error('it was refused')
     return answered.message
   }
@@ -546,8 +661,45 @@ describe('an event', () => {
     expect(await entryOf({ withoutOwnId: true })).not.toHaveProperty('order')
   })
 
+  test('has the custom arguments of its own recipient, over those of the message', async () => {
+    const sent = await message({
+      custom_args: { environment: 'test', order: '0' },
+      personalizations: [
+        { to: mailboxes(2), custom_args: { order: '42' } },
+        {
+          to: [{ email: 'bob@example.com' }],
+          cc: [{ email: 'carl@example.com' }],
+          bcc: [{ email: 'audit@example.com' }],
+          custom_args: { order: '43', gift: 'yes' },
+        },
+        { to: [{ email: 'dora@example.com' }] },
+      ],
+    })
+    const told = (address: string) => {
+      const { order, environment, gift, sg_message_id } = simulator.entry(
+        sent,
+        { type: 'delivered', recipient: address },
+        now,
+      )
+      return { order, environment, gift, place: String(sg_message_id).split('.').at(-1) }
+    }
+    const environment = 'test'
+    expect(told('ann+1@example.com')).toEqual({ order: '42', environment, place: '1' })
+    for (const [index, name] of ['bob', 'carl', 'audit'].entries()) {
+      const place = String(index + 2)
+      expect(told(`${name}@example.com`)).toEqual({ order: '43', environment, gift: 'yes', place })
+    }
+    expect(told('dora@example.com')).toEqual({ order: '0', environment, place: '5' })
+  })
+
+  test('about somebody whom it was passed on to has the custom arguments too', async () => {
+    const entry = await entryOf({ type: 'opened', recipient: 'erik@example.com' })
+    expect(entry).toMatchObject({ email: 'erik@example.com', order: '42', environment: 'test' })
+  })
+
   test('keeps its own keys from custom arguments', async () => {
-    const sent = { ...(await message()), metadata: { event: 'open', timestamp: 'x', order: '42' } }
+    const custom_args = { event: 'open', timestamp: 'x', order: '42' }
+    const sent = await message({ personalizations: [{ to: [{ email: recipient }], custom_args }] })
     const entry = simulator.entry(sent, { type: 'delivered', recipient }, now)
     expect(entry).toMatchObject({ event: 'delivered', timestamp: 1755427523, order: '42' })
   })
