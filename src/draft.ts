@@ -35,6 +35,8 @@ export function readDraft({ mail }: MailSource, provider: string): Draft {
     if (draft.head.messageId === '') {
       throw invalid('messageId must be one word, with < and > around it or not')
     }
+    const odd = draft.head.headers.find(({ name }) => !/^[!-9;-~]+$/.test(name))
+    if (odd) throw invalid(`the header ${odd.name} has a name that no mail can have`)
     draft.options.tags = checkedTags(data)
     draft.options.metadata = checkedMetadata(data)
     Object.assign(draft.options, checkedTask(data, provider))

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
-import type { NodemailerMail } from './nodemailer-mail.js'
+import { type NodemailerMail, nodesOf } from './nodemailer-mail.js'
 import { type Fields, fields, isFields } from './payload.js'
 
 /**
@@ -19,12 +19,6 @@ export async function holdStreams(mail: NodemailerMail): Promise<void> {
     if (content instanceof Readable) Reflect.set(node, 'content', await bytesOf(content))
   }
   mail.data = await withoutStreams(fields(mail.data), bytesOf)
-}
-
-function nodesOf(node: object): object[] {
-  const children: unknown = Reflect.get(node, 'childNodes')
-  const list = Array.isArray(children) ? children.filter(isFields) : []
-  return [node, ...list.flatMap(nodesOf)]
 }
 
 // Where a message may have content.

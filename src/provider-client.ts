@@ -51,7 +51,7 @@ export interface ProviderClient<Request> {
 
 /** A provider's way of sending whole MIME documents. */
 export interface MimeRoute<Request> {
-  /** What the provider takes from no document, by the name that the caller gave it. */
+  /** What the provider takes from no document, by the name that the caller gave it, in lower case. */
   readonly lacks?: ReadonlySet<string>
   /** Pure, as the other `buildRequest`. */
   buildRequest(mail: OutgoingDocument, trackingId: string, now: number): BuiltRequest<Request>

@@ -63,6 +63,9 @@ function readEntry(entry: Fields, message: NodemailerMail['message']): Recipient
   }
   if (!isPlain(data)) throw invalid('recipientData must have an object as data')
   if (!isPlain(headers)) throw invalid('recipientData must have an object as headers')
+  const names = Object.keys(headers).map((name) => name.toLowerCase())
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  if (twice !== undefined) throw invalid(`recipientData has the header ${twice} twice`)
   return {
     data,
     metadata: checkedMetadata({ metadata }),

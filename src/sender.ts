@@ -211,16 +211,19 @@ function routeOf<Request>(
   provider: string,
   { carries, beyondFields, mime }: ProviderClient<Request>,
   { mail }: MailSource,
-  { head, flaw }: Draft,
+  { head, options, flaw }: Draft,
 ): Route<Request> {
   // What could not be read may be anything.
   if (flaw !== undefined) return { mime: undefined, reasons: [], lost: [] }
   const uncarried = [
     ...uncarriedFields(fields(mail.data), head, provider, carries),
     ...(changesDocument(mail) ? ['what a plugin of the step stream changes'] : []),
-    ...(beyondFields?.(head, mail.message) ?? []),
+    // What goes to each recipient alone goes as fields, and buildRequest tells what those lose of it.
+    ...(options.recipientData ? [] : (beyondFields?.(head, mail.message) ?? [])),
   ]
-  const beyond = (name: string): boolean => beyondMime.has(name) || mime?.lacks?.has(name) === true
+  // A header stands among them as the caller wrote it.
+  const beyond = (name: string): boolean =>
+    beyondMime.has(name) || mime?.lacks?.has(name.toLowerCase()) === true
   const reasons = uncarried.filter((name) => !beyond(name))
   if (!mime || reasons.length === 0) return { mime: undefined, reasons: [], lost: uncarried }
   return { mime, reasons, lost: uncarried.filter(beyond) }

@@ -128,7 +128,10 @@ export const mailFields = {
 
   // Attachments
   'attachments of a Buffer': () => ({
-    attachments: [{ filename: 'Größe 注文.bin', content: Buffer.from([0, 1, 255]) }],
+    attachments: [{ filename: 'a.bin', content: Buffer.from([0, 1, 255]) }],
+  }),
+  'attachments with a name beyond ASCII': () => ({
+    attachments: [{ filename: 'Größe 注文.bin', content: 'x' }],
   }),
   'attachments of a text': () => ({ attachments: [{ filename: 'a.txt', content: 'Größe' }] }),
   'attachments in an encoding': () => ({
@@ -184,7 +187,8 @@ export const mailFields = {
   }),
 
   // Headers
-  headers: () => ({ headers: { 'X-Order': '42', 'X-Größe': 'no', 'X-Name': 'Größe' } }),
+  headers: () => ({ headers: { 'X-Order': '42', 'X-Name': 'Größe' } }),
+  'headers, a name beyond ASCII': () => ({ headers: { 'X-Größe': 'no' } }),
   'headers as a list': () => ({ headers: [{ key: 'X-Order', value: '42' }] }),
   'headers, prepared': () => ({ headers: { 'X-Order': { prepared: true, value: '=?x?=' } } }),
   'headers, a name several times': () => ({ headers: { 'X-Order': ['42', '43'] } }),
@@ -215,11 +219,15 @@ export const mailFields = {
   // With any provider
   tags: () => ({ tags: ['order', 'eu'] }),
   metadata: () => ({ metadata: { order: '42' } }),
-  templateId: () => ({ templateId: 'd-welcome', text: undefined }),
-  templateData: () => ({ templateId: 'd-welcome', text: undefined, templateData: { name: 'Ann' } }),
+  templateId: () => ({ templateId: 'd-0123456789abcdef0123456789abcdef', text: undefined }),
+  templateData: () => ({
+    templateId: 'd-0123456789abcdef0123456789abcdef',
+    text: undefined,
+    templateData: { name: 'Ann' },
+  }),
   recipientData: () => ({
     to: ['Ann <ann@example.org>', 'bob@example.org'],
-    templateId: 'd-welcome',
+    templateId: 'd-0123456789abcdef0123456789abcdef',
     text: undefined,
     templateData: { name: 'you', shop: 'Shop' },
     metadata: { order: '42' },

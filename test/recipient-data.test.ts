@@ -76,6 +76,7 @@ describe('what differs from recipient to recipient', () => {
     ],
     ['To', { 'ann@example.org': { headers: { to: 'x' } } }, 'cannot change the header to'],
     ['Date', { 'ann@example.org': { headers: { Date: 'x' } } }, 'cannot change the header Date'],
+    ['a header twice', { 'ann@example.org': { headers: { 'X-A': '1', 'x-a': '2' } } }, 'x-a twice'],
     ['Message-ID', { 'ann@example.org': { headers: { 'message-id': 'x' } } }, 'message-id'],
   ])('is refused where it says %s', async (_, recipientData, words) => {
     const error = await send(recipientData).catch((reason: unknown) => reason)

@@ -44,6 +44,7 @@ const rows: readonly (readonly [string, readonly MailField[]])[] = [
     '`attachments` of any kind',
     [
       'attachments of a Buffer',
+      'attachments with a name beyond ASCII',
       'attachments of a text',
       'attachments in an encoding',
       'attachments of a path',
@@ -104,7 +105,8 @@ export function supportTable(columns: Readonly<Record<string, Column>>): string 
 function summary(ways: readonly Carried<never>[]): string {
   const having = (way: Carried<never>['as']): boolean => ways.some(({ as }) => as === way)
   if (having('refused')) return having('field') || having('MIME') ? 'in part' : 'refused'
-  return having('MIME') ? 'yes, as MIME' : 'yes'
+  if (having('MIME')) return having('field') ? 'yes, some as MIME' : 'yes, as MIME'
+  return 'yes'
 }
 
 /** Every field on its own, and the API field that it goes by. */

@@ -9,7 +9,14 @@ import { text } from '../../payload.js'
 export function beyondFields(head: MailHead, message: MimeTree): string[] {
   const lost: string[] = []
   headersByName(head.headers, lost)
-  return [...severalSenders(head), ...lost, ...nodesOf(message).flatMap(idOfNoImage)]
+  const nodes = nodesOf(message)
+  return [
+    ...severalSenders(head),
+    ...lost,
+    ...nodes.flatMap(idOfNoImage),
+    // It would arrive garbled (django-anymail's notes).
+    ...(nodes.some(hasForeignName) ? ['a file name beyond ASCII'] : []),
+  ]
 }
 
 export function severalSenders({ from }: Pick<MailHead, 'from'>): string[] {
@@ -21,6 +28,12 @@ export const lostContentId = (contentId: string): string =>
 
 /** Only images can be shown inside a message. */
 export const isImageType = (contentType: string): boolean => /^image\//i.test(contentType)
+
+/** Images that the HTML shows have no name there. */
+function hasForeignName(node: MimeTree): boolean {
+  const name = text(Reflect.get(node, 'filename')) ?? ''
+  return /[\u0080-\uffff]/.test(name) && node.getHeader('Content-Id') === undefined
+}
 
 function idOfNoImage(node: MimeTree): string[] {
   const contentId = text(node.getHeader('Content-Id'))?.replace(/^<|>$/g, '')

@@ -11,12 +11,7 @@ import type { MandrillRequest } from './request.js'
 import { toSendAt } from './send-at.js'
 
 /** What Mandrill takes from no document: it writes the time when it sends. */
-export const lacks: ReadonlySet<string> = new Set([
-  'date',
-  'the header Date',
-  'the header date',
-  'the header DATE',
-])
+export const lacks: ReadonlySet<string> = new Set(['date', 'the header date'])
 
 /** A call of `messages/send-raw`, which takes what its parameters do not say from headers. */
 export function buildRawRequest(

@@ -176,11 +176,8 @@ export const carriedFields: CarriedFields<Arrived> = {
   },
 
   // Attachments
-  'attachments of a Buffer': file(
-    'Größe 注文.bin',
-    'application/octet-stream',
-    Buffer.from([0, 1, 255]),
-  ),
+  'attachments of a Buffer': file('a.bin', 'application/octet-stream', Buffer.from([0, 1, 255])),
+  'attachments with a name beyond ASCII': file('Größe 注文.bin', 'application/octet-stream', 'x'),
   'attachments of a text': file('a.txt', 'text/plain; charset=utf-8', 'Größe'),
   'attachments in an encoding': file('a.png', 'image/png', image),
   'attachments of a path': file('mail-fields.ts', 'application/octet-stream', fileContent),
@@ -256,7 +253,11 @@ export const carriedFields: CarriedFields<Arrived> = {
   },
 
   // Headers
-  headers: refused('X-Größe'),
+  headers: fieldsOf('h:X-Order, h:X-Name', {
+    'h:X-Order': ['42'],
+    'h:X-Name': ['=?UTF-8?Q?Gr=C3=B6=C3=9Fe?='],
+  }),
+  'headers, a name beyond ASCII': refused('X-Größe'),
   'headers as a list': field('h:X-Order', '42'),
   'headers, prepared': field('h:X-Order', '=?x?='),
   'headers, a name several times': {
@@ -302,7 +303,7 @@ export const carriedFields: CarriedFields<Arrived> = {
   // With any provider
   tags: field('o:tag', 'order', 'eu'),
   metadata: field('v:order', '42'),
-  templateId: field('template', 'd-welcome'),
+  templateId: field('template', 'd-0123456789abcdef0123456789abcdef'),
   templateData: field('t:variables', '{"name":"Ann"}'),
   recipientData: {
     as: 'field',
@@ -312,7 +313,7 @@ export const carriedFields: CarriedFields<Arrived> = {
         from: ['"Shop" <shop@example.com>'],
         to: ['"Ann" <ann@example.org>', 'bob@example.org'],
         subject: ['Your order'],
-        template: ['d-welcome'],
+        template: ['d-0123456789abcdef0123456789abcdef'],
         't:variables': ['{"name":"%recipient.name%","shop":"Shop"}'],
         'v:order': ['42'],
         'v:user': ['%recipient.v:user%'],

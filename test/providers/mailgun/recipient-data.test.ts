@@ -260,6 +260,39 @@ describe('refused is, with its name,', () => {
   })
 })
 
+describe('what no field of a form says', () => {
+  test('makes no document of it: a message to blind copies alone is one for each', async () => {
+    const provider = await startMailgun()
+    const bcc = ['ana@shop.test', 'bob@shop.test']
+    const info = await transporterTo(provider).sendMail(mail({ to: '', bcc, recipientData: {} }))
+    const [call] = await Promise.all(provider.requests.map(arrived))
+    expect(call?.fields).toMatchObject({
+      to: bcc,
+      'recipient-variables': ['{"ana@shop.test":{},"bob@shop.test":{}}'],
+    })
+    expect(info.recipients.map(({ kind }) => kind)).toEqual(['bcc', 'bcc'])
+  })
+
+  test('is lost, or refused', async () => {
+    const provider = await startMailgun()
+    const message = mail({ to: '"Ruíz, Ana" <ana@shop.test>', recipientData: {} })
+    const error = await failureOf(transporterTo(provider).sendMail(message))
+    expect(error.message).toContain('cannot carry a name with a comma')
+    expect(provider.requests).toEqual([])
+    await transporterTo(provider, { unsupported: 'ignore' }).sendMail(message)
+    const [call] = await Promise.all(provider.requests.map(arrived))
+    expect(call?.fields['to']).toEqual(['"Ruíz, Ana" <ana@shop.test>'])
+  })
+
+  test('nobody to send to is refused', async () => {
+    const provider = await startMailgun()
+    const error = await failureOf(
+      transporterTo(provider).sendMail(mail({ to: '', recipientData: {} })),
+    )
+    expect(error.message).toBe('Mailgun needs at least one recipient')
+  })
+})
+
 /** A message in which each of so many recipients has something of its own. */
 function mailTo(count: number): MailOptions {
   const to = Array.from({ length: count }, (_, index) => `r${index}@shop.test`)

@@ -34,7 +34,7 @@ describe('a mail with everything', () => {
       messageId: '<m-1@example.com>',
       attachments: [
         { filename: 'order.pdf', content: Buffer.from('%PDF-1.4') },
-        { filename: 'note é.txt', content: 'café', contentType: 'text/plain; charset=utf-8' },
+        { filename: 'note.txt', content: 'café', contentType: 'text/plain; charset=utf-8' },
         { filename: 'data.csv', content: 'YSxi', encoding: 'base64' },
         {
           filename: 'read.bin',
@@ -76,7 +76,7 @@ describe('a mail with everything', () => {
         metadata: { order: '42', customer: 'zoë', mailtrail_id: info.trackingId },
         attachments: [
           { type: 'application/pdf', name: 'order.pdf', content: 'JVBERi0xLjQ=' },
-          { type: 'text/plain; charset=utf-8', name: 'note é.txt', content: 'Y2Fmw6k=' },
+          { type: 'text/plain; charset=utf-8', name: 'note.txt', content: 'Y2Fmw6k=' },
           { type: 'text/csv', name: 'data.csv', content: 'YSxi' },
           { type: 'application/octet-stream', name: 'read.bin', content: 'aW4gcGFydHM=' },
         ],

@@ -206,9 +206,18 @@ export const carriedFields: CarriedFields<Arrived> = {
     as: 'field',
     in: 'attachments',
     check: hasFiles({
-      filename: 'Größe 注文.bin',
+      filename: 'a.bin',
       type: 'application/octet-stream',
       content: new Uint8Array([0, 1, 255]),
+    }),
+  },
+  'attachments with a name beyond ASCII': {
+    as: 'field',
+    in: 'attachments',
+    check: hasFiles({
+      filename: 'Größe 注文.bin',
+      type: 'application/octet-stream',
+      content: 'x',
     }),
   },
   'attachments of a text': {
@@ -301,7 +310,12 @@ export const carriedFields: CarriedFields<Arrived> = {
   },
 
   // Headers
-  headers: { as: 'refused', names: 'the header X-Größe' },
+  headers: {
+    as: 'field',
+    in: 'headers',
+    check: hasHeaders({ 'X-Order': '42', 'X-Name': '=?UTF-8?Q?Gr=C3=B6=C3=9Fe?=' }),
+  },
+  'headers, a name beyond ASCII': { as: 'refused', names: 'the header X-Größe' },
   'headers as a list': { as: 'field', in: 'headers', check: hasHeaders({ 'X-Order': '42' }) },
   'headers, prepared': { as: 'field', in: 'headers', check: hasHeaders({ 'X-Order': '=?x?=' }) },
   'headers, a name several times': { as: 'refused', names: 'a second X-Order header' },
