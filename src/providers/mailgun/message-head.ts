@@ -4,26 +4,25 @@ import { invalid } from '../../mail-options.js'
 import { rfcMessageId } from '../../matching.js'
 import type { Address } from '../../message.js'
 
-/** What of a head the fields of Mailgun's form cannot say, or not in a way that arrives. */
-export function beyondFields({
-  from,
-  replyTo,
-  to,
-  cc,
-  bcc,
-  headers,
-  messageId,
-}: MailHead): string[] {
-  const beyond: string[] = []
-  headersByName(headers, beyond)
-  if (to.length === 0 && cc.length + bcc.length > 0) beyond.push('cc and bcc without to')
+/** What of a head the fields of Mailgun's form cannot say, or not in a way that arrives as it is. */
+export function beyondFields(head: MailHead): string[] {
+  const { from, replyTo, to, cc } = head
+  const quotedAgain = [from, replyTo, to, cc].flat().some(isQuotedAgain)
+  return [
+    ...lostInFields(head),
+    ...(quotedAgain ? ['a name with a comma, quotes or parentheses beside other than ASCII'] : []),
+  ]
+}
+
+/** What of a head does not arrive at all in the fields of the form. */
+export function lostInFields({ to, cc, bcc, headers, messageId }: MailHead): string[] {
+  const lost: string[] = []
+  headersByName(headers, lost)
+  if (to.length === 0 && cc.length + bcc.length > 0) lost.push('cc and bcc without to')
   if (keptMessageId(messageId) === undefined) {
-    beyond.push('a messageId that is not of the form <left@right>')
+    lost.push('a messageId that is not of the form <left@right>')
   }
-  if ([from, replyTo, to, cc].flat().some(isQuotedAgain)) {
-    beyond.push('a name with a comma, quotes or parentheses beside other than ASCII')
-  }
-  return beyond
+  return lost
 }
 
 /** Mailgun puts an id of its own in the place of one that is not `left@right` (mailgun.js#394). */

@@ -6,7 +6,7 @@ import type { BuiltRequest, OutgoingMail } from '../../provider-client.js'
 import { fileOf, isReadOtherwise, type MailgunFile, sizeInMail } from './files.js'
 import { withInlines } from './inline-parts.js'
 import { checkMessageBytes, checkRecipients } from './limits.js'
-import { beyondFields, checkHead, keptMessageId } from './message-head.js'
+import { checkHead, keptMessageId, lostInFields } from './message-head.js'
 import { checkOptions, optionFields, prefixed, templateOf } from './options.js'
 import { type Form, withOwnFields } from './own-fields.js'
 import { withPlaceholders } from './recipient-variables.js'
@@ -42,7 +42,7 @@ export function buildRequest(
     ? withPlaceholders(given, given.recipientData, templateOf(given) !== undefined)
     : { mail: given, recipientVariables: undefined }
   checkHead(mail)
-  const lost = beyondFields(mail)
+  const lost = lostInFields(mail)
   checkRecipients(mail.to.length + mail.cc.length + mail.bcc.length)
   if (mail.to.length === 0) throw invalid('Mailgun needs at least one recipient in to')
   const { html, amp, inlines } = withInlines(mail)

@@ -275,11 +275,19 @@ describe('what no field of a form says', () => {
 
   test('is lost, or refused', async () => {
     const provider = await startMailgun()
-    const message = mail({ to: '"Ruíz, Ana" <ana@shop.test>', recipientData: {} })
+    const message = mail({ headers: { 'X-Trace': ['a', 'b'] }, recipientData: {} })
     const error = await failureOf(transporterTo(provider).sendMail(message))
-    expect(error.message).toContain('cannot carry a name with a comma')
+    expect(error.message).toContain('cannot carry a second X-Trace header')
     expect(provider.requests).toEqual([])
     await transporterTo(provider, { unsupported: 'ignore' }).sendMail(message)
+    const [call] = await Promise.all(provider.requests.map(arrived))
+    expect(call?.fields['h:X-Trace']).toEqual(['a'])
+  })
+
+  test('is not what arrives with quotes around it', async () => {
+    const provider = await startMailgun()
+    const message = mail({ to: '"Ruíz, Ana" <ana@shop.test>', recipientData: {} })
+    await transporterTo(provider).sendMail(message)
     const [call] = await Promise.all(provider.requests.map(arrived))
     expect(call?.fields['to']).toEqual(['"Ruíz, Ana" <ana@shop.test>'])
   })
