@@ -43,11 +43,6 @@ export function checkHead({ from, headers }: MailHead): void {
   if (from.some(({ address }) => /[\u0080-\uffff].*@/.test(address))) {
     throw invalid('Mailgun takes no from address with other than ASCII before its @')
   }
-  for (const { name } of headers) {
-    if (!/^[!-9;-~]+$/.test(name)) {
-      throw invalid(`Mailgun takes names of headers in ASCII, and not ${name}`)
-    }
-  }
   checkHeaderNames(headers.map(({ name }) => name))
 }
 

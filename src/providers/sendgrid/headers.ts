@@ -11,13 +11,10 @@ const uncarried = new Set([
   'return-path',
 ])
 
-// Nodemailer lets letters pass that no header's name may have.
-const isName = (name: string): boolean => /^[!-9;-~]+$/.test(name)
-
 /** The headers that SendGrid takes; the names of the others go to `lost`. */
 export function carriedHeaders(headers: readonly Header[], lost: string[]): Header[] {
   return headers.filter(({ name }) => {
-    const carried = isName(name) && !uncarried.has(name.toLowerCase())
+    const carried = !uncarried.has(name.toLowerCase())
     if (!carried) lost.push(`the header ${name}`)
     return carried
   })

@@ -360,7 +360,7 @@ describe('a mail that is refused', () => {
   test('for the name of a header never leaves', async () => {
     const error = await failure({}, { ...mail, headers: { Größe: '7' } })
     expect(error).toMatchObject({ category: 'validation', outcome: 'not-sent', retryable: false })
-    expect(error.message).toBe('Mailgun takes names of headers in ASCII, and not Größe')
+    expect(error.message).toBe('the header Größe has a name that no mail can have')
     expect(provider.requests).toEqual([])
   })
 
