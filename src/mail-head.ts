@@ -37,9 +37,8 @@ export const emptyHead: MailHead = {
   headers: [],
 }
 
-export function mailHead({ message }: NodemailerMail): MailHead {
+export function mailHead({ data, message }: NodemailerMail): MailHead {
   const addresses = fields(message.getAddresses())
-  const { from, to } = message.getEnvelope()
   const subject = headerText(message.getHeader('subject'))
   const seen = new Set<string>()
   // SendGrid refuses an address that stands in two places, and no mailbox wants a copy of each.
@@ -48,19 +47,42 @@ export function mailHead({ message }: NodemailerMail): MailHead {
       const key = canonicalAddress(address)
       return !seen.has(key) && seen.add(key)
     })
+  const [from, to, cc, bcc] = [
+    mailboxes(addresses['from']),
+    unique('to'),
+    unique('cc'),
+    unique('bcc'),
+  ]
   return {
-    envelope: { from, to: [...to] },
+    envelope: fields(data)['envelope']
+      ? envelopeOf(message)
+      : {
+          from: from[0]?.address ?? false,
+          to: [...to, ...cc, ...bcc].map(({ address }) => address),
+        },
     messageId: checkedMessageId(message.messageId()),
-    from: mailboxes(addresses['from']),
+    from,
     replyTo: mailboxes(addresses['reply-to']),
-    to: unique('to'),
-    cc: unique('cc'),
-    bcc: unique('bcc'),
+    to,
+    cc,
+    bcc,
     ...(subject !== undefined && { subject }),
-    headers: readHeaders(message.buildHeaders()).filter(
-      ({ name }) => !carriedElsewhere.test(name) && !providerWrites.test(name),
-    ),
+    headers: otherHeaders(message),
   }
+}
+
+/** The one that the caller gave. */
+function envelopeOf(message: NodemailerMail['message']): Envelope {
+  const { from, to } = message.getEnvelope()
+  return { from, to: [...to] }
+}
+
+function otherHeaders(message: NodemailerMail['message']): Header[] {
+  // Writing all headers costs as much as the rest of the head, and most messages have no others.
+  const given: unknown = Reflect.get(message, '_headers')
+  const names = Array.isArray(given) ? given.map((header) => text(fields(header)['key'])) : ['']
+  if (names.every((name) => name !== undefined && isFieldOfItsOwn(name))) return []
+  return readHeaders(message.buildHeaders()).filter(({ name }) => !isFieldOfItsOwn(name))
 }
 
 /** The headers of a block, in their order, unfolded. */
@@ -112,5 +134,5 @@ function oneLine(value: string): string {
 export const providerWrites =
   /^(?:date|mime-version|content-(?:type|transfer-encoding|disposition|id))$/i
 
-// These have fields of their own.
-const carriedElsewhere = /^(?:from|to|cc|bcc|subject|reply-to|message-id)$/i
+const isFieldOfItsOwn = (name: string): boolean =>
+  providerWrites.test(name) || /^(?:from|to|cc|bcc|subject|reply-to|message-id)$/i.test(name)

@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types'
 import { SendError, type SendErrorCategory } from '../../errors.js'
+import { httpCaller } from '../../http-caller.js'
 import {
   connectionCause,
   connectionFailure,
@@ -21,6 +22,7 @@ import {
 import type { ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
+import { axiosAdapter } from './axios-adapter.js'
 import { beyondFields } from './beyond-fields.js'
 import { buildRawRequest, lacks } from './raw-request.js'
 import { callsOf } from './recipient-data.js'
@@ -83,12 +85,20 @@ function mandrillClient(
   basePath: string,
   timeout: number,
 ): ProviderClient<MandrillRequest> {
+  let client: Client | undefined
   async function connect(): Promise<Client> {
+    if (client) return client
     const createClient = await loadSdk()
-    const client = createClient(apiKey)
+    const adapter = axiosAdapter(httpCaller(timeout))
+    client = createClient(apiKey)
     client.basePath = basePath
-    // A redirected call would carry the key to another host, or lose its body.
-    client.requestConfig = { ...client.requestConfig, timeout, maxRedirects: 0 }
+    client.requestConfig = {
+      ...client.requestConfig,
+      timeout,
+      // A redirected call would carry the key to another host, or lose its body.
+      maxRedirects: 0,
+      ...(adapter && { adapter }),
+    }
     return client
   }
   return {

@@ -9,6 +9,7 @@ import {
 } from '../../http-failure.js'
 import { fields, text, texts } from '../../payload.js'
 import { version } from '../../version.js'
+import { bodyOf } from './request.js'
 
 /** What the SDK asks of the client that is given to its `setClient`, and what it has no word for. */
 export interface SendgridHttpClient {
@@ -45,7 +46,7 @@ export function createHttpClient(
         method: 'POST',
         url: baseUrl + url,
         headers: { ...headers, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
+        body: bodyOf(body),
       }).catch((error: unknown) => {
         throw toConnectionFailure(error)
       })

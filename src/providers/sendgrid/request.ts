@@ -75,7 +75,6 @@ export function buildRequest(
     ...(attachments.length > 0 && { attachments }),
     headers: { ...headers, 'Message-ID': mail.messageId },
   }
-  checkSize(request)
   return { lost, request }
 }
 
@@ -98,13 +97,17 @@ function toReplies(replyTo: readonly Address[]): Mailbox[] {
 
 const mostMessageBytes = 30 * 1024 * 1024
 
-/** Looked at here, for an upload that is cut short by the server's limit has an unknown outcome. */
-function checkSize({ attachments = [], ...others }: SendgridRequest): void {
-  // In base64 a file takes a byte for each character, and nobody needs another copy of it.
-  const files = attachments.map(({ content, ...about }) => ({ about, size: content.length }))
-  const rest = { ...others, attachments: files.map(({ about }) => about) }
-  const size = files.reduce((sum, file) => sum + file.size, Buffer.byteLength(JSON.stringify(rest)))
+/**
+ * The body of the call. Its size is looked at here, for an upload that is cut short by the server's limit
+ * has an unknown outcome.
+ *
+ * @throws SendError for more than SendGrid takes
+ */
+export function bodyOf(request: unknown): string {
+  const body = JSON.stringify(request)
+  const size = Buffer.byteLength(body)
   if (size > mostMessageBytes) {
     throw invalid(`SendGrid takes 30 MB with attachments in base64, and these are ${size} bytes`)
   }
+  return body
 }

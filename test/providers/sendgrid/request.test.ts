@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { SendError } from '../../../src/index.js'
-import { buildRequest } from '../../../src/providers/sendgrid/request.js'
+import { bodyOf, buildRequest } from '../../../src/providers/sendgrid/request.js'
 import type { OutgoingMail } from '../../../src/provider-client.js'
 import { sameAsAll } from '../../../src/recipient-data.js'
 
@@ -51,6 +51,10 @@ const requestOf = (change: Partial<OutgoingMail>) => {
 
 const lostOf = (change: Partial<OutgoingMail>): string[] =>
   buildRequest({ ...mail, ...change }, trackingId, now).lost
+
+const many = (count: number) =>
+  Array.from({ length: count }, (_, index) => mailbox(`ann+${index}@example.com`))
+const { subject: _subject, ...withoutSubject } = mail
 
 describe('the request', () => {
   test('of the least mail has nothing that is empty', () => {
@@ -256,22 +260,18 @@ describe('it is said that the request loses', () => {
     expect(lostOf({ from })).toEqual(['more than one from address'])
   })
 
-  test.each([
-    'X-SG-ID',
-    'x-sg-eid',
-    'Received',
-    'DKIM-Signature',
-    'X-SMTPAPI',
-    'Return-Path',
-  ])('the header %s', (name) => {
-    const { request, lost } = buildRequest(
-      { ...mail, headers: [{ name, value: 'x' }] },
-      trackingId,
-      now,
-    )
-    expect(lost).toEqual([`the header ${name}`])
-    expect(Object.keys(request.headers)).toEqual(['Message-ID'])
-  })
+  test.each(['X-SG-ID', 'x-sg-eid', 'Received', 'DKIM-Signature', 'X-SMTPAPI', 'Return-Path'])(
+    'the header %s',
+    (name) => {
+      const { request, lost } = buildRequest(
+        { ...mail, headers: [{ name, value: 'x' }] },
+        trackingId,
+        now,
+      )
+      expect(lost).toEqual([`the header ${name}`])
+      expect(Object.keys(request.headers)).toEqual(['Message-ID'])
+    },
+  )
 
   test('a second header of one name', () => {
     const headers = [
@@ -331,10 +331,6 @@ describe('it is said that the request loses', () => {
 })
 
 describe('a mail is refused', () => {
-  const many = (count: number) =>
-    Array.from({ length: count }, (_, index) => mailbox(`ann+${index}@example.com`))
-  const { subject: _subject, ...withoutSubject } = mail
-
   test.each<[string, OutgoingMail, RegExp]>([
     ['without a sender', { ...mail, from: [] }, /needs a from address/],
     ['with cc alone', { ...mail, to: [], cc: many(1) }, /recipient in to/],
@@ -356,33 +352,6 @@ describe('a mail is refused', () => {
       'with an empty attachment',
       { ...mail, attachments: [{ ...attachment, content: Buffer.alloc(0) }] },
       /a\.txt is empty/,
-    ],
-    [
-      'over 30 MB with attachments in base64',
-      { ...mail, attachments: [{ ...attachment, content: Buffer.alloc(23 * 1024 * 1024 + 1) }] },
-      /takes 30 MB/,
-    ],
-    [
-      'over 30 MB in the data of its template',
-      { ...mail, templateId, templateData: { text: 'x'.repeat(30 * 1024 * 1024) } },
-      /takes 30 MB/,
-    ],
-    [
-      'over 30 MB with the quotation marks of its text written as JSON',
-      { ...mail, text: '"'.repeat(16 * 1024 * 1024) },
-      /takes 30 MB/,
-    ],
-    [
-      'over 30 MB with what each recipient has of its own',
-      {
-        ...mail,
-        to: many(1000),
-        templateId,
-        recipientData: new Map([
-          ['ann+0@example.com', { ...sameAsAll, data: { text: 'x'.repeat(31 * 1024 * 1024) } }],
-        ]),
-      },
-      /takes 30 MB/,
     ],
     [
       'with more than 10,000 bytes of data without a dynamic template',
@@ -415,7 +384,6 @@ describe('a mail is refused', () => {
       { ...mail, calendar: { ...calendar, filename: 'a\nb' } },
       /no line break in icalEvent\.filename$/,
     ],
-    ['over 30 MB in its text', { ...mail, text: 'ö'.repeat(16 * 1024 * 1024) }, /takes 30 MB/],
   ])('%s', (_, refused, message) => {
     expect(() => buildRequest(refused, trackingId, now)).toThrow(SendError)
     expect(() => buildRequest(refused, trackingId, now)).toThrow(message)
@@ -479,5 +447,48 @@ describe('a mail is refused', () => {
     })
     expect(request.personalizations[0]?.to).toHaveLength(1000)
     expect(request.categories).toHaveLength(10)
+  })
+})
+
+describe('a body that SendGrid would refuse is refused before the call:', () => {
+  test.each<[string, OutgoingMail]>([
+    [
+      'over 30 MB with attachments in base64',
+      { ...mail, attachments: [{ ...attachment, content: Buffer.alloc(23 * 1024 * 1024 + 1) }] },
+    ],
+    [
+      'over 30 MB in the data of its template',
+      { ...mail, templateId, templateData: { text: 'x'.repeat(30 * 1024 * 1024) } },
+    ],
+    [
+      'over 30 MB with the quotation marks of its text written as JSON',
+      { ...mail, text: '"'.repeat(16 * 1024 * 1024) },
+    ],
+    [
+      'over 30 MB with what each recipient has of its own',
+      {
+        ...mail,
+        to: many(1000),
+        templateId,
+        recipientData: new Map([
+          ['ann+0@example.com', { ...sameAsAll, data: { text: 'x'.repeat(31 * 1024 * 1024) } }],
+        ]),
+      },
+    ],
+    ['over 30 MB in its text', { ...mail, text: 'ö'.repeat(16 * 1024 * 1024) }],
+  ])('%s', (_, mailOfThatSize) => {
+    const { request } = buildRequest(mailOfThatSize, trackingId, now)
+    expect(() => bodyOf(request)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('takes 30 MB'),
+        category: 'validation',
+        outcome: 'not-sent',
+      }),
+    )
+  })
+
+  test('but not one of as much as it takes', () => {
+    const { request } = buildRequest(mail, trackingId, now)
+    expect(JSON.parse(bodyOf(request))).toEqual(JSON.parse(JSON.stringify(request)))
   })
 })
