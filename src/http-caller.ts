@@ -1,5 +1,6 @@
 import http from 'node:http'
 import https from 'node:https'
+import { urlToHttpOptions } from 'node:url'
 
 /** A call of a provider's API. */
 export interface HttpCall {
@@ -35,11 +36,19 @@ export function httpCaller(timeout: number): HttpCaller {
     'http:': new http.Agent({ keepAlive: true, timeout: idleTime }),
     'https:': new https.Agent({ keepAlive: true, timeout: idleTime }),
   }
+  // Of a few URLs, which are the same with every call.
+  const targets = new Map<string, http.RequestOptions>()
+  const targetOf = (url: string): http.RequestOptions => {
+    const target = targets.get(url) ?? urlToHttpOptions(new URL(url))
+    targets.set(url, target)
+    return target
+  }
   return ({ method, url, headers, body }) =>
     new Promise((resolve, reject) => {
-      const target = new URL(url)
+      const target = targetOf(url)
       const secure = target.protocol === 'https:'
-      const request = (secure ? https : http).request(target, {
+      const request = (secure ? https : http).request({
+        ...target,
         method,
         agent: agents[secure ? 'https:' : 'http:'],
         headers: {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
-import { sparingCallers } from './callers-copy.js'
+import { preparingMessages } from './prepared-message.js'
 import { messageOf, SendError, StoreError } from './errors.js'
 import { inTime } from './in-time.js'
 import { mailSource } from './mail-source.js'
@@ -59,7 +59,7 @@ export function createNodemailerTransport<Provider extends string>(
 
   const sending = new Set<Promise<unknown>>()
   const emitter = new EventEmitter<TransportEvents>()
-  sparingCallers(emitter)
+  preparingMessages(emitter)
   return Object.assign(emitter, {
     name: `mailtrail/${name}`,
     version,

@@ -51,3 +51,39 @@ test("what is no message is Nodemailer's to judge, and headers of other kinds ar
     'cannot carry headers',
   )
 })
+
+describe('a Message-ID', () => {
+  const nodemailer: typeof import('nodemailer') = require('nodemailer')
+  const idOf = async (change: object): Promise<string> => {
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client), {
+      from: 'default@defaults.example',
+    })
+    await transporter.sendMail({ to: 'ann@example.org', subject: 'Hi', text: 'x', ...change })
+    return client.sent[0]?.mail.messageId ?? ''
+  }
+  const unique = '[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}'
+
+  test.each<[string, object, string]>([
+    ['an address', { from: 'shop@example.com' }, 'example.com'],
+    ['an address with a name', { from: 'Shop <shop@mail.example.com>' }, 'mail.example.com'],
+    ['an object', { from: { name: 'Shop', address: 'shop@example.com' } }, 'example.com'],
+    ['a list', { from: ['shop@example.com', 'desk@example.net'] }, 'example.com'],
+    ['two in a text', { from: 'shop@example.com, desk@example.net' }, 'example.com'],
+    ['letters beyond ASCII', { from: 'shop@bücher.example' }, 'xn--bcher-kva.example'],
+    ['the default', {}, 'defaults.example'],
+    ['other headers', { from: 'a@example.com', headers: { 'X-Message-Id': 'x' } }, 'example.com'],
+  ])('is of the domain of the sender, who is %s, and like no other', async (_, change, domain) => {
+    const [first, second] = [await idOf(change), await idOf(change)]
+    expect(first).toMatch(new RegExp(`^<${unique}@${domain.replaceAll('.', '\\.')}>$`))
+    expect(second).not.toBe(first)
+  })
+
+  test.each<[string, object]>([
+    ['the field', { messageId: '<own@example.com>' }],
+    ['a header', { headers: { 'message-ID': '<own@example.com>' } }],
+    ['a header in a list', { headers: [{ key: 'Message-Id', value: '<own@example.com>' }] }],
+  ])('of the message itself, in %s, stays', async (_, change) => {
+    expect(await idOf({ from: 'shop@example.com', ...change })).toBe('<own@example.com>')
+  })
+})
