@@ -763,10 +763,12 @@ describe('a megabyte of the worst is answered in time', () => {
     '%s',
     async (_, make) => {
       const request = make()
-      const began = performance.now()
+      const before = process.cpuUsage()
       await post(request)
-      // A second is what it may take; a machine that does other things beside it gets one more.
-      expect(performance.now() - began).toBeLessThan(2000)
+      const { user, system } = process.cpuUsage(before)
+      // A second is what it may take. Time of this process alone is counted, for a machine that tests many
+      // things at once may keep it waiting, and twice as much of it, for collecting garbage is in it.
+      expect((user + system) / 1000).toBeLessThan(2000)
     },
     oneRun.timeout,
   )

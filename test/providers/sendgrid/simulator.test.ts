@@ -175,7 +175,7 @@ describe('a mail that is right', () => {
     const content = Buffer.alloc(20 * 1024 * 1024).toString('base64')
     const answered = await send({ ...full, attachments: [{ content, filename: 'a.bin' }] })
     expect(answered.answer.status).toBe(202)
-  })
+  }, 30_000)
 })
 
 function mailboxes(count: number) {
