@@ -64,27 +64,36 @@ export function httpCaller(timeout: number): HttpCaller {
       }, timeout)
       request.once('close', () => clearTimeout(timer))
       request.once('error', reject)
-      request.once('response', (response) => {
-        readWhole(response).then(resolve, reject)
-      })
+      request.once('response', (response) => readWhole(response, resolve, reject))
       request.end(body)
     })
 }
 
-async function readWhole(response: http.IncomingMessage): Promise<HttpAnswer> {
+function readWhole(
+  response: http.IncomingMessage,
+  resolve: (answer: HttpAnswer) => void,
+  reject: (error: Error) => void,
+): void {
   const pieces: Buffer[] = []
-  for await (const piece of response) pieces.push(piece)
-  return {
-    status: response.statusCode ?? 0,
-    statusText: response.statusMessage ?? '',
-    headers: Object.fromEntries(
-      Object.entries(response.headers).flatMap(([name, value]) => {
-        const first = Array.isArray(value) ? value[0] : value
-        return first === undefined ? [] : [[name, first]]
-      }),
-    ),
-    body: Buffer.concat(pieces).toString('utf8'),
+  response.on('data', (piece: Buffer) => pieces.push(piece))
+  response.once('error', reject)
+  response.once('end', () => {
+    resolve({
+      status: response.statusCode ?? 0,
+      statusText: response.statusMessage ?? '',
+      headers: firstOfEach(response.headers),
+      body: Buffer.concat(pieces).toString('utf8'),
+    })
+  })
+}
+
+function firstOfEach(headers: http.IncomingHttpHeaders): Record<string, string> {
+  const values: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const first = Array.isArray(value) ? value[0] : value
+    if (first !== undefined) values[name] = first
   }
+  return values
 }
 
 /** As Node names it; without a connection nothing was sent. */

@@ -104,25 +104,28 @@ function isContent(value: unknown): boolean {
   return typeof pipe === 'function' || Boolean(path ?? href ?? raw) || content !== undefined
 }
 
+const contents = [...textFields, 'icalEvent']
+const lists = ['attachments', 'alternatives']
+
+/** The message with copies of the objects that its content is described by; bytes and streams are shared. */
 export function copyContent(data: Fields): Fields {
-  const copy = (value: unknown): unknown => {
-    const plain = isFields(value) && !Buffer.isBuffer(value) && typeof value['pipe'] !== 'function'
-    return plain ? { ...value } : value
+  const copy = { ...data }
+  for (const name of contents) {
+    if (isDescription(data[name])) copy[name] = { ...data[name] }
   }
-  const contents = ['html', 'text', 'watchHtml', 'amp', 'icalEvent']
-  const lists = ['attachments', 'alternatives']
-  return {
-    ...data,
-    ...Object.fromEntries(contents.map((name) => [name, copy(data[name])])),
-    ...Object.fromEntries(
-      lists.flatMap((name) => {
-        const given = data[name]
-        // Nodemailer takes a single one too.
-        const list = isFields(given) ? [given] : given
-        return Array.isArray(list) ? [[name, list.map(copy)]] : []
-      }),
-    ),
+  for (const name of lists) {
+    const given = data[name]
+    // Nodemailer takes a single one too.
+    const list = isFields(given) ? [given] : given
+    if (Array.isArray(list)) {
+      copy[name] = list.map((value: unknown) => (isDescription(value) ? { ...value } : value))
+    }
   }
+  return copy
+}
+
+function isDescription(value: unknown): value is Fields {
+  return isFields(value) && !Buffer.isBuffer(value) && typeof value['pipe'] !== 'function'
 }
 
 function contentText(value: unknown): string {
