@@ -105,8 +105,9 @@ function malformed(detail: string): Refusal {
 // No provider nests deeper than six; what does cannot be written back as JSON without care.
 const deepestNesting = 64
 
-// Nor does any write a hundredth of it into one event; what does would cost seconds on its way.
+// Nor does any write a hundredth of these into one event; what does would cost seconds on its way.
 const mostValues = 30_000
+const mostKeys = 2000
 
 /**
  * Reads the entries of a batch one by one: what cannot be read becomes an `unknown` event with the
@@ -144,13 +145,20 @@ function asText(value: unknown): string | null {
 /** Why an entry is more than can be worked with; undefined for all that providers send. */
 function excessOf(entry: unknown): string | undefined {
   let values = 0
+  let widest = 0
   const nestsDeeper = (value: unknown, levels: number): boolean => {
     if (typeof value !== 'object' || value === null) return false
     if (levels === 0) return true
     const inner: unknown[] = Object.values(value)
     values += inner.length
-    return values <= mostValues && inner.some((one) => nestsDeeper(one, levels - 1))
+    if (!Array.isArray(value)) widest = Math.max(widest, inner.length)
+    return (
+      values <= mostValues &&
+      widest <= mostKeys &&
+      inner.some((one) => nestsDeeper(one, levels - 1))
+    )
   }
   if (nestsDeeper(entry, deepestNesting)) return 'it is nested too deeply'
+  if (widest > mostKeys) return `it holds an object of more than ${mostKeys} fields`
   return values > mostValues ? `it holds more than ${mostValues} values` : undefined
 }
