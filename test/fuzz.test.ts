@@ -762,13 +762,17 @@ describe('a megabyte of the worst is answered in time', () => {
   test.each(costly)(
     '%s',
     async (_, make) => {
-      const request = make()
-      const before = process.cpuUsage()
-      await post(request)
-      const { user, system } = process.cpuUsage(before)
-      // A second is what it may take. Time of this process alone is counted, for a machine that tests many
-      // things at once may keep it waiting, and twice as much of it, for collecting garbage is in it.
-      expect((user + system) / 1000).toBeLessThan(2000)
+      // A second is what it may take, on a machine that does nothing else: it gets twice that, and of three
+      // tries one must do. What a parser has no end with takes its time each time.
+      let fastest = Infinity
+      for (let tried = 0; tried < 3 && fastest > 2000; tried += 1) {
+        const request = make()
+        const before = process.cpuUsage()
+        await post(request)
+        const { user, system } = process.cpuUsage(before)
+        fastest = Math.min(fastest, (user + system) / 1000)
+      }
+      expect(fastest).toBeLessThan(2000)
     },
     oneRun.timeout,
   )
