@@ -1,6 +1,6 @@
 import { SendError } from './errors.js'
 import { canonicalAddress } from './matching.js'
-import type { RecipientAnswer, SendAnswer } from './send-result.js'
+import { type RecipientAnswer, type SendAnswer, toSendError } from './send-result.js'
 
 /** One call of several that a message takes, and whom it is for. */
 export interface SendCall<Request> {
@@ -51,8 +51,8 @@ export async function sendInCalls<Request>(
 /** Fails the whole message with the first of its calls: none of it was sent then, as far as is known. */
 function failureAfter(first: SendAnswer | undefined): (error: unknown) => SendError {
   return (error) => {
-    if (first && error instanceof SendError) return error
-    throw error
+    if (!first) throw error
+    return toSendError(error, true)
   }
 }
 

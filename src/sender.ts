@@ -60,8 +60,11 @@ export function createSender<Request, Provider extends string>(
   const { timeout, retries, unsupported, correlator, replyAddress, beforeSend } =
     checkedTransportOptions(`${provider} transport`, options)
 
-  /** The draft after the hook had its say. Never throws. */
-  async function openDraft(source: MailSource, trackingId: string): Promise<Draft> {
+  /** The draft after the hook had its say, and the way that it goes. Never throws. */
+  async function openDraft(
+    source: MailSource,
+    trackingId: string,
+  ): Promise<{ draft: Draft; route: Route<Request> }> {
     let flaw: unknown
     try {
       if (source.open) await inTime(timeout, contentTooSlow, source.open)
@@ -81,7 +84,13 @@ export function createSender<Request, Provider extends string>(
       }
     }
     draft.head = withReplyAddress(draft.head, replyAddress, trackingId)
-    return draft
+    try {
+      if (draft.flaw === undefined)
+        return { draft, route: routeOf(provider, client, source, draft) }
+    } catch (error) {
+      draft.flaw = error
+    }
+    return { draft, route: { mime: undefined, reasons: [], lost: [] } }
   }
 
   /** What the message says, as the route needs it. */
@@ -134,8 +143,7 @@ export function createSender<Request, Provider extends string>(
     timeout,
 
     async attempt(source, start) {
-      const draft = await openDraft(source, start.trackingId)
-      const route = routeOf(provider, client, source, draft)
+      const { draft, route } = await openDraft(source, start.trackingId)
       const recipients = recipientsOf(draft, route.mime !== undefined)
       const record = newRecord(provider, draft, recipients, start)
       record.recipients.push(...source.refused)
@@ -211,10 +219,8 @@ function routeOf<Request>(
   provider: string,
   { carries, beyondFields, mime }: ProviderClient<Request>,
   { mail }: MailSource,
-  { head, options, flaw }: Draft,
+  { head, options }: Draft,
 ): Route<Request> {
-  // What could not be read may be anything.
-  if (flaw !== undefined) return { mime: undefined, reasons: [], lost: [] }
   const uncarried = [
     ...uncarriedFields(fields(mail.data), head, provider, carries),
     ...(changesDocument(mail) ? ['what a plugin of the step stream changes'] : []),

@@ -169,6 +169,19 @@ describe.each(versions)('with %s', (version) => {
     expect(documents).toHaveLength(1)
   })
 
+  test('a fault on looking which way it goes ends the send, and is told', async () => {
+    const { client } = bothWays()
+    const beyondFields = () => {
+      throw new TypeError('a fault of ours')
+    }
+    const transport = createProviderTransport('outside', { ...client, beyondFields }, {})
+    const transporter = nodemailer.createTransport(transport)
+    let told = 0
+    transporter.on('sent', () => (told += 1))
+    await expect(transporter.sendMail(plain)).rejects.toMatchObject({ outcome: 'not-sent' })
+    expect(told).toBe(1)
+  })
+
   test('what it lacks alone does not make a document of a message', async () => {
     const { mails } = await send({ ...plain, date: new Date(0) }, { unsupported: 'ignore' }, [
       'date',

@@ -65,6 +65,18 @@ describe('several calls of one message', () => {
     expect(of?.('dora@example.org')).toMatchObject({ status: 'failed' })
   })
 
+  test('leave open those of a call that fails in some other way', async () => {
+    const made: string[] = []
+    const all = await sendInCalls(calls, async (request) => {
+      made.push(request)
+      if (request === 'second') throw new TypeError('a fault of ours')
+      return answer(request)
+    })
+    expect(made).toEqual(['first', 'second'])
+    expect(all.recipient('ann@example.org')).toMatchObject({ status: 'accepted' })
+    expect(all.recipient('carl@example.org')).toMatchObject({ status: 'unknown' })
+  })
+
   test('are a failure when the first is one', async () => {
     const { made, error } = await send('first')
     expect(made).toEqual(['first'])
