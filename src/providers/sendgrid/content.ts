@@ -67,9 +67,10 @@ function plainType(contentType: string): string | undefined {
   return utf8.exec(contentType)?.[1]?.toLowerCase()
 }
 
-/** A type without a method means PUBLISH, so any other is lost. */
+/** A type without a method means PUBLISH, so any other is lost unless the event says it too. */
 function calendarPart({ method, content }: CalendarEvent, lost: string[]): Content[] {
-  if (method !== 'PUBLISH') lost.push('icalEvent.method')
+  const [, own = ''] = /^METHOD:([A-Z-]+)\s*$/im.exec(content.toString()) ?? []
+  if (method !== 'PUBLISH' && own.toUpperCase() !== method) lost.push('icalEvent.method')
   if (isUtf8(content)) return part('text/calendar', content.toString())
   lost.push('icalEvent.content')
   return []

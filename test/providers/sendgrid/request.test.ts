@@ -317,6 +317,16 @@ describe('it is said that the request loses', () => {
     expect(request.content?.at(-1)).toEqual({ type: 'text/calendar', value: 'BEGIN:VCALENDAR' })
   })
 
+  test.each([
+    ['REQUEST', 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR', []],
+    ['CANCEL', 'BEGIN:VCALENDAR\nmethod:cancel\nEND:VCALENDAR', []],
+    ['CANCEL', 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR', ['icalEvent.method']],
+    ['PUBLISH', 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR', []],
+  ])('but not the method %s of one that says it itself: %j', (method, content, gone) => {
+    const event = { ...calendar, method, content: Buffer.from(content) }
+    expect(buildRequest({ ...mail, calendar: event }, trackingId, now).lost).toEqual(gone)
+  })
+
   test('a calendar event that is no UTF-8, but for its file', () => {
     const content = Buffer.from([0xe4])
     const { request, lost } = buildRequest(
