@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import PostalMime from 'postal-mime'
 import { createCorrelator, memoryStore } from '../src/index.js'
@@ -167,6 +168,30 @@ describe.each(versions)('with %s', (version) => {
     const transport = createProviderTransport('outside', { ...client, carries }, {})
     await nodemailer.createTransport(transport).sendMail({ ...plain, ...change })
     expect(documents).toHaveLength(1)
+  })
+
+  test('whom beforeSend refuses is not among those it goes to, nor in its head', async () => {
+    const { sent, text, info } = await send(
+      { ...plain, cc: 'carl@example.com', amp: '<html></html>' },
+      { beforeSend: () => ({ refused: [{ address: 'carl@example.com', reason: 'left' }] }) },
+    )
+    expect(sent?.recipients).toEqual(['ann@example.com'])
+    expect(text).not.toContain('carl@')
+    expect(info).toMatchObject({ accepted: ['ann@example.com'], rejected: ['carl@example.com'] })
+  })
+
+  const unreadable: object = { ...plain, amp: '<html></html>', text: 5 }
+  test.each<[string, object]>([
+    ['is not there', { raw: { path: join(__dirname, 'nowhere.eml') } }],
+    ['would be empty', unreadable],
+  ])('one whose content %s is refused', async (_, mail) => {
+    const { client, documents } = bothWays()
+    const transport = createProviderTransport('outside', client, {})
+    await expect(nodemailer.createTransport(transport).sendMail(mail)).rejects.toMatchObject({
+      category: 'validation',
+      outcome: 'not-sent',
+    })
+    expect(documents).toEqual([])
   })
 
   test('a fault on looking which way it goes ends the send, and is told', async () => {

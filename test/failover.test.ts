@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import nodemailer from 'nodemailer'
 import { Readable } from 'node:stream'
 import {
@@ -189,7 +191,34 @@ describe('failover', () => {
     expect(sent).toMatchObject([{ failFlag: true, provider: 'sendgrid' }])
   })
 
-  test('does not go on when every recipient was rejected, or the signal was aborted', async () => {
+  test('does not go on when the signal was aborted', async () => {
+    const { mailgun, sendgrid, transporter } = await start()
+    const stop = new AbortController()
+    sendgrid.failNext(down)
+    const sending = rejection(transporter.sendMail({ ...mail, signal: stop.signal }))
+    setImmediate(() => stop.abort())
+    expect(await sending).toMatchObject({ outcome: 'not-sent' })
+    expect(mailgun.requests).toEqual([])
+  })
+
+  test('fetches what it was given the URL of once', async () => {
+    let fetched = 0
+    const server = createServer((_request, response) => {
+      fetched += 1
+      response.end('fetched')
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (typeof address !== 'object' || address === null) throw new Error('it does not listen')
+    const { sendgrid, transporter } = await start()
+    sendgrid.failNext(down)
+    const href = `http://127.0.0.1:${address.port}/`
+    const { provider } = await transporter.sendMail({ ...mail, attachments: [{ href }] })
+    server.close()
+    expect([provider, fetched]).toEqual(['mailgun', 1])
+  })
+
+  test('does not go on when every recipient was rejected', async () => {
     const refusing = outsideClient({
       send: async () => ({
         response: 'no',
