@@ -22,20 +22,13 @@ export interface HttpAnswer {
 /** Resolves with the answer, whatever its status, and rejects with Node's error when there is none. */
 export type HttpCaller = (call: HttpCall) => Promise<HttpAnswer>
 
-// Servers and load balancers close what stands idle; a call that meets the closing may have been taken.
-const idleTime = 4000
-
 /**
- * Calls an API over connections that are kept. It costs a third of what fetch does, and follows no
- * redirects, which would take an API key along.
+ * Calls an API over connections that Node's global agent keeps, whatever agent that is. It costs a third
+ * of what fetch does, and follows no redirects, which would take an API key along.
  *
  * @param timeout how long a call may take as a whole, in ms
  */
 export function httpCaller(timeout: number): HttpCaller {
-  const agents = {
-    'http:': new http.Agent({ keepAlive: true, timeout: idleTime }),
-    'https:': new https.Agent({ keepAlive: true, timeout: idleTime }),
-  }
   // Of a few URLs, which are the same with every call.
   const targets = new Map<string, http.RequestOptions>()
   const targetOf = (url: string): http.RequestOptions => {
@@ -46,11 +39,9 @@ export function httpCaller(timeout: number): HttpCaller {
   return ({ method, url, headers, body }) =>
     new Promise((resolve, reject) => {
       const target = targetOf(url)
-      const secure = target.protocol === 'https:'
-      const request = (secure ? https : http).request({
+      const request = (target.protocol === 'https:' ? https : http).request({
         ...target,
         method,
-        agent: agents[secure ? 'https:' : 'http:'],
         headers: {
           ...headers,
           // Else it would go in chunks, which some gateways refuse.
@@ -96,9 +87,10 @@ function firstOfEach(headers: http.IncomingHttpHeaders): Record<string, string> 
   return values
 }
 
-/** As Node names it; without a connection nothing was sent. */
+/** As Node names it; nothing was sent before there was a connection, and its encryption. */
 function tooSlow({ socket }: http.ClientRequest): Error {
-  const connecting = socket === null || socket.connecting
+  const connecting =
+    socket === null || socket.connecting || Reflect.get(socket, 'secureConnecting') === true
   return Object.assign(new Error('the call took too long'), {
     code: 'ETIMEDOUT',
     ...(connecting && { syscall: 'connect' }),

@@ -25,13 +25,12 @@ export interface MailSource {
 /** @param several it may be sent by one provider after another, so it must be readable again */
 export function mailSource(mail: NodemailerMail, several: boolean): MailSource {
   const isRaw = Boolean(fields(mail.data)['raw'])
-  const content = once(() => resolveContent(mail))
   // Once, for it may be signed on its way.
   const raw = once(() => composeMail(mail))
   return {
     mail,
     refused: [],
-    content,
+    content: () => resolveContent(mail),
     async document() {
       if (!isRaw) return composeMail(mail)
       const document = withoutBcc(await raw())

@@ -188,6 +188,7 @@ describe('before a message is sent', () => {
   test('it is not asked about what could not be sent anyway', async () => {
     let asked = 0
     await send(() => void (asked += 1), { messageId: '<a b>' })
+    await send(() => void (asked += 1), { raw: { path: '/nowhere/at/all' } })
     expect(asked).toBe(0)
   })
 

@@ -192,13 +192,24 @@ describe('failover', () => {
   })
 
   test('does not go on when the signal was aborted', async () => {
-    const { mailgun, sendgrid, transporter } = await start()
+    const { mailgun, sendgrid, transporter, sent } = await start()
     const stop = new AbortController()
     sendgrid.failNext(down)
     const sending = rejection(transporter.sendMail({ ...mail, signal: stop.signal }))
     setImmediate(() => stop.abort())
     expect(await sending).toMatchObject({ outcome: 'not-sent' })
     expect(mailgun.requests).toEqual([])
+    expect(sent).toMatchObject([{ provider: 'sendgrid' }])
+    expect(sent[0]).not.toHaveProperty('earlierAttempts')
+  })
+
+  test('reads streams once where each takes fields', async () => {
+    const { sendgrid, mailgun, transporter } = await start()
+    sendgrid.failNext(down)
+    const content = Readable.from([Buffer.from('first '), Buffer.from('part')])
+    await transporter.sendMail({ ...mail, attachments: [{ filename: 'a.txt', content }] })
+    expect(String(sendgrid.requests[0]?.body)).toContain(btoa('first part'))
+    expect(String(mailgun.requests[0]?.body)).toContain('first part')
   })
 
   test('fetches what it was given the URL of once', async () => {

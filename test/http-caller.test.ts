@@ -10,6 +10,7 @@ afterEach(() => {
   for (const server of open.splice(0)) {
     server.close()
     if ('closeAllConnections' in server) server.closeAllConnections()
+    server.unref()
   }
 })
 
@@ -102,6 +103,12 @@ describe('a call without an answer rejects', () => {
       setTimeout(() => response.destroy(), 20)
     })
     expect(await failure(url)).toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  test('when encryption is not agreed on in time: nothing was sent then', async () => {
+    const { url } = await listen(createTcpServer(() => {}))
+    const error = await failure(url.replace('http:', 'https:'), 100)
+    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect' })
   })
 
   test.each<[string, RequestListener]>([
