@@ -604,8 +604,8 @@ const costly: [string, () => Post][] = [
         Buffer.from(`[{${Array.from({ length: 70_000 }, (_, at) => `"k${at}":"v"`).join(',')}}]`),
       ),
   ],
-  ['events of as many fields as are read', () => signers.sendgrid(wideBatch(35, 1990))],
-  ['many events of many fields', () => signers.sendgrid(wideBatch(70, 1000))],
+  ['three events of too many fields', () => signers.sendgrid(wideBatch(3, 23_000))],
+  ['events of as many fields as are read', () => signers.sendgrid(wideBatch(70, 1000))],
   [
     'an event of one long field',
     () =>
@@ -762,17 +762,11 @@ describe('a megabyte of the worst is answered in time', () => {
   test.each(costly)(
     '%s',
     async (_, make) => {
-      // A second is what it may take, on a machine that does nothing else: it gets twice that, and of three
-      // tries one must do. What a parser has no end with takes its time each time.
-      let fastest = Infinity
-      for (let tried = 0; tried < 3 && fastest > 2000; tried += 1) {
-        const request = make()
-        const before = process.cpuUsage()
-        await post(request)
-        const { user, system } = process.cpuUsage(before)
-        fastest = Math.min(fastest, (user + system) / 1000)
-      }
-      expect(fastest).toBeLessThan(2000)
+      const request = make()
+      const began = performance.now()
+      await post(request)
+      // A second is what it may take; a machine that does other things beside it gets one more.
+      expect(performance.now() - began).toBeLessThan(2000)
     },
     oneRun.timeout,
   )

@@ -569,9 +569,9 @@ describe('the payload that is kept of a mail', () => {
       'many files',
       {
         attachments: Object.fromEntries(
-          Array.from({ length: 2000 }, (_, index) => [
+          Array.from({ length: 1000 }, (_, index) => [
             `${index}.txt`,
-            { name: 'x'.repeat(450), content: 'y' },
+            { name: 'x'.repeat(900), content: 'y' },
           ]),
         ),
       },
