@@ -110,6 +110,10 @@ const mostValues = 30_000
 // Above it an object costs V8 many times as much for each of its keys.
 const mostKeys = 1000
 
+// Objects of more keys than this are no event's; so many keys in such may be in one batch.
+const wideObject = 200
+const mostWideKeys = 10_000
+
 /**
  * Reads the entries of a batch one by one: what cannot be read becomes an `unknown` event with the
  * reason, and the rest goes on. `read` gives events, or what else there is to be made of an entry.
@@ -118,8 +122,13 @@ export function readEach<Read = ParsedEvent>(
   entries: readonly unknown[],
   read: (entry: Fields) => Read,
 ): (Read | ParsedEvent)[] {
+  let wideKeys = 0
   return entries.map((entry) => {
-    const excess = excessOf(entry)
+    const { excess, wide } = measured(entry)
+    wideKeys += wide
+    if (wide > 0 && wideKeys > mostWideKeys) {
+      return unreadable(asText(entry), 'it is one of too many that hold objects of many fields')
+    }
     if (excess !== undefined) return unreadable(asText(entry), excess)
     if (!isFields(entry)) return unreadable(entry, 'it is not an object')
     try {
@@ -143,23 +152,32 @@ function asText(value: unknown): string | null {
   }
 }
 
-/** Why an entry is more than can be worked with; undefined for all that providers send. */
-function excessOf(entry: unknown): string | undefined {
+/**
+ * Why an entry is more than can be worked with, which is undefined for all that providers send; and how
+ * many keys there are in wide objects of it.
+ */
+function measured(entry: unknown): { excess?: string; wide: number } {
   let values = 0
   let widest = 0
+  let wide = 0
   const nestsDeeper = (value: unknown, levels: number): boolean => {
     if (typeof value !== 'object' || value === null) return false
     if (levels === 0) return true
     const inner: unknown[] = Object.values(value)
     values += inner.length
     if (!Array.isArray(value)) widest = Math.max(widest, inner.length)
+    if (!Array.isArray(value) && inner.length > wideObject) wide += inner.length
     return (
       values <= mostValues &&
       widest <= mostKeys &&
       inner.some((one) => nestsDeeper(one, levels - 1))
     )
   }
-  if (nestsDeeper(entry, deepestNesting)) return 'it is nested too deeply'
-  if (widest > mostKeys) return `it holds an object of more than ${mostKeys} fields`
-  return values > mostValues ? `it holds more than ${mostValues} values` : undefined
+  if (nestsDeeper(entry, deepestNesting)) return { excess: 'it is nested too deeply', wide }
+  if (widest > mostKeys) {
+    return { excess: `it holds an object of more than ${mostKeys} fields`, wide }
+  }
+  return values > mostValues
+    ? { excess: `it holds more than ${mostValues} values`, wide }
+    : { wide }
 }

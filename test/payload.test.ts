@@ -190,6 +190,22 @@ describe('the entries of a batch', () => {
   })
 })
 
+test('of many entries with objects of many fields the first are read, and those without', () => {
+  const wide = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`k${at}`, at]))
+  const narrow = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`k${at}`, at]))
+  const many = [...Array(11).fill(wide), ...Array(100).fill(narrow)]
+  const tooMany = {
+    type: 'unknown',
+    error: 'it is one of too many that hold objects of many fields',
+    raw: JSON.stringify(wide),
+  }
+  expect(readEach(many, () => 'read')).toEqual([
+    ...Array(10).fill('read'),
+    expect.objectContaining(tooMany),
+    ...Array(100).fill('read'),
+  ])
+})
+
 test('an entry of more values than any provider writes is kept as text, and the rest goes on', () => {
   const ofFields = (length: number) =>
     Object.fromEntries(Array.from({ length }, (_, at) => [`k${at}`, at]))
