@@ -107,10 +107,9 @@ const deepestNesting = 64
 
 // Nor does any write a hundredth of these into one event; what does would cost seconds on its way.
 const mostValues = 30_000
-// Above it an object costs V8 many times as much for each of its keys.
-const mostKeys = 1000
+const mostKeys = 2000
 
-// Objects of more keys than this are no event's; so many keys in such may be in one batch.
+// Each key that is not in every object costs; objects of so many are no event's, and few of them are read.
 const wideObject = 200
 const mostWideKeys = 10_000
 

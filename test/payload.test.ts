@@ -209,11 +209,11 @@ test('of many entries with objects of many fields the first are read, and those 
 test('an entry of more values than any provider writes is kept as text, and the rest goes on', () => {
   const ofFields = (length: number) =>
     Object.fromEntries(Array.from({ length }, (_, at) => [`k${at}`, at]))
-  const wide = ofFields(1001)
+  const wide = ofFields(2001)
   const lists = { a: Array(15_000).fill(0), b: { c: Array(15_001).fill(0) } }
-  const fine = [{ a: Array(29_999).fill(0) }, ofFields(1000)]
+  const fine = [{ a: Array(29_999).fill(0) }, ofFields(2000)]
   const readings = readEach([wide, { a: [wide] }, lists, ...fine], () => 'read')
-  const tooWide = { type: 'unknown', error: 'it holds an object of more than 1000 fields' }
+  const tooWide = { type: 'unknown', error: 'it holds an object of more than 2000 fields' }
   expect(readings).toEqual([
     expect.objectContaining({ ...tooWide, raw: JSON.stringify(wide) }),
     expect.objectContaining(tooWide),
