@@ -23,8 +23,14 @@ interface Job {
 /**
  * Writes what is asked for at the same time in one commit, for a commit waits for the disk and
  * hardly longer for more. Each piece of work still happens whole or not at all.
+ *
+ * @param now a clock that never goes back, in ms
  */
-export function createWriter(database: SqliteDatabase, tables: Tables): Writer {
+export function createWriter(
+  database: SqliteDatabase,
+  tables: Tables,
+  now: () => number = () => performance.now(),
+): Writer {
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const save = database.prepare('SAVEPOINT work')
@@ -55,7 +61,7 @@ export function createWriter(database: SqliteDatabase, tables: Tables): Writer {
     // Callers hear of it after the commit alone: going on, they might read what is not there yet.
     const ended: (Job & { value: unknown })[] = []
     const failed: { job: Job; error: unknown }[] = []
-    const deadline = performance.now() + longestTransaction
+    const deadline = now() + longestTransaction
     try {
       do {
         const job = queue.shift()
@@ -68,7 +74,7 @@ export function createWriter(database: SqliteDatabase, tables: Tables): Writer {
           undoWork(error)
         }
         keep.run()
-      } while (performance.now() < deadline)
+      } while (now() < deadline)
       commit.run()
       open = false
       for (const { resolve, value } of ended) resolve(value)

@@ -41,30 +41,52 @@ const names = (): unknown[] =>
 const limitTo = (pages: number): void => database.exec(`PRAGMA max_page_count = ${pages}`)
 
 describe('work that is asked for at once', () => {
-  test('is committed together, and answered after the commit', async () => {
+  /** Tells at each commit what had been answered before it. */
+  const counting = (atCommit: () => void): SqliteDatabase => ({
+    exec: (sql) => database.exec(sql),
+    close: () => {},
+    prepare(sql) {
+      const statement = database.prepare(sql)
+      if (sql !== 'COMMIT') return statement
+      return {
+        get: (...values) => statement.get(...values),
+        all: (...values) => statement.all(...values),
+        run: (...values) => {
+          atCommit()
+          return statement.run(...values)
+        },
+      }
+    },
+  })
+
+  test.each([
+    { takes: 0, each: 'is committed together', commits: [[]] },
+    { takes: 4, each: 'goes on for 10 ms at most', commits: [[], ['a', 'b', 'c']] },
+    {
+      takes: 10,
+      each: 'is a commit each where it is slow',
+      commits: [[], ['a'], ['a', 'b'], ['a', 'b', 'c']],
+    },
+  ])('$each, and is answered after the commit ($takes ms each)', async ({ takes, commits }) => {
     const answered: string[] = []
-    const commits: string[][] = []
-    const counting: SqliteDatabase = {
-      exec: (sql) => database.exec(sql),
-      close: () => {},
-      prepare(sql) {
-        const statement = database.prepare(sql)
-        if (sql !== 'COMMIT') return statement
-        return {
-          get: (...values) => statement.get(...values),
-          all: (...values) => statement.all(...values),
-          run: (...values) => {
-            commits.push([...answered])
-            return statement.run(...values)
-          },
-        }
-      },
-    }
-    writer = createWriter(counting, {} as Tables)
-    await Promise.all(['a', 'b', 'c'].map(async (name) => void answered.push(await insert(name))))
-    expect(commits).toEqual([[]])
-    expect(answered).toEqual(['a', 'b', 'c'])
-    expect(names()).toEqual(['a', 'b', 'c'])
+    const seen: string[][] = []
+    let time = 0
+    writer = createWriter(
+      counting(() => seen.push([...answered])),
+      {} as Tables,
+      () => time,
+    )
+    const slow = (name: string): Promise<string> =>
+      writer.transaction(async () => {
+        time += takes
+        database.prepare('INSERT INTO kept VALUES (?, NULL)').run(name)
+        return name
+      })
+    const all = ['a', 'b', 'c', 'd']
+    await Promise.all(all.map(async (name) => void answered.push(await slow(name))))
+    expect(seen).toEqual(commits)
+    expect(answered).toEqual(all)
+    expect(names()).toEqual(all)
   })
 
   test('fails alone', async () => {
