@@ -1,7 +1,10 @@
 import { expect, test } from '@jest/globals'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { sendgridSimulator, sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
+import nodemailer from 'nodemailer'
+import { sendgridSimulator, sendgridTransport, sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
 import { formType } from './inbound-form.js'
 import { apiKey } from './sending.js'
 import { newKeys, signedHeaders } from './signing.js'
@@ -26,6 +29,33 @@ test('the simulator takes the full example of a send call', async () => {
     'audit@example.com',
     'bob@example.com',
   ])
+})
+
+test('the sample of an answer is read off the wire', async () => {
+  const head = sample('answer.txt').toString().replaceAll('\n', '\r\n')
+  const server = createServer((socket) => {
+    let request = ''
+    socket.on('data', (piece) => {
+      request += piece.toString('latin1')
+      const [before = '', body] = request.split('\r\n\r\n')
+      const length = Number(/^content-length: (\d+)/im.exec(before)?.[1])
+      if (body?.length === length) socket.end(`${head}\r\n`)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const transport = sendgridTransport({ apiKey, baseUrl: `http://127.0.0.1:${port}` })
+  const info = await nodemailer.createTransport(transport).sendMail({
+    from: 'shop@example.com',
+    to: 'ann@example.com',
+    text: 'Hello',
+  })
+  expect(info).toMatchObject({
+    response: '202 Accepted',
+    providerMessageId: 'Zk3vQm0pT6-xYc1hR_8LdA',
+    accepted: ['ann@example.com'],
+  })
+  server.close()
 })
 
 test('the sample of inbound mail is read, with the line ends that a form has', async () => {
