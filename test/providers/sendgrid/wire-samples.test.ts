@@ -4,7 +4,11 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import nodemailer from 'nodemailer'
-import { sendgridSimulator, sendgridTransport, sendgridWebhook } from '../../../src/providers/sendgrid/index.js'
+import {
+  sendgridSimulator,
+  sendgridTransport,
+  sendgridWebhook,
+} from '../../../src/providers/sendgrid/index.js'
 import { formType } from './inbound-form.js'
 import { apiKey } from './sending.js'
 import { newKeys, signedHeaders } from './signing.js'
@@ -48,6 +52,7 @@ test('the sample of an answer is read off the wire', async () => {
   const info = await nodemailer.createTransport(transport).sendMail({
     from: 'shop@example.com',
     to: 'ann@example.com',
+    subject: 'Hello',
     text: 'Hello',
   })
   expect(info).toMatchObject({
