@@ -2,11 +2,14 @@ import { type Fields, isFields } from './payload.js'
 
 /**
  * An object with another merged into it: objects field by field, everything else replaced. Neither of
- * them changes. What is undefined in the other changes nothing, as if it were not there.
+ * them changes; without anything to merge it is the object itself. What is undefined in the other changes
+ * nothing, as if it were not there.
  */
 export function mergedDeep(base: Fields, other: Fields): Fields {
+  const others = Object.entries(other)
+  if (others.length === 0) return base
   const merged = new Map(Object.entries(base))
-  for (const [name, value] of Object.entries(other)) {
+  for (const [name, value] of others) {
     // Assigned to some object it would change what that is.
     if (name === '__proto__' || value === undefined) continue
     const known = merged.get(name)

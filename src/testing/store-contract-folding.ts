@@ -272,7 +272,7 @@ export const foldingChecks: Checks = {
   async 'a batch of which something cannot be written is not written at all, or whole'({ store }) {
     const record = await added(store)
     const good = { type: 'delivered', ownId: record.trackingId } as const
-    const bad = batchOf(good, { ...opened, ownId: record.trackingId, raw: 5n })
+    const bad = batchOf(good, { ...opened, ownId: record.trackingId, raw: BigInt(5) })
     const written = await ingest(store, bad).then(
       () => true,
       () => false,

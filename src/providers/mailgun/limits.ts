@@ -42,9 +42,8 @@ export function checkTags(tags: readonly string[]): void {
   }
 }
 
-/** @param options each as its name and its value together */
-export function checkOptionsBytes(options: readonly string[]): void {
-  const size = options.reduce((sum, option) => sum + Buffer.byteLength(option), 0)
+/** @param size of their names and values together */
+export function checkOptionsBytes(size: number): void {
   if (size > limits.optionsBytes) {
     throw invalid(
       `Mailgun takes ${limits.optionsBytes} bytes of options, headers, metadata and template data ` +

@@ -56,13 +56,15 @@ export function checkOptions(
   recipientVariables?: RecipientVariables,
 ): void {
   checkTags(form['o:tag'] ?? [])
-  const options = Object.entries(form).filter(([name]) => /^[ohtv]:/i.test(name))
-  checkOptionsBytes(options.flatMap(([name, values]) => values.map((value) => name + value)))
-  const variables = Object.fromEntries(
-    options.flatMap(([name, [value = '']]) =>
-      name.startsWith('v:') ? [[name.slice(2), value]] : [],
-    ),
-  )
+  let size = 0
+  const metadata: [string, string][] = []
+  for (const [name, values] of Object.entries(form)) {
+    if (!/^[ohtv]:/i.test(name)) continue
+    for (const value of values) size += Buffer.byteLength(name) + Buffer.byteLength(value)
+    if (name.startsWith('v:')) metadata.push([name.slice(2), values[0] ?? ''])
+  }
+  checkOptionsBytes(size)
+  const variables = Object.fromEntries(metadata)
   checkVariables(variables, lost)
   // Mailgun takes more, but its events then say that there is too much, in place of all of it.
   const told = recipientVariables

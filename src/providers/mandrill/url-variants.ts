@@ -51,7 +51,8 @@ export function variantsOf(url: string, request: WebhookRequestHead): UrlVariant
 /** By hand, for `URL` would write it otherwise than it was entered. */
 function partsOf(url: string): UrlParts | undefined {
   const [found, scheme = '', userinfo = '', host = '', port = '', path = '', query = ''] =
-    /^(https?):\/\/([^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)(:\d+)?([^?#]*)([?#].*)?$/is.exec(url) ?? []
+    /^(https?):\/\/([^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)(:\d+)?([^?#]*)([?#][\s\S]*)?$/i.exec(url) ??
+    []
   return found === undefined ? undefined : { scheme, userinfo, host, port, path, query }
 }
 
