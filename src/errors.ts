@@ -188,6 +188,22 @@ export class StoreError extends Error {
   }
 }
 
+/** A provider could not be asked for what it knows of events, or did not answer as its API does. */
+export class HistoryError extends Error {
+  override readonly name = 'HistoryError'
+  readonly code = 'EHISTORY'
+
+  constructor(
+    message: string,
+    /** Whether the same question may be answered later. */
+    readonly retryable: boolean,
+    /** How long to wait before, in ms, where the provider says so. */
+    readonly retryAfter?: number,
+  ) {
+    super(message)
+  }
+}
+
 /** Why `waitFor` gave up. */
 export class WaitError extends Error {
   override readonly name = 'WaitError'

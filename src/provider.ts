@@ -93,6 +93,45 @@ export interface Webhook extends WebhookEndpoint {
   readonly inbound?: WebhookEndpoint
 }
 
+/** A message of ours that a provider may be asked about. */
+export interface SentIds {
+  trackingId: string
+  sentAt: Date
+  /** The provider's ids of it: one, or one for each recipient. */
+  providerMessageIds: string[]
+}
+
+/** What a history is read with. */
+export interface HistoryRequest {
+  /** Events that happened from then on, up to but not including `to`. */
+  from: Date
+  to: Date
+  /** Where an earlier reading of the same span has ended. */
+  position?: string
+  signal?: AbortSignal
+  /**
+   * For providers that tell of events by message alone: ours that were sent through it and may have had
+   * events in the span, the oldest first, from the one behind `after` on; none when there are no more.
+   */
+  sent(after: string | undefined): Promise<readonly SentIds[]>
+}
+
+/** Events that a provider tells when it is asked. */
+export interface HistoryPage {
+  /** In the form that its webhook would have told them, so that those that it did are known again. */
+  events: ParsedEvent[]
+  /** Where this page ends: with it a reading goes on behind it, also in another process. */
+  position: string
+}
+
+/** What a provider still knows of events, told or not. Callers make these, for `backfill`. */
+export interface EventHistory {
+  /** The provider's name, such as `sendgrid`. */
+  readonly provider: string
+  /** Page by page; the next is not asked for before this one is taken. Rejects with a `HistoryError`. */
+  read(request: HistoryRequest): AsyncIterable<HistoryPage>
+}
+
 /** What a transport tells a correlator. Its rejections are `StoreError`s. */
 export interface SendRecorder {
   /** Before the provider is called, so that no event can be ahead of its message. */

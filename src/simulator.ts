@@ -69,11 +69,28 @@ export interface SignedRequest {
   body: Buffer
 }
 
+/** An event that a simulated provider has told, or tried to. */
+export interface ToldEvent {
+  message: SimulatedMessage
+  event: SimulatedEvent
+  /** As it was written in the webhook. */
+  entry: unknown
+  at: Date
+}
+
 /** A provider without a network: it answers API calls and makes truly signed webhooks. */
 export interface ProviderSimulator {
   readonly provider: string
-  /** Answers an API call; `message` is what was accepted by it. */
-  answer(request: ApiRequest, now: Date): Promise<{ answer: ApiAnswer; message?: SimulatedMessage }>
+  /**
+   * Answers an API call; `message` is what was accepted by it.
+   *
+   * @param told what it knows of events so far, for the calls that ask for them; none by default
+   */
+  answer(
+    request: ApiRequest,
+    now: Date,
+    told?: readonly ToldEvent[],
+  ): Promise<{ answer: ApiAnswer; message?: SimulatedMessage }>
   /** An event as the provider writes it. */
   entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Record<string, unknown>
   /** The requests that carry these entries; `forged` ones are signed with another key. */

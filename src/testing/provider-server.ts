@@ -7,6 +7,7 @@ import type {
   ProviderSimulator,
   SimulatedEvent,
   SimulatedMessage,
+  ToldEvent,
 } from '../simulator.js'
 
 /** One webhook that a provider posts about a message; Mailgun posts one for each event of it. */
@@ -33,7 +34,7 @@ export type ApiFailure =
   | { kind: 'silent' }
 
 export interface StartOptions {
-  /** Where webhooks are posted to; nothing is posted without it. */
+  /** Where webhooks are posted to; without it nothing is posted, and events happen all the same. */
   webhookUrl?: string
   /** What becomes of a message; by default it is accepted and delivered. */
   script?: (message: SimulatedMessage) => ScriptedPost[]
@@ -74,17 +75,20 @@ export async function startProvider(
   const messages: SimulatedMessage[] = []
   const requests: ApiRequest[] = []
   const posted: PostedWebhook[] = []
+  const told: ToldEvent[] = []
   const failures: ApiFailure[] = []
   const scripts = new Set<Promise<void>>()
   const stop = new AbortController()
 
   async function post(message: SimulatedMessage, scripted: ScriptedPost): Promise<PostedWebhook[]> {
-    if (webhookUrl === undefined) return []
     const now = new Date()
     const entries = scripted.events.map((event) => {
-      const entry = simulator.entry(message, event, now)
-      return event.change ? event.change(entry) : entry
+      const whole = simulator.entry(message, event, now)
+      const entry = event.change ? event.change(whole) : whole
+      told.push({ message, event, entry, at: event.at ?? now })
+      return entry
     })
+    if (webhookUrl === undefined) return []
     const results: PostedWebhook[] = []
     for (const request of simulator.webhooks(entries, now, scripted.forged)) {
       for (let time = 0; time < (scripted.times ?? 1); time += 1) {
@@ -122,7 +126,7 @@ export async function startProvider(
       const { status, headers = {}, body = '' } = failure
       return answerWith(response, { status, headers, body })
     }
-    const { answer, message } = await simulator.answer(call, new Date())
+    const { answer, message } = await simulator.answer(call, new Date(), told)
     const posts = message ? script(message) : []
     if (message) {
       messages.push(message)
