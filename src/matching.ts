@@ -179,6 +179,22 @@ export function toIncoming(
   }
 }
 
+/** What a message can be found by beside its ids: its tags and its metadata. */
+export function labelsOf({
+  tags,
+  metadata,
+}: {
+  tags?: readonly string[]
+  metadata?: Readonly<Record<string, string>>
+}): string[] {
+  return [
+    ...new Set([
+      ...(tags ?? []).map((tag) => `tag:${tag}`),
+      ...Object.entries(metadata ?? {}).map((entry) => `metadata:${JSON.stringify(entry)}`),
+    ]),
+  ]
+}
+
 /** The ids by which events may speak of a message. */
 export function messageKeys(
   message: Pick<

@@ -162,8 +162,95 @@ export interface StoredMessage {
   states: Map<string, RecipientState>
 }
 
+/**
+ * Why an address must not be mailed. `bounced`: it can never be reached. `complained`: its owner called a mail
+ * spam. `unsubscribed`: its owner asked for no more. `listed`: it stands on a provider's own list. `added`: by
+ * hand, or by an import.
+ */
+export type SuppressionCause = 'bounced' | 'complained' | 'unsubscribed' | 'listed' | 'added'
+
+/** Something that says whether an address may be mailed. Times are in ms since 1970. */
+export interface SuppressionFact {
+  kind: 'added' | 'removed'
+  /** Canonical. */
+  address: string
+  /** Of what: `all`, or a group or list of a provider. */
+  scope: string
+  cause: SuppressionCause
+  at: number
+  provider?: string
+  detail?: string
+  expiresAt?: number
+}
+
+/** All that facts of one address, scope and cause have said. Times are in ms since 1970. */
+export interface SuppressionState {
+  firstAddedAt?: number
+  addedAt?: number
+  removedAt?: number
+  /** What the last one that added it said: empty or 0 where it said nothing. */
+  provider?: string
+  detail?: string
+  expiresAt?: number
+}
+
+export interface StoredSuppression {
+  address: string
+  scope: string
+  cause: SuppressionCause
+  state: SuppressionState
+}
+
+/** What is counted of messages and their recipients. */
+export type Counted =
+  | 'messages'
+  | 'sent'
+  | 'unsent'
+  | 'recipients'
+  | RecipientStatus
+  | EngagementKind
+  | 'opens'
+  | 'clicks'
+  | 'events'
+
+/** What counts are kept apart by. `all` and `minute` have the empty value. */
+export type CountDimension = 'all' | 'minute' | 'template' | 'tag' | 'domain' | 'reason' | 'link'
+
+/** How much is to be added to what was counted. */
+export interface CountChange {
+  /** The beginning of the day (UTC), or of the minute, in which its message was sent, in ms since 1970. */
+  start: number
+  provider: string
+  dimension: CountDimension
+  value: string
+  counts: Partial<Record<Counted, number>>
+}
+
+export interface CountQuery {
+  dimension: CountDimension
+  /** Of messages that were sent in days or minutes that begin from then on, up to but not including `to`. */
+  from: number
+  to: number
+  provider?: string
+  /** What is added up to one row each. */
+  by: 'start' | 'provider' | 'value'
+  /** No more rows than these; of values those with the most. */
+  limit: number
+}
+
+/** What was counted, with the start, provider or value that it was added up by. */
+export interface CountRow {
+  key: string
+  counts: Record<Counted, number>
+}
+
 /** Which messages are looked for: those that fit everything given. */
 export interface StoreQuery {
+  /** Sent from then on, and before then, in ms since 1970. */
+  from?: number
+  to?: number
+  /** Tags and metadata, as `labelsOf` writes them: it must have all of these. */
+  labels?: readonly string[]
   provider?: string
   /** The canonical address of a recipient. */
   address?: string
@@ -193,7 +280,7 @@ export interface Store {
     schedule: Schedule,
   ): Promise<Tellable>
 
-  /** Claims, matches, folds and writes a webhook's events. */
+  /** Claims, matches, folds and writes a webhook's events, counts them, and suppresses who they say is to be. */
   ingest(batch: IncomingBatch, schedule: Schedule): Promise<IngestResult>
 
   /**
@@ -226,6 +313,21 @@ export interface Store {
 
   /** Up to `limit` messages, the newest first, from those before the given id on. */
   find(query: StoreQuery, limit: number, before?: string): Promise<StoredMessage[]>
+
+  /** Adds up what was counted. Rows by start are in its order, all others have the most first. */
+  counts(query: CountQuery): Promise<CountRow[]>
+
+  /** Takes in what is said of addresses by others than events. */
+  suppress(facts: readonly SuppressionFact[]): Promise<void>
+
+  /** What was ever said of these canonical addresses. */
+  suppressionsOf(addresses: readonly string[]): Promise<StoredSuppression[]>
+
+  /**
+   * Up to `limit` of what is added and was not removed since, from behind the given place on; in no order that
+   * says anything, and the same every time. `place` is where each stands.
+   */
+  suppressions(limit: number, after?: string): Promise<(StoredSuppression & { place: string })[]>
 
   close(): Promise<void>
 }

@@ -81,6 +81,7 @@ interface PlannedMessage {
 
 /** Messages of a run of their own: no two runs have an id in common. */
 function messagesOf({ recipients }: Plan): PlannedMessage[] {
+  const tag = uuidv7()
   return recipients.map((to) => {
     const trackingId = uuidv7()
     const addresses = to.map((name) => ({ name: '', address: addressOf(name) }))
@@ -92,7 +93,7 @@ function messagesOf({ recipients }: Plan): PlannedMessage[] {
       to: addresses,
       cc: [],
       bcc: [],
-      tags: [],
+      tags: [tag],
       metadata: {},
       sentAt: new Date(0),
       recipients: addresses.map(({ address }) => ({
@@ -232,9 +233,44 @@ async function storedOf(trackingId: string, correlator: Correlator) {
   }
 }
 
+type Reference = ReturnType<typeof referenceOf>
+
+/** What is to be counted of the messages of one run, worked out from what became of them. */
+function countsOf(references: readonly Reference[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  const add = (counted: string, by = 1): void => {
+    counts[counted] = (counts[counted] ?? 0) + by
+  }
+  for (const { recipients } of references) {
+    add('messages')
+    add('sent')
+    for (const { status, engagement } of Object.values(recipients)) {
+      add('recipients')
+      add(status)
+      for (const kind of Object.keys(engagement)) add(kind)
+      if (engagement.opened) add('opens', engagement.opened.count)
+      if (engagement.clicked) add('clicks', engagement.clicked.count)
+    }
+  }
+  return counts
+}
+
+/** What a store has counted of each run, which has a tag of its own. */
+async function countedIn(store: Store): Promise<Record<string, Record<string, number>>> {
+  const span = { from: 0, to: 1, limit: 1_000_000 }
+  const rows = await store.counts({ dimension: 'tag', by: 'value', ...span })
+  return Object.fromEntries(
+    rows.map(({ key, counts }) => [
+      key,
+      Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0)),
+    ]),
+  )
+}
+
 /**
  * Whatever the order, repetition, batching and event ids in which facts come, to one or several
- * correlators at once, before their message or after, what is stored is what the set of facts says.
+ * correlators at once, before their message or after, what is stored and what is counted is what the set
+ * of facts says.
  *
  * @param handles four handles on one database
  */
@@ -244,16 +280,22 @@ export async function checkEndsInTheSameState(
   expectEqual: (stored: unknown, reference: unknown) => void,
 ): Promise<void> {
   const correlators = handles.map((store) => createCorrelator({ store, webhooks: [plainWebhook] }))
+  const counts: Record<string, Record<string, number>> = {}
   const property = fc.asyncProperty(plan, async (run) => {
     const messages = messagesOf(run)
     await happen(run, messages, correlators)
+    const references: Reference[] = []
     for (const [index, { record }] of messages.entries()) {
       const addresses = record.to.map(({ address }) => address)
       const mine = run.facts.filter(({ message }) => message === index)
       const reference = referenceOf(mine, addresses, addressOf)
       const [reader] = correlators
       if (reader) expectEqual(await storedOf(record.trackingId, reader), reference)
+      references.push(reference)
     }
+    counts[messages[0]?.record.tags[0] ?? ''] = countsOf(references)
   })
   await fc.assert(property, { numRuns: runs })
+  const [store] = handles
+  if (store) expectEqual(await countedIn(store), counts)
 }

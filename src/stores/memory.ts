@@ -1,6 +1,7 @@
 import type { AnyEvent } from '../event.js'
-import { canonicalAddress, firstTrackingId, matched } from '../matching.js'
-import { type MessageRecord, toSentMessage, withResult } from '../message.js'
+import { createCounting, isCountedAlike } from '../counting.js'
+import { canonicalAddress, firstTrackingId, labelsOf, matched } from '../matching.js'
+import { type MessageRecord, type SentRecipient, toSentMessage, withResult } from '../message.js'
 import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
 import type {
   Delivery,
@@ -12,10 +13,14 @@ import type {
   Schedule,
   Store,
   StoredMessage,
+  StoredSuppression,
+  SuppressionFact,
   Tellable,
   TimeSpan,
 } from '../store.js'
+import { factsOf, isAdded, withFact } from '../suppression.js'
 import { inTimeOrder } from '../timeline.js'
+import { memoryCounts } from './memory-counts.js'
 import { replayable } from './progress.js'
 
 interface Message {
@@ -64,6 +69,8 @@ export function memoryStore(): Store {
   const lanes = new Map<string, Set<Untold>>()
   const deadLetters = new Map<string, DeadLetter>()
   const nonces = new Map<string, string>()
+  const suppressions = new Map<string, StoredSuppression>()
+  const counts = memoryCounts()
   let lastPosition = 0
   let closed = false
 
@@ -110,7 +117,32 @@ export function memoryStore(): Store {
     return { deliveries: leased.map(toDelivery), left: entries.length - leased.length }
   }
 
-  /** Gives an event to its message, and folds it into the state of the recipient. */
+  /** Writes a message as it is now, and counts it in place of what it was. */
+  function write(message: Message, before: MessageRecord | undefined, answered: SentRecipient[]) {
+    const { record, states } = message
+    const counting = createCounting()
+    counting.message(record, before)
+    if (before && !isCountedAlike(record, before)) counting.moved(record, before, states)
+    for (const { address, status } of answered) {
+      const canonical = canonicalAddress(address)
+      const known = states.get(canonical)
+      const state = withSendStatus(known ?? initialState, status)
+      counting.recipient(record, canonical, state, known)
+      states.set(canonical, state)
+    }
+    counts.add(counting.changes())
+  }
+
+  function suppress(facts: readonly SuppressionFact[]): void {
+    for (const fact of facts) {
+      const { address, scope, cause } = fact
+      const key = [address, scope, cause].join('\0')
+      const state = withFact(suppressions.get(key)?.state, fact)
+      suppressions.set(key, { address, scope, cause, state })
+    }
+  }
+
+  /** Gives an event to its message, counts it, and folds it into the state of the recipient. */
   function tie(
     stored: StoredEvent,
     via: MatchKey['via'],
@@ -120,10 +152,15 @@ export function memoryStore(): Store {
     const tied = matched(stored.event, message.record, via, stored.address ?? keyAddress)
     stored.event = tied.event
     message.events.push(stored)
+    const counting = createCounting()
+    counting.event(message.record, tied.event)
     const state = tied.address === undefined ? undefined : message.states.get(tied.address)
     if (tied.address !== undefined && state) {
-      message.states.set(tied.address, withEvent(state, tied.event))
+      const next = withEvent(state, tied.event)
+      counting.recipient(message.record, tied.address, next, state)
+      message.states.set(tied.address, next)
     }
+    counts.add(counting.changes())
   }
 
   /** Makes a message known by these ids, and gives it the events that waited for one of them. */
@@ -201,12 +238,9 @@ export function memoryStore(): Store {
       checkOpen()
       const known = messages.get(record.trackingId)
       const message = known ?? { record, states: new Map(), events: [] }
+      const before = known?.record
       message.record = structuredClone(record)
-      for (const { address, status } of record.recipients) {
-        const canonical = canonicalAddress(address)
-        const state = message.states.get(canonical) ?? initialState
-        message.states.set(canonical, withSendStatus(state, status))
-      }
+      write(message, before, record.recipients)
       messages.set(record.trackingId, message)
       return join(message, keys, schedule)
     },
@@ -215,12 +249,9 @@ export function memoryStore(): Store {
       checkOpen()
       const message = messages.get(trackingId)
       if (!message) return { deliveries: [], left: 0 }
-      message.record = structuredClone(withResult(message.record, result))
-      for (const recipient of result.recipients) {
-        const address = canonicalAddress(recipient.address)
-        const state = message.states.get(address) ?? initialState
-        message.states.set(address, withSendStatus(state, recipient.status))
-      }
+      const before = message.record
+      message.record = structuredClone(withResult(before, result))
+      write(message, before, result.recipients)
       return join(message, keys, schedule)
     },
 
@@ -242,6 +273,7 @@ export function memoryStore(): Store {
           continue
         }
         const stored = add(incoming)
+        suppress(factsOf(stored.event))
         const { id, correlation, trackingId } = stored.event
         const entry: Untold = {
           stored,
@@ -361,10 +393,15 @@ export function memoryStore(): Store {
       return { ...toStored(message), events: structuredClone(timeline) }
     },
 
-    async find({ provider, address, status }, limit, before) {
+    async find({ provider, address, status, from, to, labels = [] }, limit, before) {
       checkOpen()
+      const first = firstTrackingId(from ?? 0)
+      const end = to === undefined ? undefined : firstTrackingId(to)
       const fits = ({ record, states }: Message): boolean =>
         (before === undefined || record.trackingId < before) &&
+        record.trackingId >= first &&
+        (end === undefined || record.trackingId < end) &&
+        labels.every((label) => labelsOf(record).includes(label)) &&
         (provider === undefined || record.provider === provider) &&
         ((address === undefined && status === undefined) ||
           [...states].some(
@@ -377,6 +414,31 @@ export function memoryStore(): Store {
         .toSorted((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
         .slice(0, limit)
         .map(toStored)
+    },
+
+    async counts(query) {
+      checkOpen()
+      return counts.read(query)
+    },
+
+    async suppress(facts) {
+      checkOpen()
+      suppress(facts)
+    },
+
+    async suppressionsOf(addresses) {
+      checkOpen()
+      const asked = new Set(addresses)
+      return [...suppressions.values()].filter(({ address }) => asked.has(address))
+    },
+
+    async suppressions(limit, after = '') {
+      checkOpen()
+      return [...suppressions]
+        .filter(([place, { state }]) => place > after && isAdded(state))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, limit)
+        .map(([place, suppression]) => ({ ...suppression, place }))
     },
 
     async close() {

@@ -1,40 +1,47 @@
+import type { Counting } from '../counting.js'
+import type { MessageRecord } from '../message.js'
 import { initialState, recipientStatus } from '../status.js'
 import type { RecipientState } from '../store.js'
 import { stateFromJson } from './serialization.js'
 import type { Tables } from './sql-tables.js'
 
-/** What happens to the state of one recipient. */
+/** What happens to the state of one recipient of a message. */
 export interface StateChange {
-  trackingId: string
+  record: MessageRecord
   address: string
   change: (state: RecipientState) => RecipientState
 }
 
 /**
- * Changes states of recipients in the order given. Those that are not there are made where the
+ * Changes states of recipients in the order given, and counts that. Those that are not there are made where the
  * message is written, and passed over where events come for addresses that it was not sent to.
  */
 export async function changeStates(
   tables: Tables,
   changes: readonly StateChange[],
   missing: 'make' | 'pass over',
+  counting: Counting,
 ): Promise<void> {
   if (changes.length === 0) return
-  const states = new Map<string, RecipientState>()
-  for (const { trackingId, address, state } of await tables.states(changes)) {
-    states.set(`${trackingId} ${address}`, stateFromJson(state))
+  const keys = changes.map(({ record: { trackingId }, address }) => ({ trackingId, address }))
+  const before = new Map<string, RecipientState>()
+  for (const { trackingId, address, state } of await tables.states(keys)) {
+    before.set(`${trackingId} ${address}`, stateFromJson(state))
   }
+  const states = new Map(before)
   const changed = new Map<string, StateChange>()
   for (const change of changes) {
-    const recipient = `${change.trackingId} ${change.address}`
+    const recipient = `${change.record.trackingId} ${change.address}`
     const state = states.get(recipient) ?? (missing === 'make' ? initialState : undefined)
     if (!state) continue
     states.set(recipient, change.change(state))
     changed.set(recipient, change)
   }
-  const rows = [...changed].flatMap(([recipient, { trackingId, address }]) => {
+  const rows = [...changed].flatMap(([recipient, { record, address }]) => {
     const state = states.get(recipient)
     if (!state) return []
+    counting.recipient(record, address, state, before.get(recipient))
+    const { trackingId } = record
     return [{ trackingId, address, status: recipientStatus(state), state: JSON.stringify(state) }]
   })
   await tables.putStates(rows)

@@ -1,4 +1,5 @@
 import type { AnyEvent, MatchedVia } from '../event.js'
+import { createCounting } from '../counting.js'
 import { firstTrackingId, matched } from '../matching.js'
 import { type MessageRecord, type SentMessage, toSentMessage } from '../message.js'
 import { withEvent } from '../status.js'
@@ -10,11 +11,13 @@ import type {
   MatchKey,
   Schedule,
 } from '../store.js'
+import { factsOf } from '../suppression.js'
 import { recordFromJson } from './serialization.js'
 import { changeStates, type StateChange } from './sql-folding.js'
+import { suppress } from './sql-suppressions.js'
 import type { Tables, UntoldRow } from './sql-tables.js'
 
-/** Claims, matches, folds and writes a webhook's events. */
+/** Claims, matches, folds and writes a webhook's events, counts them, and suppresses who is to be. */
 export async function ingest(
   tables: Tables,
   { events, nonce }: IncomingBatch,
@@ -33,7 +36,9 @@ export async function ingest(
       ...(providerKey !== undefined && { providerKey }),
     })),
   )
-  await changeStates(tables, tied.flatMap(stateChange), 'pass over')
+  const counting = createCounting()
+  await changeStates(tables, tied.flatMap(stateChange), 'pass over', counting)
+  for (const { event, record } of tied) if (record) counting.event(record, event)
   const pending = tied.filter(({ event }) => event.correlation.status === 'pending')
   await tables.addWaiting(
     pending.flatMap(({ event, incoming }) =>
@@ -41,6 +46,12 @@ export async function ingest(
     ),
   )
   const deliveries = await lineUp(tables, tied, positions, schedule)
+  // Last, for many transactions at once change the same of these rows.
+  await suppress(
+    tables,
+    tied.flatMap(({ event }) => factsOf(event)),
+  )
+  await tables.addCounts(counting.changes())
   return {
     kind: 'stored',
     deliveries,
@@ -171,6 +182,7 @@ interface TiedEvent {
   incoming: IncomingEvent
   event: AnyEvent
   address: string | undefined
+  record: MessageRecord | undefined
   message: SentMessage | undefined
 }
 
@@ -181,15 +193,21 @@ function tie(
 ): TiedEvent {
   const { event, address } = incoming
   const found = match && messages.get(match.trackingId)
-  if (!match || !found) return { incoming, event, address, message: undefined }
+  if (!match || !found) {
+    return { incoming, event, address, record: undefined, message: undefined }
+  }
   const { record, message } = found
-  return { incoming, message, ...matched(event, record, match.via, address ?? match.address) }
+  return {
+    incoming,
+    record,
+    message,
+    ...matched(event, record, match.via, address ?? match.address),
+  }
 }
 
-function stateChange({ event, address }: TiedEvent): StateChange[] {
-  const { trackingId } = event
-  if (trackingId === undefined || address === undefined) return []
-  return [{ trackingId, address, change: (state) => withEvent(state, event) }]
+function stateChange({ event, address, record }: TiedEvent): StateChange[] {
+  if (!record || address === undefined) return []
+  return [{ record, address, change: (state) => withEvent(state, event) }]
 }
 
 /** Lines events up to be told: under the caller's lease, unless others are at the same message. */

@@ -1,4 +1,5 @@
-import { canonicalAddress, matched } from '../matching.js'
+import { type Counting, createCounting, isCountedAlike } from '../counting.js'
+import { canonicalAddress, labelsOf, matched } from '../matching.js'
 import {
   type MessageRecord,
   type SendResult,
@@ -8,7 +9,7 @@ import {
 } from '../message.js'
 import { withEvent, withSendStatus } from '../status.js'
 import type { Delivery, MessageKey, Schedule, Tellable } from '../store.js'
-import { eventFromJson, recordFromJson } from './serialization.js'
+import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
 import { changeStates, type StateChange } from './sql-folding.js'
 import type { Tables, WaitingRow } from './sql-tables.js'
 
@@ -19,8 +20,9 @@ export async function addMessage(
   schedule: Schedule,
 ): Promise<Tellable> {
   await lockKeys(tables, keys)
-  await tables.lockMessages([record.trackingId])
-  return write(tables, record, record.recipients, keys, schedule)
+  const [row] = await tables.lockMessages([record.trackingId])
+  const before = row && recordFromJson(row.record)
+  return write(tables, record, before, record.recipients, keys, schedule)
 }
 
 export async function addResult(
@@ -33,8 +35,8 @@ export async function addResult(
   await lockKeys(tables, keys)
   const [row] = await tables.lockMessages([trackingId])
   if (!row) return { deliveries: [], left: 0 }
-  const record = withResult(recordFromJson(row.record), result)
-  return write(tables, record, result.recipients, keys, schedule)
+  const before = recordFromJson(row.record)
+  return write(tables, withResult(before, result), before, result.recipients, keys, schedule)
 }
 
 /** No event that knows one of the keys can come between, and miss its message. */
@@ -48,19 +50,36 @@ async function lockKeys(tables: Tables, keys: readonly MessageKey[]): Promise<vo
 async function write(
   tables: Tables,
   record: MessageRecord,
+  before: MessageRecord | undefined,
   answered: readonly SentRecipient[],
   keys: readonly MessageKey[],
   schedule: Schedule,
 ): Promise<Tellable> {
   const { trackingId, provider } = record
   await tables.putMessage({ trackingId, provider, record: JSON.stringify(record) })
+  const counting = createCounting()
+  counting.message(record, before)
+  const labels = labelsOf(record)
+  if (!before ? labels.length > 0 : JSON.stringify(labels) !== JSON.stringify(labelsOf(before))) {
+    await tables.putLabels(trackingId, labels)
+  }
+  if (before && !isCountedAlike(record, before)) {
+    const rows = await tables.statesOf([trackingId])
+    counting.moved(
+      record,
+      before,
+      rows.map(({ address, state }) => [address, stateFromJson(state)]),
+    )
+  }
   const changes = answered.map(({ address, status }): StateChange => ({
-    trackingId,
+    record,
     address: canonicalAddress(address),
     change: (state) => withSendStatus(state, status),
   }))
-  await changeStates(tables, changes, 'make')
-  return join(tables, record, keys, schedule)
+  await changeStates(tables, changes, 'make', counting)
+  const tellable = await join(tables, record, keys, schedule, counting)
+  await tables.addCounts(counting.changes())
+  return tellable
 }
 
 /** Makes a message known by these ids, and gives it the events that waited for one of them. */
@@ -69,6 +88,7 @@ async function join(
   record: MessageRecord,
   keys: readonly MessageKey[],
   { now, lease }: Schedule,
+  counting: Counting,
 ): Promise<Tellable> {
   const { trackingId } = record
   await tables.putKeys(trackingId, keys)
@@ -94,10 +114,12 @@ async function join(
     joined.flatMap(({ event, address }): StateChange[] =>
       address === undefined
         ? []
-        : [{ trackingId, address, change: (state) => withEvent(state, event) }],
+        : [{ record, address, change: (state) => withEvent(state, event) }],
     ),
     'pass over',
+    counting,
   )
+  for (const { event } of joined) counting.event(record, event)
   const untold = joined.filter(({ pending }) => pending)
   const busy = lease && (await tables.busyLanes([trackingId], lease.owner)).has(trackingId)
   const leased = lease && !busy

@@ -1,7 +1,15 @@
 import type { MatchedVia } from '../event.js'
 import type { RecipientStatus } from '../message.js'
 import type { Nonce } from '../provider.js'
-import type { Lease, MessageKey, StoreQuery } from '../store.js'
+import type {
+  CountChange,
+  CountQuery,
+  CountRow,
+  Lease,
+  MessageKey,
+  StoreQuery,
+  SuppressionCause,
+} from '../store.js'
 
 /** A message's row: `record` is JSON. */
 export interface MessageRow {
@@ -70,6 +78,24 @@ export interface DeadLetterRow {
 }
 
 /**
+ * What facts of one address, scope and cause have said. A later `addedAt` brings its own provider, detail and
+ * expiry along; of two that are as late the one whose provider and detail are greater.
+ */
+export interface SuppressionRow {
+  /** Canonical. */
+  address: string
+  scope: string
+  cause: SuppressionCause
+  firstAddedAt: number | null
+  addedAt: number | null
+  removedAt: number | null
+  /** Empty where there is none, as the detail is, and the expiry 0. */
+  provider: string
+  detail: string
+  expiresAt: number
+}
+
+/**
  * What the SQL databases do for a store, within one transaction. Lists go in and come out whole:
  * how many statements that takes is the database's own affair. Order of rows is said where it counts.
  */
@@ -96,6 +122,8 @@ export interface Tables {
   lockMessages(trackingIds: readonly string[]): Promise<MessageRow[]>
   messages(trackingIds: readonly string[]): Promise<MessageRow[]>
   putMessage(row: MessageRow): Promise<void>
+  /** What a message can be found by, in place of what it could be found by before. */
+  putLabels(trackingId: string, labels: readonly string[]): Promise<void>
   /** The newest first, with ids before the given one. */
   findMessages(query: StoreQuery, limit: number, before: string | undefined): Promise<string[]>
 
@@ -147,6 +175,22 @@ export interface Tables {
   bury(rows: readonly { eventId: string; progress: string; givenUpAt: number }[]): Promise<void>
   /** Takes dead letters out, as far as there are any. */
   exhume(eventIds: readonly string[]): Promise<Omit<UntoldRow, 'dueAt' | 'owner'>[]>
+  /** Adds to what was counted; each row once. Others may add to the same rows at the same time. */
+  addCounts(changes: readonly CountChange[]): Promise<void>
+  counts(query: CountQuery): Promise<CountRow[]>
+
+  /**
+   * Merges rows into those that there are: the earliest `firstAddedAt`, the latest `addedAt` with what it says,
+   * the latest `removedAt`. Others may merge into the same rows at the same time.
+   */
+  putSuppressions(rows: readonly SuppressionRow[]): Promise<void>
+  suppressionsOf(addresses: readonly string[]): Promise<SuppressionRow[]>
+  /** Those that were not removed since they were added, in the order of their places. */
+  suppressions(
+    limit: number,
+    after: string | undefined,
+  ): Promise<(SuppressionRow & { place: string })[]>
+
   /** The latest event first, with ids before the given one. */
   deadLetters(limit: number, before: string | undefined): Promise<DeadLetterRow[]>
 }

@@ -6,6 +6,7 @@ import { replayable } from './progress.js'
 import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
 import { ingest } from './sql-ingest.js'
 import { addMessage, addResult } from './sql-messages.js'
+import { fromRow, suppress } from './sql-suppressions.js'
 import type { SqlDatabase, Tables } from './sql-tables.js'
 
 /** A store on an SQL database: what happens within the transactions, whatever database it is. */
@@ -138,6 +139,21 @@ export function sqlStore(database: SqlDatabase): Store {
     find: (query, limit, before) =>
       read(async (tables) =>
         storedMessages(tables, await tables.findMessages(query, limit, before)),
+      ),
+
+    counts: (query) => read((tables) => tables.counts(query)),
+
+    suppress: (facts) => transaction((tables) => suppress(tables, facts)),
+
+    suppressionsOf: (addresses) =>
+      read(async (tables) => (await tables.suppressionsOf(addresses)).map(fromRow)),
+
+    suppressions: (limit, after) =>
+      read(async (tables) =>
+        (await tables.suppressions(limit, after)).map(({ place, ...row }) => ({
+          ...fromRow(row),
+          place,
+        })),
       ),
 
     close() {

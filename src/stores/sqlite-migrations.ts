@@ -1,3 +1,4 @@
+import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Large rows stand in tables of their own order (with a rowid), small ones in that of their key.
@@ -66,6 +67,37 @@ export const sqliteMigrations: Migrations = [
     `CREATE TABLE mailtrail_nonces (
       token BLOB PRIMARY KEY NOT NULL,
       content TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+  ],
+  [
+    `CREATE TABLE mailtrail_labels (
+      label BLOB NOT NULL,
+      tracking_id BLOB NOT NULL,
+      PRIMARY KEY (label, tracking_id)
+    ) STRICT, WITHOUT ROWID`,
+    'CREATE INDEX mailtrail_labels_by_message ON mailtrail_labels (tracking_id)',
+
+    `CREATE TABLE mailtrail_counts (
+      dimension TEXT NOT NULL,
+      start INTEGER NOT NULL,
+      provider TEXT NOT NULL,
+      value TEXT NOT NULL,
+      ${counted.map((name) => `${name} INTEGER NOT NULL DEFAULT 0`).join(', ')},
+      PRIMARY KEY (dimension, start, provider, value)
+    ) STRICT, WITHOUT ROWID`,
+
+    `CREATE TABLE mailtrail_suppressions (
+      address_digest BLOB NOT NULL,
+      scope TEXT NOT NULL,
+      cause TEXT NOT NULL,
+      address TEXT NOT NULL,
+      first_added_at INTEGER,
+      added_at INTEGER,
+      removed_at INTEGER,
+      provider TEXT NOT NULL,
+      detail TEXT NOT NULL,
+      expires_at INTEGER NOT NULL,
+      PRIMARY KEY (address_digest, scope, cause)
     ) STRICT, WITHOUT ROWID`,
   ],
 ]

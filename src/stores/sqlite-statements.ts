@@ -1,4 +1,6 @@
 import type { MatchedVia } from '../event.js'
+import type { SuppressionCause } from '../store.js'
+import { counted } from './counts.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 
 /** Every statement that does not depend on what is asked, prepared once. */
@@ -122,5 +124,54 @@ export function prepareStatements(database: SqliteDatabase) {
        FROM mailtrail_dead_letters JOIN mailtrail_events ON id = event_id
        WHERE event_id < ? ORDER BY event_id DESC LIMIT ?`,
     ),
+
+    putLabel: prepare('INSERT INTO mailtrail_labels (label, tracking_id) VALUES (?, ?)'),
+    removeLabels: prepare('DELETE FROM mailtrail_labels WHERE tracking_id = ?'),
+
+    addCounts: prepare(
+      `INSERT INTO mailtrail_counts (dimension, start, provider, value, ${counted.join(', ')})
+       VALUES (?, ?, ?, ?, ${counted.map(() => '?').join(', ')})
+       ON CONFLICT DO UPDATE SET ${counted.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
+    ),
+
+    putSuppression: prepare(
+      `INSERT INTO mailtrail_suppressions (address_digest, scope, cause, address,
+         first_added_at, added_at, removed_at, provider, detail, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET
+         first_added_at = min(coalesce(first_added_at, excluded.first_added_at),
+           coalesce(excluded.first_added_at, first_added_at)),
+         removed_at = max(coalesce(removed_at, excluded.removed_at),
+           coalesce(excluded.removed_at, removed_at)),
+         (added_at, provider, detail, expires_at) = (
+           SELECT * FROM (VALUES
+             (added_at, provider, detail, expires_at),
+             (excluded.added_at, excluded.provider, excluded.detail, excluded.expires_at))
+           ORDER BY 1 DESC NULLS LAST, 2 DESC, 3 DESC LIMIT 1)`,
+    ),
+    suppressionsOf: prepare<SuppressionColumns>(
+      `SELECT ${suppressionColumns} FROM mailtrail_suppressions WHERE address_digest = ?`,
+    ),
+    suppressions: prepare<SuppressionColumns & { address_digest: Uint8Array }>(
+      `SELECT address_digest, ${suppressionColumns} FROM mailtrail_suppressions
+       WHERE (address_digest, scope, cause) > (?, ?, ?)
+         AND added_at >= coalesce(removed_at, 0)
+       ORDER BY address_digest, scope, cause LIMIT ?`,
+    ),
   }
+}
+
+const suppressionColumns =
+  'address, scope, cause, first_added_at, added_at, removed_at, provider, detail, expires_at'
+
+export interface SuppressionColumns {
+  address: string
+  scope: string
+  cause: SuppressionCause
+  first_added_at: number | null
+  added_at: number | null
+  removed_at: number | null
+  provider: string
+  detail: string
+  expires_at: number
 }

@@ -1,7 +1,10 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import type { Tables } from './sql-tables.js'
+import { readCounts } from './sqlite-counts.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
-import { prepareStatements } from './sqlite-statements.js'
+import { findMessages } from './sqlite-find.js'
+import { prepareStatements, type SuppressionColumns } from './sqlite-statements.js'
+import { counted } from './counts.js'
 
 /** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
 export function sqliteTables(database: SqliteDatabase): Tables {
@@ -51,24 +54,16 @@ export function sqliteTables(database: SqliteDatabase): Tables {
       statements.putMessage.run(toBytes(trackingId), provider, record)
     },
 
-    async findMessages({ provider, address, status }, limit, before) {
-      const conditions: [condition: string, value: string | Uint8Array][] = []
-      if (before !== undefined) conditions.push(['m.tracking_id < ?', toBytes(before)])
-      if (provider !== undefined) conditions.push(['provider = ?', provider])
-      if (address !== undefined) conditions.push(['address_digest = ?', digest(address)])
-      if (status !== undefined) conditions.push(['status = ?', status])
-      const byRecipient = address !== undefined || status !== undefined
-      const where = conditions.map(([condition]) => condition).join(' AND ')
-      // The cursor is on the table that leads, so that its index can be walked from there.
-      const sql = `SELECT DISTINCT m.tracking_id FROM ${
-        byRecipient
-          ? `mailtrail_recipients AS m${provider === undefined ? '' : ' JOIN mailtrail_messages USING (tracking_id)'}`
-          : 'mailtrail_messages AS m'
-      } ${where && `WHERE ${where}`} ORDER BY m.tracking_id DESC LIMIT ?`
+    async putLabels(trackingId, labels) {
+      const id = toBytes(trackingId)
+      statements.removeLabels.run(id)
+      for (const label of labels) statements.putLabel.run(digest(label), id)
+    },
+
+    async findMessages(query, limit, before) {
+      const { sql, values } = findMessages(query, limit, before)
       const find = database.prepare(sql) as SqliteStatement<{ tracking_id: Uint8Array }>
-      return find
-        .all(...conditions.map(([, value]) => value), limit)
-        .map(({ tracking_id: id }) => fromBytes(id))
+      return find.all(...values).map(({ tracking_id: id }) => fromBytes(id))
     },
 
     async states(recipients) {
@@ -234,6 +229,52 @@ export function sqliteTables(database: SqliteDatabase): Tables {
       })
     },
 
+    async addCounts(changes) {
+      for (const { dimension, start, provider, value, counts } of changes) {
+        statements.addCounts.run(
+          dimension,
+          start,
+          provider,
+          value,
+          ...counted.map((name) => counts[name] ?? 0),
+        )
+      }
+    },
+
+    counts: async (query) => readCounts(database, query),
+
+    async putSuppressions(rows) {
+      for (const row of rows) {
+        const { address, scope, cause, provider, detail, expiresAt } = row
+        statements.putSuppression.run(
+          digest(address),
+          scope,
+          cause,
+          address,
+          row.firstAddedAt,
+          row.addedAt,
+          row.removedAt,
+          provider,
+          detail,
+          expiresAt,
+        )
+      }
+    },
+
+    async suppressionsOf(addresses) {
+      return addresses.flatMap((address) =>
+        statements.suppressionsOf.all(digest(address)).map(toSuppression),
+      )
+    },
+
+    async suppressions(limit, after) {
+      const { key, scope, cause } = placeOf(after)
+      return statements.suppressions.all(key, scope, cause, limit).map((row) => ({
+        ...toSuppression(row),
+        place: [Buffer.from(row.address_digest).toString('hex'), row.cause, row.scope].join(' '),
+      }))
+    },
+
     async deadLetters(limit, before) {
       const rows = statements.deadLetters.all(before === undefined ? last : toBytes(before), limit)
       return rows.map(({ event_id: id, event, progress, given_up_at: givenUpAt }) => ({
@@ -251,6 +292,26 @@ export function sqliteTables(database: SqliteDatabase): Tables {
       return row ? [{ trackingId, ...row }] : []
     })
   }
+}
+
+function toSuppression({ address, scope, cause, provider, detail, ...row }: SuppressionColumns) {
+  return {
+    address,
+    scope,
+    cause,
+    firstAddedAt: row.first_added_at,
+    addedAt: row.added_at,
+    removedAt: row.removed_at,
+    provider,
+    detail,
+    expiresAt: row.expires_at,
+  }
+}
+
+/** A place is the key of its row; a scope may have spaces, and is last. */
+function placeOf(place = ''): { key: Buffer; scope: string; cause: string } {
+  const [hex = '', cause = '', ...scope] = place.split(' ')
+  return { key: Buffer.from(hex, 'hex'), scope: scope.join(' '), cause }
 }
 
 /** Comes after every id there is. */

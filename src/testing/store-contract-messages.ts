@@ -196,6 +196,19 @@ export const messageChecks: Checks = {
       { address: 'ann@x.org' },
       { status: 'delivered' as const },
       { provider: 'postmark', address: 'ann@x.org', status: 'delivered' as const },
+      { labels: ['tag:order'] },
+      { labels: ['tag:order', 'metadata:["order","42"]'] },
+      { labels: ['tag:order'], address: 'ann@x.org' },
+      { labels: ['tag:order'], provider: 'postmark' },
+      { from: start, to: start + 7, labels: ['tag:order'], status: 'delivered' as const },
+      {
+        from: start,
+        to: start + 7,
+        labels: ['tag:order', 'metadata:["order","42"]'],
+        provider: 'postmark',
+        address: 'ann@x.org',
+        status: 'delivered' as const,
+      },
     ],
     (query) => `messages are found page by page, each once, by ${Object.keys(query).join(', ')}`,
     async ({ store }, query) => {
@@ -249,6 +262,34 @@ export const messageChecks: Checks = {
     same(await found(store, { provider: 'sparkpost', status: 'delivered' }), [])
     same(await found(store, { provider: 'postmark', address: 'ann@example.com' }), [mine])
     same(await found(store, { address: 'nobody@example.com' }), [])
+  },
+
+  async 'messages are found by the time at which they were sent'({ store }) {
+    const [late, middle, early] = await sent(store, ['a@x.org', 'a@x.org', 'a@x.org'])
+    const ids = (...records: (MessageRecord | undefined)[]): string[] =>
+      records.flatMap((record) => record?.trackingId ?? [])
+    same(await found(store, { from: start + 1 }), ids(late, middle))
+    same(await found(store, { to: start + 1 }), ids(early))
+    same(await found(store, { from: start + 1, to: start + 2 }), ids(middle))
+    same(await found(store, { from: start + 1, to: start + 2, address: 'a@x.org' }), ids(middle))
+    same(await found(store, { from: start + 3 }), [])
+  },
+
+  async 'messages are found by tags and metadata, as they are by now'({ store }) {
+    const record = { ...recordOf('ann@example.com'), tags: ['a', 'b'], metadata: { k: 'v' } }
+    await add(store, record)
+    const mine = [record.trackingId]
+    for (const labels of [[], ['tag:a'], ['tag:b', 'tag:a'], ['tag:a', 'metadata:["k","v"]']]) {
+      same(await found(store, { labels }), mine)
+    }
+    for (const labels of [['tag:A'], ['tag:c'], ['tag:a', 'tag:c'], ['metadata:["k","w"]']]) {
+      same(await found(store, { labels }), [])
+    }
+    await add(store, { ...record, tags: ['c'], metadata: {} })
+    same(await found(store, { labels: ['tag:c'] }), mine)
+    for (const label of ['tag:a', 'tag:b', 'metadata:["k","v"]']) {
+      same(await found(store, { labels: [label] }), [])
+    }
   },
 
   async 'messages are found with the states of all their recipients'({ store }) {

@@ -1,9 +1,11 @@
 import { concurrencyChecks } from './store-contract-concurrency.js'
+import { countChecks } from './store-contract-counts.js'
 import { eventChecks } from './store-contract-events.js'
 import { foldingChecks } from './store-contract-folding.js'
 import { matchingChecks } from './store-contract-matching.js'
 import { messageChecks } from './store-contract-messages.js'
 import { recipientChecks } from './store-contract-recipients.js'
+import { suppressionChecks } from './store-contract-suppressions.js'
 import { tellingChecks } from './store-contract-telling.js'
 import type { OpenedStore } from './store-steps.js'
 
@@ -38,6 +40,8 @@ export function storeContract(open: () => Promise<OpenedStore>): StoreCase[] {
     ...matchingChecks,
     ...recipientChecks,
     ...foldingChecks,
+    ...countChecks,
+    ...suppressionChecks,
     ...tellingChecks,
     ...concurrencyChecks,
   }

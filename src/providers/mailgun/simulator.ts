@@ -4,6 +4,7 @@ import type { ApiAnswer, ApiRequest, ProviderSimulator, SimulatedMessage } from 
 import { sign } from './signature.js'
 import { documentHead, type SimulatedHead } from './simulated-document.js'
 import { entryOf, recipientVariables } from './simulated-event.js'
+import { answerLogs, logsPath } from './simulated-history.js'
 
 export interface MailgunSimulatorOptions {
   apiKey: string
@@ -15,14 +16,17 @@ export interface MailgunSimulator extends ProviderSimulator {
   readonly signingKey: string
 }
 
-/** Mailgun on this machine: its Messages API, and its webhooks. */
+/** Mailgun on this machine: its Messages API, its webhooks, and its Logs API that knows what those told. */
 export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): MailgunSimulator {
   const signingKey = randomBytes(16).toString('hex')
   const otherKey = randomBytes(16).toString('hex')
   return {
     provider: 'mailgun',
     signingKey,
-    answer: (request, now) => answerSend(request, now, apiKey, domain),
+    answer: async (request, now, told = []) =>
+      request.method === 'POST' && request.path === logsPath
+        ? { answer: answerLogs(request, now, told, apiKey) }
+        : answerSend(request, now, apiKey, domain),
     entry: (message, event, now) => entryOf(message, event, now, domain),
     // Exactly one event in each post.
     webhooks: (entries, now, forged = false) =>

@@ -8,6 +8,8 @@ export type {
 } from './mail-options.js'
 export { mandrillWebhook } from './webhook.js'
 export type { MandrillWebhookOptions } from './webhook.js'
+export { mandrillHistory } from './history.js'
+export type { MandrillHistoryOptions } from './history.js'
 export { verifyMandrillSignature } from './verify.js'
 export type { MandrillVerification } from './verify.js'
 export type {

@@ -7,9 +7,11 @@ import type {
   SignedRequest,
   SimulatedEvent,
   SimulatedMessage,
+  ToldEvent,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
 import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
+import { messageInfo } from './simulated-history.js'
 import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
@@ -24,14 +26,14 @@ export interface MandrillSimulator extends ProviderSimulator {
   readonly webhookKey: string
 }
 
-/** Mandrill on this machine: its send calls, its check of a key, and its webhooks. */
+/** Mandrill on this machine: its send calls, what it knows of a message, its check of a key, and its webhooks. */
 export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSimulator {
   const webhookKey = randomBytes(16).toString('base64url')
   const otherKey = randomBytes(16).toString('base64url')
   return {
     provider: 'mandrill',
     webhookKey,
-    answer: (request, now) => answerCall(request, now, options.apiKey),
+    answer: (request, now, told = []) => answerCall(request, now, told, options.apiKey),
     entry,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
@@ -41,11 +43,13 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
 
 type Answered = { answer: ApiAnswer; message?: SimulatedMessage }
 
-const callPath = /^\/api\/1\.\d\/(messages\/send(?:-template|-raw)?|users\/ping2)(?:\.json)?$/
+const callPath =
+  /^\/api\/1\.\d\/(messages\/(?:send(?:-template|-raw)?|info)|users\/ping2)(?:\.json)?$/
 
 async function answerCall(
   { method, path, body }: ApiRequest,
   now: Date,
+  told: readonly ToldEvent[],
   apiKey: string,
 ): Promise<Answered> {
   const [, name] = callPath.exec(path) ?? []
@@ -62,6 +66,7 @@ async function answerCall(
     return { answer: errorAnswer(401, -1, 'Invalid_Key', 'Invalid API key') }
   }
   if (name === 'users/ping2') return { answer: jsonAnswer(200, { PING: 'PONG!' }) }
+  if (name === 'messages/info') return { answer: answerInfo(call, told) }
   if (name === 'messages/send-raw') return answerRaw(call, now)
   return answerSend(call, name === 'messages/send-template', now)
 }
@@ -105,6 +110,14 @@ async function answerRaw({ key: _, ...call }: Fields, now: Date): Promise<Answer
   })
   const { subject, metadata, tags, messageId } = document
   return answerWith(items, { subject, metadata, tags, messageId, request: call })
+}
+
+function answerInfo(call: Fields, told: readonly ToldEvent[]): ApiAnswer {
+  const id = text(call['id'])
+  if (id === undefined) return faultAnswer({ id: 'Please enter a value' })
+  const info = messageInfo(id, told)
+  if (info) return jsonAnswer(200, info)
+  return errorAnswer(404, 11, 'Unknown_Message', `No message exists with the id '${id}'`)
 }
 
 function answerWith(

@@ -9,6 +9,7 @@ import type {
 } from '../../simulator.js'
 import { findFault } from './api-faults.js'
 import { list } from './fault.js'
+import { answerHistory, isHistoryPath } from './simulated-history.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
 
 export interface SendgridSimulator extends ProviderSimulator {
@@ -22,7 +23,10 @@ export interface SendgridSimulatorOptions {
   scopes?: readonly string[]
 }
 
-/** SendGrid on this machine: its Mail Send API, and its signed event webhook. */
+/**
+ * SendGrid on this machine: its Mail Send API, its signed event webhook, and what it tells of events when it
+ * is asked, for keys with the scopes `email_activity.read` and `messages.read`.
+ */
 export function sendgridSimulator({
   apiKey,
   scopes = ['mail.send', 'sender_verification_eligible', '2fa_required'],
@@ -32,12 +36,15 @@ export function sendgridSimulator({
   return {
     provider: 'sendgrid',
     publicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-    answer: async (request, now) => {
+    answer: async (request, now, told = []) => {
       const refused = refuseCall(request, apiKey)
       if (refused) return { answer: refused }
-      return request.path === sendPath
-        ? answerSend(request, scopes, now)
-        : { answer: jsonAnswer(200, { scopes }) }
+      if (request.path === sendPath) return answerSend(request, scopes, now)
+      const { status, body } = answerHistory(request.path, scopes, told) ?? {
+        status: 200,
+        body: { scopes },
+      }
+      return { answer: jsonAnswer(status, body) }
     },
     entry,
     webhooks: (entries, now, forged = false) => [
@@ -82,8 +89,9 @@ const methods = new Map([
 
 function refuseCall(request: ApiRequest, apiKey: string): ApiAnswer | undefined {
   const { method, path, headers } = request
-  if (!methods.has(path)) return errorAnswer(404, 'not found')
-  if (method !== methods.get(path)) return errorAnswer(405, 'method not allowed')
+  const allowed = methods.get(path) ?? (isHistoryPath(path) ? 'GET' : undefined)
+  if (allowed === undefined) return errorAnswer(404, 'not found')
+  if (method !== allowed) return errorAnswer(405, 'method not allowed')
   if (headers['authorization'] === undefined) return errorAnswer(401, 'authorization required')
   return headers['authorization'] === `Bearer ${apiKey}`
     ? undefined
