@@ -77,7 +77,12 @@ export async function askBeforeSend(
   return change === undefined ? [] : applyChange(change, draft, source)
 }
 
-function applyChange(change: MessageChange, draft: Draft, { mail }: MailSource): SentRecipient[] {
+/** Makes of the draft what the change says. Gives those who must not be mailed. */
+export function applyChange(
+  change: MessageChange,
+  draft: Draft,
+  { mail }: MailSource,
+): SentRecipient[] {
   const { tags, metadata, subject, refused = [] } = change
   if (tags !== undefined) draft.options.tags = checkedTags({ tags })
   if (metadata !== undefined) draft.options.metadata = checkedMetadata({ metadata })

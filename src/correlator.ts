@@ -7,13 +7,16 @@ import { type CorrelatorError, StoreError, type WebhookError } from './errors.js
 import type { EventOf, EventType, MailEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
-import { canonicalAddress, messageKeys, toIncoming } from './matching.js'
+import { canonicalAddress, labelsOf, messageKeys, toIncoming } from './matching.js'
 import type { MessageRecord, RecipientStatus, SendResult, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
 import type { SendRecorder } from './provider.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
+import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
 import type { Schedule, Store, Tellable } from './store.js'
+import { scopeKey } from './suppression.js'
+import { createSuppressions, inForce, type Suppressions } from './suppressions.js'
 import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createUnwrittenResults } from './unwritten-results.js'
 import { createWaiting, type WaitOptions } from './waiting.js'
@@ -31,6 +34,13 @@ export interface MessageQuery {
   recipient?: string
   /** The status of that recipient, or else of any. */
   status?: RecipientStatus
+  tag?: string
+  /** It must have all of these. */
+  metadata?: Readonly<Record<string, string>>
+  /** Sent at that time or later. */
+  from?: Date
+  /** Sent before that time. */
+  to?: Date
 }
 
 /** Records messages, takes webhooks, matches events to messages and tells listeners. */
@@ -89,6 +99,10 @@ export interface Correlator extends SendRecorder {
     type: T,
     options?: WaitOptions,
   ): Promise<EventOf<T>>
+  /** How many messages were sent in a span, and what became of them. */
+  stats(query?: StatisticsQuery): Promise<Statistics>
+  /** The addresses that must not be mailed. */
+  readonly suppressions: Suppressions
   /** Records mail that was sent by other means, and resolves to our id of it. */
   record(message: RecordedMessage): Promise<string>
   /** The events that some listener did not take in all its attempts. */
@@ -206,6 +220,18 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       }
     },
 
+    async suppressionsOf(provider, addresses, groups) {
+      const known = await inStore('reading suppressions', () => store.suppressionsOf(addresses))
+      const scopes = new Set([
+        scopeKey({ kind: 'all' }),
+        ...groups.map((id) => scopeKey({ kind: 'group', id }, provider)),
+      ])
+      const now = Date.now()
+      return known
+        .filter(({ scope }) => scopes.has(scope))
+        .flatMap((stored) => inForce(stored, now))
+    },
+
     reportError: errors.report,
   }
 
@@ -252,12 +278,18 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       )
     },
 
-    async find({ provider, recipient, status } = {}, paging) {
+    async find({ provider, recipient, status, tag, metadata, from, to } = {}, paging) {
       const { limit, cursor } = checkedPaging('find', paging)
       const query = {
         ...(provider !== undefined && { provider }),
         ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
         ...(status !== undefined && { status }),
+        ...(from && { from: from.getTime() }),
+        ...(to && { to: to.getTime() }),
+        labels: labelsOf({
+          ...(tag !== undefined && { tags: [tag] }),
+          ...(metadata && { metadata }),
+        }),
       }
       const found = await inStore('looking for messages', () =>
         store.find(query, limit + 1, cursor),
@@ -271,6 +303,10 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       // It was found by its type, which no type can follow.
       return (await waiting.waitFor(trackingId, type, wait)) as EventOf<T>
     },
+
+    stats: (query) => inStore('counting messages', () => readStatistics(store, query)),
+
+    suppressions: createSuppressions(store, inStore),
 
     async record(message) {
       const record = toRecord(message)

@@ -4,6 +4,7 @@ import {
   checkedSignal,
   checkedTags,
   checkedTask,
+  ignoresSuppressions,
   invalid,
 } from './mail-options.js'
 import type { MailSource } from './mail-source.js'
@@ -17,6 +18,8 @@ import { checkedRecipientData } from './recipient-data.js'
 export interface Draft {
   head: MailHead
   options: PortableOptions
+  /** Whether it goes to those too who must not be mailed. */
+  ignoresSuppressions: boolean
   /** Ends what has not been sent yet. */
   signal?: AbortSignal
   /** Why it cannot be sent, whatever its content. */
@@ -28,6 +31,7 @@ export function readDraft({ mail }: MailSource, provider: string): Draft {
   const draft: Draft = {
     head: emptyHead,
     options: { tags: [], metadata: {}, templateData: {}, own: {} },
+    ignoresSuppressions: false,
   }
   try {
     const data = fields(mail.data)
@@ -42,6 +46,7 @@ export function readDraft({ mail }: MailSource, provider: string): Draft {
     Object.assign(draft.options, checkedTask(data, provider))
     const recipientData = checkedRecipientData(mail, addressesOf(draft.head))
     if (recipientData) draft.options.recipientData = recipientData
+    draft.ignoresSuppressions = ignoresSuppressions(data)
     const signal = checkedSignal(data)
     if (signal) draft.signal = signal
   } catch (flaw) {

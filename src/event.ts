@@ -163,6 +163,8 @@ export type EventFact =
       list: 'reject' | 'allow'
       action: 'added' | 'changed' | 'removed'
       address: string
+      /** What the entry is for, where it is not all mail of the account. */
+      scope?: SubscriptionScope
       reason?: string
       expiresAt?: Date
     }

@@ -90,6 +90,11 @@ function checkedObject(name: string, data: Fields): Fields {
   throw invalid(`${name} must be an object`)
 }
 
+/** The option `ignoreSuppressions`: whether it goes to those too who must not be mailed. */
+export function ignoresSuppressions(data: Fields): boolean {
+  return checkedFlag('ignoreSuppressions', data) ?? false
+}
+
 /** The option `signal`, which ends the sending of a message as long as nothing was sent. */
 export function checkedSignal(data: Fields): AbortSignal | undefined {
   const { signal } = data

@@ -2,6 +2,7 @@ import type { ComposedMail } from './composed-mail.js'
 import type { MailHead } from './mail-head.js'
 import type { ProviderTask } from './mail-options.js'
 import type { NodemailerMail } from './nodemailer-mail.js'
+import type { Fields } from './payload.js'
 import type { ResolvedMail } from './resolved-mail.js'
 import type { SendAnswer } from './send-result.js'
 
@@ -32,6 +33,8 @@ export interface ProviderClient<Request> {
   readonly carries?: ReadonlySet<string>
   /** Pure: what else of a message its own fields cannot say, by the name that the caller gave it. */
   beyondFields?(head: MailHead, message: NodemailerMail['message']): string[]
+  /** Pure: which groups a message belongs to that recipients can unsubscribe from by themselves. */
+  groupsOf?(own: Fields): string[]
   /**
    * Pure: what goes to the provider, our id planted in it, and the fields that it cannot carry.
    * Throws a `SendError` for a message that the provider would refuse.

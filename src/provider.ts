@@ -1,6 +1,7 @@
 import type { CorrelatorError, RefusalReason } from './errors.js'
 import type { ParsedEvent } from './event.js'
 import type { MessageRecord, SendResult } from './message.js'
+import type { Suppression } from './store.js'
 
 /** What is known of a request before its body is read. */
 export interface WebhookRequestHead {
@@ -138,6 +139,15 @@ export interface SendRecorder {
   recordSending(record: MessageRecord): Promise<void>
   /** After it answered, or failed to. */
   recordResult(record: MessageRecord, result: SendResult): Promise<void>
+  /**
+   * Those of these addresses that must not be mailed, whatever they are sent, or for one of these groups of the
+   * provider. Without it nobody is suppressed.
+   */
+  suppressionsOf?(
+    provider: string,
+    addresses: readonly string[],
+    groups: readonly string[],
+  ): Promise<Suppression[]>
   /** Tells `onError` listeners of a failure that must not change what `sendMail` does. */
   reportError(error: CorrelatorError): void
 }

@@ -21,6 +21,7 @@ import {
   type SendEnding,
   toSendError,
 } from './send-result.js'
+import { refuseSuppressed } from './suppressed-recipients.js'
 import { checkedTransportOptions, type TransportOptions } from './transport-options.js'
 import { beyondMime, refuseLoss, uncarriedFields } from './unsupported-fields.js'
 
@@ -77,6 +78,18 @@ export function createSender<Request, Provider extends string>(
       try {
         const refused = await inTime(timeout, hookTooSlow, () =>
           askBeforeSend(beforeSend, draft, source, { trackingId, provider }),
+        )
+        source.refused.push(...refused)
+      } catch (error) {
+        draft.flaw = error
+      }
+    }
+    if (draft.flaw === undefined && correlator?.suppressionsOf) {
+      const { suppressionsOf } = correlator
+      const groups = client.groupsOf?.(draft.options.own) ?? []
+      try {
+        const refused = await inTime(timeout, storeTooSlow, () =>
+          refuseSuppressed(draft, source, suppressionsOf, provider, groups),
         )
         source.refused.push(...refused)
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { AnyEvent, MatchedVia } from './event.js'
+import type { AnyEvent, MatchedVia, SubscriptionScope } from './event.js'
 import type {
   EngagementKind,
   MessageRecord,
@@ -168,6 +168,22 @@ export interface StoredMessage {
  * hand, or by an import.
  */
 export type SuppressionCause = 'bounced' | 'complained' | 'unsubscribed' | 'listed' | 'added'
+
+/** An address that must not be mailed, and why. */
+export interface Suppression {
+  /** In its canonical form: bare, lower case, the domain in punycode. */
+  address: string
+  /** What must not be sent to it: anything, or mail of one group or list of `provider`. */
+  scope: SubscriptionScope
+  cause: SuppressionCause
+  /** Who told of it; absent where somebody added it by hand. */
+  provider?: string
+  /** Why, in the words of whoever told it. */
+  detail?: string
+  since: Date
+  /** It ends by itself then. */
+  expiresAt?: Date
+}
 
 /** Something that says whether an address may be mailed. Times are in ms since 1970. */
 export interface SuppressionFact {

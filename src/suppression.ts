@@ -1,22 +1,6 @@
 import type { AnyEvent, SubscriptionScope } from './event.js'
 import { canonicalAddress } from './matching.js'
-import type { SuppressionCause, SuppressionFact, SuppressionState } from './store.js'
-
-/** An address that must not be mailed, and why. */
-export interface Suppression {
-  /** In its canonical form: bare, lower case, the domain in punycode. */
-  address: string
-  /** What must not be sent to it: anything, or mail of one group or list of `provider`. */
-  scope: SubscriptionScope
-  cause: SuppressionCause
-  /** Who told of it; absent where somebody added it by hand. */
-  provider?: string
-  /** Why, in the words of whoever told it. */
-  detail?: string
-  since: Date
-  /** It ends by itself then. */
-  expiresAt?: Date
-}
+import type { Suppression, SuppressionCause, SuppressionFact, SuppressionState } from './store.js'
 
 // What a provider's word can undo; what was added by hand is taken back by hand.
 const causesOfEvents: readonly SuppressionCause[] = [
@@ -51,12 +35,12 @@ export function factsOf(event: AnyEvent): SuppressionFact[] {
             ...said(detail),
           },
         ]
-  const allowed = (address: string): SuppressionFact[] =>
+  const allowed = (address: string, scope: SubscriptionScope = everything): SuppressionFact[] =>
     causesOfEvents.map((cause) => ({
       ...of(address),
       kind: 'removed',
       cause,
-      scope: scopeKey(everything),
+      scope: scopeKey(scope, provider),
     }))
   switch (event.type) {
     case 'bounced':
@@ -81,16 +65,16 @@ export function factsOf(event: AnyEvent): SuppressionFact[] {
         },
       ]
     case 'suppression': {
-      const { address, list, action, reason, expiresAt } = event
-      if (list === 'allow') return action === 'removed' ? [] : allowed(address)
-      if (action === 'removed') return allowed(address)
+      const { address, list, action, scope, reason, expiresAt } = event
+      if (list === 'allow') return action === 'removed' ? [] : allowed(address, scope)
+      if (action === 'removed') return allowed(address, scope)
       const expiry = expiresAt && { expiresAt: expiresAt.getTime() }
       return [
         {
           ...of(address),
           kind: 'added',
           cause: 'listed',
-          scope: scopeKey(everything),
+          scope: scopeKey(scope ?? everything, provider),
           ...said(reason),
           ...expiry,
         },

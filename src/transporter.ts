@@ -51,6 +51,8 @@ export interface PortableMailOptions extends ProviderMailOptions {
   trackOpens?: boolean
   /** Whether clicks are told; as the account is set up by default. */
   trackClicks?: boolean
+  /** Sends it to recipients too whom the correlator's suppressions speak of: a password reset, say. */
+  ignoreSuppressions?: boolean
   /** Ends the sending of this message as long as nothing was sent: it waits for no further try then. */
   signal?: AbortSignal
 }

@@ -1,3 +1,4 @@
+import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Said with every table, for the server's defaults may be others. Text stands in binary columns:
@@ -8,6 +9,9 @@ const table = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC'
 export const keyLocks = 64
 
 const allKeyLocks = Array.from({ length: keyLocks }, (_, bucket) => `(${bucket})`).join(', ')
+
+/** How many bytes of a value are kept that is counted by: counting cuts it to fewer. Blobs take twice as long to group. */
+export const countedValue = 600
 
 // Each of these commits by itself, so each may be run again after a start that was killed half-way.
 export const mysqlMigrations: Migrations = [
@@ -88,6 +92,40 @@ export const mysqlMigrations: Migrations = [
       token BINARY(16) NOT NULL,
       content LONGBLOB NOT NULL,
       PRIMARY KEY (token)
+    ) ${table}`,
+  ],
+  [
+    `CREATE TABLE IF NOT EXISTS mailtrail_labels (
+      label_digest BINARY(16) NOT NULL,
+      tracking_id BINARY(16) NOT NULL,
+      PRIMARY KEY (label_digest, tracking_id),
+      KEY mailtrail_labels_by_message (tracking_id)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_counts (
+      dimension VARBINARY(32) NOT NULL,
+      start BIGINT NOT NULL,
+      provider VARBINARY(255) NOT NULL,
+      value_digest BINARY(16) NOT NULL,
+      shard TINYINT NOT NULL,
+      value VARBINARY(${countedValue}) NOT NULL,
+      ${counted.map((name) => `${name} BIGINT NOT NULL`).join(', ')},
+      PRIMARY KEY (dimension, start, provider, value_digest, shard)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_suppressions (
+      address_digest BINARY(16) NOT NULL,
+      scope_digest BINARY(16) NOT NULL,
+      cause VARBINARY(32) NOT NULL,
+      address LONGBLOB NOT NULL,
+      scope LONGBLOB NOT NULL,
+      first_added_at BIGINT,
+      added_at BIGINT,
+      removed_at BIGINT,
+      provider LONGBLOB NOT NULL,
+      detail LONGBLOB NOT NULL,
+      expires_at BIGINT NOT NULL,
+      PRIMARY KEY (address_digest, scope_digest, cause)
     ) ${table}`,
   ],
 ]

@@ -1,6 +1,9 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
+import { mysqlCounts } from './mysql-counts.js'
+import { findMessages } from './mysql-find.js'
 import { mysqlLists, optional, short } from './mysql-lists.js'
 import { keyLocks } from './mysql-migrations.js'
+import { mysqlSuppressions } from './mysql-suppressions.js'
 import { mysqlTelling } from './mysql-telling.js'
 import type { MysqlValue, Query } from './mysql-transaction.js'
 import type { MessageRow, StateRow, Tables } from './sql-tables.js'
@@ -123,26 +126,24 @@ export function mysqlTables(query: Query): Tables {
       )
     },
 
-    async findMessages({ provider, address, status }, limit, before) {
-      const conditions: [condition: string, value: Buffer][] = []
-      if (before !== undefined) conditions.push(['m.tracking_id < ?', toBytes(before)])
-      const byRecipient = address !== undefined || status !== undefined
-      if (provider !== undefined) {
-        // As a value and no join: all rows would be joined before the first one is given.
-        const found = byRecipient
-          ? '(SELECT provider FROM mailtrail_messages WHERE tracking_id = m.tracking_id)'
-          : 'provider'
-        conditions.push([`${found} = ?`, Buffer.from(provider)])
-      }
-      if (address !== undefined) conditions.push(['address_digest = ?', digest(address)])
-      if (status !== undefined) conditions.push(['status = ?', Buffer.from(status)])
-      const where = conditions.map(([condition]) => condition).join(' AND ')
-      const from = byRecipient ? 'mailtrail_recipients AS m' : 'mailtrail_messages AS m'
-      const rows = await query<{ tracking_id: Buffer }>(
-        `SELECT DISTINCT m.tracking_id FROM ${from} ${where && `WHERE ${where}`}
-         ORDER BY m.tracking_id DESC LIMIT ?`,
-        [...conditions.map(([, value]) => value), limit],
+    async putLabels(trackingId, labels) {
+      const id = toBytes(trackingId)
+      await query(
+        `DELETE labels FROM mailtrail_labels AS labels FORCE INDEX (mailtrail_labels_by_message)
+         WHERE tracking_id = ?`,
+        [id],
       )
+      await insert(
+        'mailtrail_labels (label_digest, tracking_id)',
+        labels.map((label) => [digest(label), id]),
+        // Labels that differ only in what no text can have are one.
+        'ON DUPLICATE KEY UPDATE tracking_id = VALUES(tracking_id)',
+      )
+    },
+
+    async findMessages(looked, limit, before) {
+      const { sql, values } = findMessages(looked, limit, before)
+      const rows = await query<{ tracking_id: Buffer }>(sql, values)
       return rows.map(({ tracking_id: id }) => fromBytes(id))
     },
 
@@ -279,6 +280,8 @@ export function mysqlTables(query: Query): Tables {
       )
     },
 
+    ...mysqlCounts(query),
+    ...mysqlSuppressions(query),
     ...mysqlTelling(query),
   }
 }

@@ -1,3 +1,4 @@
+import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Where rows change and hardly any index with them, pages keep room for the next version of a row:
@@ -73,5 +74,41 @@ export const postgresMigrations: Migrations = [
       token uuid PRIMARY KEY,
       content uuid NOT NULL
     )`,
+  ],
+  [
+    `CREATE TABLE mailtrail_labels (
+      label uuid NOT NULL,
+      tracking_id uuid NOT NULL,
+      PRIMARY KEY (label, tracking_id)
+    )`,
+    'CREATE INDEX mailtrail_labels_by_message ON mailtrail_labels (tracking_id)',
+
+    // All transactions change the same few rows, so there is much room for their versions. Text is
+    // ordered by its bytes, as in every other store.
+    `CREATE TABLE mailtrail_counts (
+      dimension text COLLATE "C" NOT NULL,
+      start bigint NOT NULL,
+      value_digest uuid NOT NULL,
+      shard smallint NOT NULL,
+      provider text COLLATE "C" NOT NULL,
+      value text COLLATE "C" NOT NULL,
+      ${counted.map((name) => `${name} bigint NOT NULL DEFAULT 0`).join(', ')},
+      PRIMARY KEY (dimension, start, value_digest, shard)
+    ) WITH (fillfactor = 50)`,
+
+    `CREATE TABLE mailtrail_suppressions (
+      address_digest uuid NOT NULL,
+      scope_digest uuid NOT NULL,
+      cause text COLLATE "C" NOT NULL,
+      address text NOT NULL,
+      scope text NOT NULL,
+      first_added_at bigint,
+      added_at bigint,
+      removed_at bigint,
+      provider text COLLATE "C" NOT NULL,
+      detail text COLLATE "C" NOT NULL,
+      expires_at bigint NOT NULL,
+      PRIMARY KEY (address_digest, scope_digest, cause)
+    ) WITH (fillfactor = 80)`,
   ],
 ]

@@ -2,7 +2,7 @@ import type { MatchedVia } from '../event.js'
 import type { Statement } from './postgres-transaction.js'
 
 /** A statement that does not depend on what is asked: each connection prepares it once. */
-function prepared<Row = never>(name: string, text: string): Statement<Row> {
+export function prepared<Row = never>(name: string, text: string): Statement<Row> {
   return { name: `mailtrail_${name}`, text }
 }
 
@@ -71,6 +71,15 @@ export const putMessage = prepared(
   'put_message',
   `INSERT INTO mailtrail_messages (tracking_id, provider, record) VALUES ($1, $2, $3)
    ON CONFLICT (tracking_id) DO UPDATE SET provider = excluded.provider, record = excluded.record`,
+)
+// What goes and what comes are other rows: one statement must not do both to one.
+export const putLabels = prepared(
+  'put_labels',
+  `WITH gone AS (
+     DELETE FROM mailtrail_labels WHERE tracking_id = $1 AND label <> ALL ($2::uuid[])
+   )
+   INSERT INTO mailtrail_labels (label, tracking_id)
+   SELECT label, $1::uuid FROM unnest($2::uuid[]) AS label ON CONFLICT DO NOTHING`,
 )
 
 interface StateRow {

@@ -1,22 +1,19 @@
 import { digest } from '../ids.js'
+import { countTables } from './postgres-counts.js'
 import { findMessages } from './postgres-find.js'
-import { digestId, isId, storable } from './postgres-values.js'
+import { keyLocks, lockClass } from './postgres-locks.js'
+import { suppressionTables } from './postgres-suppressions.js'
+import { columnsOf, digestId, isId, storable } from './postgres-values.js'
 import type { Query, Statement } from './postgres-transaction.js'
 import * as statements from './postgres-statements.js'
 import type { Tables } from './sql-tables.js'
 
-/** Names the advisory locks of this package among those of a database. */
-export const lockClass = 0x6d61_696c
-
-/** Keys share this many locks: few enough for a batch to take all of them. */
-const keyLocks = 64
-
-/** The lock of who migrates. */
-export const migrationLock = keyLocks
-
 /** The tables of a store in PostgreSQL, within one transaction: one statement for a list. */
 export function postgresTables(query: Query): Tables {
   return {
+    ...countTables(query),
+    ...suppressionTables(query),
+
     async claimNonce({ token, content }) {
       const key = digestId(token)
       const fresh = await query(statements.addNonce, [key, digestId(content)])
@@ -71,6 +68,10 @@ export function postgresTables(query: Query): Tables {
 
     async putMessage({ trackingId, provider, record }) {
       await query(statements.putMessage, [trackingId, storable(provider), record])
+    },
+
+    async putLabels(trackingId, labels) {
+      await query(statements.putLabels, [trackingId, labels.map(digestId)])
     },
 
     async findMessages(asked, limit, before) {
@@ -272,11 +273,6 @@ export function postgresTables(query: Query): Tables {
 
 /** Comes after every id there is. */
 const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-
-/** Lists go to PostgreSQL by column; what is absent becomes null there. */
-function columnsOf<Row>(rows: readonly Row[], ...names: (keyof Row)[]): Row[keyof Row][][] {
-  return names.map((name) => rows.map((row) => row[name]))
-}
 
 /** One statement changes a row once: as with one statement after the other the last one counts. */
 function lastOfEach<Row extends { eventId: string }>(rows: readonly Row[]): Row[] {

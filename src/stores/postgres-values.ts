@@ -17,3 +17,8 @@ export function digestId(text: string): string {
 export function storable(name: string): string {
   return name.replaceAll('\0', '\uFFFD')
 }
+
+/** Lists go to PostgreSQL by column; what is absent becomes null there. */
+export function columnsOf<Row>(rows: readonly Row[], ...names: (keyof Row)[]): Row[keyof Row][][] {
+  return names.map((name) => rows.map((row) => row[name]))
+}

@@ -3,8 +3,9 @@ import { ConfigurationError } from '../errors.js'
 import type { Store } from '../store.js'
 import { missingMigrations } from './migrations.js'
 import { longestWait, openPool, type PgPool } from './postgres-driver.js'
+import { lockClass, migrationLock } from './postgres-locks.js'
 import { postgresMigrations } from './postgres-migrations.js'
-import { lockClass, migrationLock, postgresTables } from './postgres-tables.js'
+import { postgresTables } from './postgres-tables.js'
 import {
   inTransaction,
   migrating,

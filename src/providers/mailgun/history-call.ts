@@ -146,8 +146,8 @@ function failure(answer: HttpAnswer, secrets: readonly string[]): HistoryError {
 function wordsOf({ statusText, body }: HttpAnswer): string {
   const answer = parsed(body)
   if (isFields(answer)) return text(answer['message']) ?? statusText
-  const words = text(answer) ?? text(body)?.trim()
-  return words === undefined || words.startsWith('<') ? statusText : words
+  const words = text(answer) ?? body.trim()
+  return words === '' || /^[<[]/.test(words) ? statusText : words
 }
 
 const region = "each region has its own baseUrl, and the EU's is https://api.eu.mailgun.net"

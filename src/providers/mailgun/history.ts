@@ -78,7 +78,9 @@ async function* readPages(
     const { next } = answer
     const following = next === undefined ? restartedFrom(at) : { ...place, at, token: next }
     yield {
-      events: events.filter((_, index) => isWithin(times[index], begin, end)),
+      events: events.filter(
+        ({ occurredAt }) => occurredAt && occurredAt >= from,
+      ),
       position: JSON.stringify(following),
     }
     if (next === undefined) return
@@ -101,10 +103,6 @@ function restartedFrom(at: number): Place {
 function reached(before: number, times: readonly number[]): number {
   const inOrder = times.every((time, index) => index === 0 || time >= (times[index - 1] ?? 0))
   return inOrder ? Math.max(before, times.at(-1) ?? before) : before
-}
-
-function isWithin(time: number | undefined, begin: number, end: number): boolean {
-  return time !== undefined && time >= begin && time < end
 }
 
 /** @throws HistoryError when it is none of ours */

@@ -17,23 +17,30 @@ export interface Span {
  */
 export function historyEvents(answer: unknown, id: string, span: Span): ParsedEvent[] {
   const info = fields(answer)
-  // As in webhooks, the account's number may stand in front.
-  if (
-    text(info['_id'])
-      ?.trim()
-      .replace(/^\d+\./, '') !== id ||
-    !isRepeatable(info)
-  )
-    return []
-  const timed = readEntries(timedEntries(info)).filter((event) => isWithin(event, span))
+  if (bareId(info) !== id || !isRepeatable(info)) return []
+  const timed = timedFacts(info)
+    .filter(({ ts }) => isWithin(time(ts), span))
+    .slice(0, mostEvents)
   const sentBefore = (time(info['ts']) ?? span.from) < span.to
-  const untimed = sentBefore ? readEntries(untimedEntries(info)).map(withoutDigest) : []
-  return [...timed.toSorted((a, b) => atOf(a) - atOf(b)), ...untimed]
+  return [
+    ...readFacts(info, timed).toSorted((a, b) => atOf(a) - atOf(b)),
+    ...readFacts(info, sentBefore ? untimedFacts(info) : []).map(withoutDigest),
+  ]
 }
+
+/** As in webhooks, the account's number may stand in front. */
+function bareId(info: Fields): string | undefined {
+  return text(info['_id'])
+    ?.trim()
+    .replace(/^\d+\./, '')
+}
+
+// Nobody opens a message so often; an answer might say so all the same.
+const mostEvents = 10_000
 
 const visitFields = new Set(['opens', 'opens_detail', 'clicks', 'clicks_detail'])
 
-/** What each event repeats of the message. The lists of all visits are not: they would grow by their square. */
+/** What each event repeats of the message: without the lists of visits, which each visit would repeat whole. */
 function messageOf(info: Fields): Fields {
   return Object.fromEntries(Object.entries(info).filter(([name]) => !visitFields.has(name)))
 }
@@ -50,90 +57,101 @@ function isRepeatable(info: Fields): boolean {
   }
 }
 
-function readEntries(entries: readonly Fields[]): ParsedEvent[] {
+/** What an entry of a webhook has beside the message. */
+interface Fact {
+  event: string
+  ts?: unknown
+  [field: string]: unknown
+}
+
+function readFacts(info: Fields, facts: readonly Fact[]): ParsedEvent[] {
+  const message = messageOf(info)
+  const entries = facts.map(({ attempt, ...fact }) => ({
+    _id: info['_id'],
+    msg: attempt === undefined ? message : withAnswer(message, fields(attempt)),
+    ...fact,
+  }))
   return readEach(entries, readMessageEvent).filter(({ type }) => type !== 'unknown')
+}
+
+/** The receiving server's answer stands where webhooks have that to a bounce. */
+function withAnswer(message: Fields, { diag }: Fields): Fields {
+  return { ...message, diag: message['diag'] ?? diag }
 }
 
 const atOf = ({ occurredAt }: ParsedEvent): number => occurredAt?.getTime() ?? Infinity
 
 /** What has a time that cannot be read is left out. */
-function isWithin(event: ParsedEvent, { from, to }: Span): boolean {
-  return atOf(event) >= from.getTime() && atOf(event) < to.getTime()
+function isWithin(at: Date | undefined, { from, to }: Span): boolean {
+  return at !== undefined && at >= from && at < to
 }
 
-/** Of an event without a time that is the whole entry, which is another as soon as the message changes. */
+/** What has no time is told apart by a digest of its entry, which is another when the message has changed. */
 function withoutDigest({ discriminator: _, ...event }: ParsedEvent): ParsedEvent {
   return event
 }
 
-function timedEntries(info: Fields): Fields[] {
-  const message = messageOf(info)
-  const entry = (event: string, ts: unknown, details: Fields = {}): Fields => ({
-    event,
-    _id: info['_id'],
-    msg: message,
-    ts,
-    ...details,
-  })
-  const attempts = list(info['smtp_events'])
+function timedFacts(info: Fields): Fact[] {
+  const attempts = attemptsOf(info)
   return [
-    ...(wasSent(info) ? [entry('send', firstOf(attempts, 'sent')?.['ts'] ?? info['ts'])] : []),
-    // Refused before it was sent: the webhook has the time of the message too (logs of 2015 and 2019).
-    ...(info['state'] === 'rejected' ? [entry('reject', info['ts'])] : []),
-    ...deliveries(attempts).map(({ ts, diag }) => entry('delivered', ts, { diag })),
-    ...attempts.flatMap(({ type, ts, diag }) => {
-      const event = attemptEvents.get(text(type) ?? '')
-      if (event === undefined) return []
-      // The webhook has the answer in its message; of a deferral, among the attempts.
-      return event === 'deferral'
-        ? [entry(event, ts)]
-        : [entry(event, ts, { msg: { ...message, diag: message['diag'] ?? diag } })]
+    ...beginning(info, attempts),
+    ...attempts
+      .filter(isDelivery(attempts))
+      .map(({ ts, diag }) => ({ event: 'delivered', ts, diag })),
+    ...attempts.flatMap((attempt) => {
+      const event = failures.get(text(attempt['type']) ?? '')
+      return event === undefined ? [] : [{ event, ts: attempt['ts'], attempt }]
     }),
-    ...list(info['opens_detail']).map((visit) => entry('open', visit['ts'], visitOf(visit))),
-    ...list(info['clicks_detail']).map((visit) =>
-      entry('click', visit['ts'], { ...visitOf(visit), url: visit['url'] }),
-    ),
+    ...list(info['opens_detail']).map((visit) => ({ event: 'open', ...visitOf(visit) })),
+    ...list(info['clicks_detail']).map((visit) => ({
+      event: 'click',
+      ...visitOf(visit),
+      url: visit['url'],
+    })),
   ]
 }
 
-// An attempt's type is the state of the message after it (the API's documents). Of `delivered` they say
-// nothing yet.
-const attemptEvents = new Map([
+/** The last three. */
+const attemptsOf = (info: Fields): Fields[] => list(info['smtp_events'])
+
+const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : [])
+
+const sentStates = new Set(['sent', 'delivered', 'spam', 'unsub'])
+
+function beginning(info: Fields, attempts: readonly Fields[]): Fact[] {
+  const state = text(info['state']) ?? ''
+  // The webhook of what is refused before it is sent has the time of the message, too (logs of 2015, 2019).
+  if (state === 'rejected') return [{ event: 'reject', ts: info['ts'] }]
+  const sent = attempts.find(({ type }) => type === 'sent')
+  // Unverified: that the webhook has the time of the attempt where there is one.
+  return sent || sentStates.has(state) ? [{ event: 'send', ts: sent?.['ts'] ?? info['ts'] }] : []
+}
+
+/**
+ * Whether the receiving server took the message at an attempt. Unverified: that where there is none of
+ * type `delivered`, the webhook tells that of type `sent` as a delivery of that second.
+ */
+function isDelivery(attempts: readonly Fields[]): (attempt: Fields) => boolean {
+  if (attempts.some(({ type }) => type === 'delivered')) return ({ type }) => type === 'delivered'
+  return ({ type, diag }) => type === 'sent' && /^\s*2\d\d\b/.test(text(diag) ?? '')
+}
+
+// An attempt's type is the state of the message after it (the API's documents).
+const failures = new Map([
   ['deferred', 'deferral'],
   ['bounced', 'hard_bounce'],
   ['soft-bounced', 'soft_bounce'],
 ])
 
-const sentStates = new Set(['sent', 'delivered', 'spam', 'unsub'])
-
-function wasSent(info: Fields): boolean {
-  return (
-    sentStates.has(text(info['state']) ?? '') ||
-    firstOf(list(info['smtp_events']), 'sent') !== undefined
-  )
-}
-
 /**
- * The attempts that the receiving server took. Unverified: whether those of type `sent` are told by
- * webhooks as delivered at the same second and with the same answer, by which the events would be one.
+ * The fields as webhooks name them. Their `user_agent` is what the browser sent. In the API's documents `ua`
+ * is a summary, such as `Linux/Ubuntu/Chrome/Chrome 28.0.1500.53`: then the event is another than theirs.
  */
-function deliveries(attempts: readonly Fields[]): Fields[] {
-  const delivered = attempts.filter(({ type }) => type === 'delivered')
-  if (delivered.length > 0) return delivered
-  return attempts.filter(
-    ({ type, diag }) => type === 'sent' && /^\s*2\d\d\b/.test(text(diag) ?? ''),
-  )
+function visitOf({ ts, ip, location, ua }: Fields): Omit<Fact, 'event'> {
+  return { ts, ip, location, user_agent: ua }
 }
 
-/**
- * The fields as webhooks name them. There `user_agent` is what the browser sent; `ua` is a summary in the
- * API's documents, as `Linux/Ubuntu/Chrome/Chrome 28.0`, and the event then has another id.
- */
-function visitOf({ ip, location, ua }: Fields): Fields {
-  return { ip, location, user_agent: ua }
-}
-
-const stateEvents = new Map([
+const finalStates = new Map([
   ['bounced', 'hard_bounce'],
   ['soft-bounced', 'soft_bounce'],
   ['spam', 'spam'],
@@ -141,14 +159,9 @@ const stateEvents = new Map([
 ])
 
 /** What only the state of the message tells of, and not when. */
-function untimedEntries(info: Fields): Fields[] {
+function untimedFacts(info: Fields): Fact[] {
   const state = text(info['state']) ?? ''
-  const event = stateEvents.get(state)
-  if (event === undefined || firstOf(list(info['smtp_events']), state)) return []
-  return [{ event, _id: info['_id'], msg: messageOf(info) }]
+  const event = finalStates.get(state)
+  const isTimed = attemptsOf(info).some(({ type, ts }) => type === state && time(ts) !== undefined)
+  return event === undefined || isTimed ? [] : [{ event }]
 }
-
-const firstOf = (attempts: readonly Fields[], type: string): Fields | undefined =>
-  attempts.find((attempt) => attempt['type'] === type)
-
-const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : [])

@@ -97,14 +97,14 @@ async function eventsOf(
   { from, to, signal }: HistoryRequest,
   ask: Ask,
 ): Promise<ParsedEvent[]> {
-  const events: ParsedEvent[] = []
+  const events: ParsedEvent[][] = []
   for (let start = 0; start < ids.length; start += callsAtATime) {
     signal?.throwIfAborted()
     const asked = ids.slice(start, start + callsAtATime)
     const answers = await Promise.all(asked.map(ask))
-    asked.forEach((id, place) => events.push(...historyEvents(answers[place], id, { from, to })))
+    events.push(...asked.map((id, place) => historyEvents(answers[place], id, { from, to })))
   }
-  return events
+  return events.flat()
 }
 
 interface Api {
@@ -126,13 +126,20 @@ async function askFor(id: string, { call, url, apiKey }: Api): Promise<unknown> 
     throw notReached(error)
   }
   const body = parsed(answer.body)
-  const name = text(fields(body)['name'])
-  // Of old messages, and for a while of new ones; with status 500 until 2023.
-  if (name === 'Unknown_Message') return undefined
+  if (isUnknown(body)) return undefined
   if (answer.status !== 200 || body === undefined || fields(body)['status'] === 'error') {
     throw refused(answer, body, apiKey)
   }
   return body
+}
+
+/** Mandrill has no such message: not any more, or not yet, or what it was asked for is no id of its own. */
+function isUnknown(body: unknown): boolean {
+  const { name, message } = fields(body)
+  // Unverified: how it words the refusal of an id; other calls have the field and what is wrong in JSON.
+  return (
+    name === 'Unknown_Message' || (name === 'ValidationError' && /"id"/.test(text(message) ?? ''))
+  )
 }
 
 /** Undefined for what is no JSON, such as a page. */
@@ -167,10 +174,10 @@ const categories = new Map<string, SendErrorCategory>([
 const advice = new Map<SendErrorCategory, string>([
   [
     'auth',
-    'give an API key of the account that sent the messages, which may make the call messages/info (Mandrill shows it under Settings, SMTP & API Info)',
+    'Give an API key of the account that sent the messages, which may make the call messages/info (Mandrill shows it under Settings, SMTP & API Info)',
   ],
-  ['rejected', 'the account of this API key may not make the call messages/info: see its plan'],
-  ['configuration', 'baseUrl must be the root of an API like that of https://mandrillapp.com'],
+  ['rejected', 'The account of this API key may not make the call messages/info: see its plan'],
+  ['configuration', 'The baseUrl must be the root of an API, as https://mandrillapp.com is'],
 ])
 
 function refused(answer: HttpAnswer, body: unknown, apiKey: string): HistoryError {
@@ -188,7 +195,7 @@ function refused(answer: HttpAnswer, body: unknown, apiKey: string): HistoryErro
   })
   const hint = advice.get(failure.category)
   return new HistoryError(
-    hint === undefined ? failure.message : `${failure.message}. ${hint}`,
+    hint === undefined ? failure.message : `${failure.message.replace(/\.$/, '')}. ${hint}`,
     failure.retryable,
     failure.retryAfter,
   )

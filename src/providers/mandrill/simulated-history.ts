@@ -28,6 +28,7 @@ export function messageInfo(id: string, told: readonly ToldEvent[]): Fields | un
     clicks_detail: clicks,
     state: stateOf(entries),
     metadata: latest['metadata'] ?? [],
+    reject: latest['reject'] ?? null,
     ...bounceOf(entries),
     smtp_events: entries.flatMap(attemptsOf).slice(-mostAttempts),
     resends: [],

@@ -26,7 +26,7 @@ export interface MandrillSimulator extends ProviderSimulator {
   readonly webhookKey: string
 }
 
-/** Mandrill on this machine: its send calls, what it knows of a message, its check of a key, and its webhooks. */
+/** Mandrill on this machine: its send calls, its word on a message, its check of a key, and its webhooks. */
 export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSimulator {
   const webhookKey = randomBytes(16).toString('base64url')
   const otherKey = randomBytes(16).toString('base64url')

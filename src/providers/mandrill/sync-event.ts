@@ -43,6 +43,8 @@ function readSuppression(raw: Fields, entry: Fields, address: string | undefined
   const action = actions.get(word(raw['action']))
   if (list === undefined || action === undefined) return { type: 'unknown' }
   if (address === undefined) return { type: 'unknown', error: 'it names no address' }
+  // An entry may be for one subaccount, or one sender.
+  const owner = text(entry['subaccount']) ?? text(entry['sender'])
   const reason = text(entry['reason'])
   const expiresAt = utcTime(text(entry['expires_at']))
   return {
@@ -50,6 +52,7 @@ function readSuppression(raw: Fields, entry: Fields, address: string | undefined
     list,
     action,
     address,
+    ...(owner !== undefined && { scope: { kind: 'group', id: owner } }),
     ...(reason !== undefined && { reason }),
     ...(expiresAt && { expiresAt }),
   }

@@ -103,6 +103,7 @@ function mandrillClient(
   }
   return {
     carries,
+    groupsOf,
     beyondFields,
     buildRequest: (mail, trackingId, now) => buildRequest(mail, trackingId, new Date(now)),
     mime: {
@@ -128,6 +129,12 @@ function mandrillClient(
       if (fields(answer)['PING'] !== 'PONG!') throw toSendError(answer, { apiKey, notTaken: true })
     },
   }
+}
+
+/** The subaccount, which has a denylist of its own. */
+function groupsOf(own: Fields): string[] {
+  const subaccount = text(own['subaccount'])
+  return subaccount === undefined ? [] : [subaccount]
 }
 
 /** A copy that axios does not copy once more, all the way down, as it does with plain objects. */

@@ -110,7 +110,8 @@ function hintFor(status: number, said: string): string | undefined {
     return "each region has its own keys and its own baseUrl, and the EU's is https://api.eu.sendgrid.com"
   }
   if (status === 403 || (status < 500 && noAccess.test(said))) {
-    return 'in SendGrid, under Settings, API Keys, let the key read Email Activity (the scopes email_activity.read and messages.read); the account needs the add-on for additional email activity history'
+    // Which scope Email Logs asks for is not documented.
+    return 'in SendGrid, under Settings, API Keys, let the key read Email Activity and Email Logs (the scopes email_activity.read and messages.read), or give it full access; the account needs the add-on for additional email activity history'
   }
   return status === 401 ? 'in SendGrid, under Settings, API Keys, make another key' : undefined
 }

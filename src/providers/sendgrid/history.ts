@@ -59,7 +59,8 @@ const clockSkew = 300
  * Reads on in the order of the last events, from `from` up to now: a message with an event in the span may
  * have had others since. One that has another event meanwhile moves ahead, and is met again there.
  *
- * Each message is a page, so that a low rate limit is not met on one page again and again.
+ * Each message is a page, and each listing one without events, so that every call brings a reading on: the
+ * limit may be no more than a few of them.
  */
 async function* readPages(
   calls: HistoryCalls,
@@ -76,7 +77,6 @@ async function* readPages(
     const listed = await calls.messages(first, last)
     if (listed.length >= mostMessages) {
       width = halfOf(first, last)
-      // It tells nothing, and the narrower window is kept should the next call be refused.
       yield { events: [], position: written({ ...behind, width }) }
       continue
     }
@@ -93,7 +93,8 @@ async function* readPages(
     }
     if (last === now) return
     behind = { id: '', lastEvent: last + 1 }
-    width = Math.min(width * 2, widest)
+    width = Math.min(width * growth(listed.length), widest)
+    yield { events: [], position: written({ ...behind, width }) }
   }
 }
 
@@ -103,6 +104,12 @@ async function readMessage(calls: HistoryCalls, id: string) {
   const activity = await calls.activity(id)
   // It was forgotten since it was listed.
   return activity ? readActivity(activity) : []
+}
+
+/** By how much more time there would be half as many messages as are told at once. */
+function growth(listed: number): number {
+  const most = 64
+  return Math.min(Math.max(Math.floor(mostMessages / 2 / Math.max(listed, 1)), 1), most)
 }
 
 function halfOf(first: number, last: number): number {

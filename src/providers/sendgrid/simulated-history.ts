@@ -37,10 +37,12 @@ export function answerHistory(
   if (!scopes.includes('email_activity.read') || !scopes.includes('messages.read')) {
     return failure(403, 'access forbidden')
   }
-  const messages = loggedMessages(told)
   const detail = detailOf(pathOf(path))
-  if (detail === undefined) return answerList(messages, queryOf(path))
-  const message = messages.find(({ id }) => id === detail.id)
+  if (detail === undefined) return answerList(loggedMessages(told), queryOf(path))
+  const asked = told.find(({ entry }) => loggedId(entry) === detail.id)?.message.id
+  const message = loggedMessages(told.filter((one) => one.message.id === asked)).find(
+    ({ id }) => id === detail.id,
+  )
   if (message === undefined) return failure(404, 'not found')
   return { status: 200, body: detail.root === logsPath ? toLog(message) : toActivity(message) }
 }
@@ -60,11 +62,14 @@ function detailOf(pathname: string): { root: string; id: string } | undefined {
   }
 }
 
+const loggedId = (entry: unknown): string | undefined =>
+  text(fields(entry)['sg_message_id'])?.trim()
+
 /** What bears no id of a message, as an asynchronous bounce, is told by webhook alone (unverified). */
 function loggedMessages(told: readonly ToldEvent[]): LoggedMessage[] {
   const messages = new Map<string, LoggedMessage>()
   for (const { message, entry } of told) {
-    const id = text(fields(entry)['sg_message_id'])?.trim()
+    const id = loggedId(entry)
     const recipient = text(fields(entry)['email'])
     if (!isFields(entry) || recipient === undefined) continue
     if (id === undefined || messageIdOf(id) === undefined) continue

@@ -1,5 +1,6 @@
 import { ConfigurationError, messageOf, SendError } from '../../errors.js'
 import { invalid } from '../../mail-options.js'
+import { type Fields, fields, text } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo } from '../../send-result.js'
 import {
@@ -67,6 +68,7 @@ function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridReques
   let service: Promise<MailService> | undefined
   return {
     carries,
+    groupsOf,
     buildRequest,
     calls: callsOf,
     async send(request) {
@@ -89,6 +91,12 @@ function sendgridClient(http: SendgridHttpClient): ProviderClient<SendgridReques
       if (!scopes.includes('mail.send')) throw mayNotSend()
     },
   }
+}
+
+/** The unsubscribe group, by whose id its events speak of it. */
+function groupsOf(own: Fields): string[] {
+  const group = text(fields(own['asm'])['group_id'])
+  return group === undefined ? [] : [group]
 }
 
 function mayNotSend(): SendError {

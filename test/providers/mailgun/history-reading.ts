@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import { expect } from '@jest/globals'
-import { type EventHistory, HistoryError, type HistoryPage } from '../../../src/index.js'
+import { HistoryError } from '../../../src/errors.js'
+import type { ParsedEvent } from '../../../src/index.js'
+import type { EventHistory, HistoryPage } from '../../../src/provider.js'
 import { mailgunHistory, type MailgunHistoryOptions } from '../../../src/providers/mailgun/index.js'
 import type {
   RunningProvider,
@@ -81,7 +83,10 @@ export function asked({ requests }: RunningProvider) {
 }
 
 /** The error of a reading that fails, after a look for what must not be in it. */
-export async function historyFailure(history: EventHistory, span: Span = {}): Promise<HistoryError> {
+export async function historyFailure(
+  history: EventHistory,
+  span: Span = {},
+): Promise<HistoryError> {
   const error: unknown = await pagesOf(history, span).then(
     () => undefined,
     (reason: unknown) => reason,
@@ -93,3 +98,19 @@ export async function historyFailure(history: EventHistory, span: Span = {}): Pr
   expect(renderings).not.toMatch(/@(?:shop\.test|mg\.example)/)
   return error
 }
+
+/** The next answer of the API, in place of its own. */
+export const answering = (provider: RunningProvider, answer: unknown): void =>
+  provider.failNext({
+    kind: 'answer',
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: typeof answer === 'string' ? answer : JSON.stringify(answer),
+  })
+
+/** Who they happened to, in their order. */
+export const recipientsIn = (events: readonly ParsedEvent[]) =>
+  events.map((event) => event.recipient)
+/** Those that `tell` tells of, from the first up to this many. */
+export const upTo = (count: number, first = 0) =>
+  Array.from({ length: count - first }, (_, index) => `r${first + index}@shop.test`)

@@ -1,0 +1,85 @@
+import { digest, toBytes } from '../ids.js'
+import { firstTrackingId } from '../matching.js'
+import type { StoreQuery } from '../store.js'
+import type { MysqlValue } from './mysql-transaction.js'
+
+interface Condition {
+  sql: string
+  value: Buffer
+}
+
+/** The statement for messages that fit, the newest first: it walks an index from the cursor on. */
+export function findMessages(
+  query: StoreQuery,
+  limit: number,
+  before: string | undefined,
+): { sql: string; values: MysqlValue[] } {
+  const { provider, address, status, labels = [], from, to } = query
+  const lead = leadOf(query)
+  const conditions: Condition[] = []
+  const where = (sql: string, value: Buffer): void => void conditions.push({ sql, value })
+
+  if (address !== undefined) where('address_digest = ?', digest(address))
+  if (status !== undefined) {
+    where(
+      lead.table === 'mailtrail_recipients'
+        ? 'status = ?'
+        : among('mailtrail_recipients', 'mailtrail_recipients_by_status', 'status = ?'),
+      Buffer.from(status),
+    )
+  }
+  for (const label of labels) {
+    where(
+      lead.label === label
+        ? 'label_digest = ?'
+        : among('mailtrail_labels', 'PRIMARY', 'label_digest = ?'),
+      digest(label),
+    )
+  }
+  if (provider !== undefined) {
+    where(
+      lead.table === 'mailtrail_messages'
+        ? 'provider = ?'
+        : among('mailtrail_messages', 'PRIMARY', 'provider = ?'),
+      Buffer.from(provider),
+    )
+  }
+  if (from !== undefined) where('m.tracking_id >= ?', toBytes(firstTrackingId(from)))
+  if (to !== undefined) where('m.tracking_id < ?', toBytes(firstTrackingId(to)))
+  if (before !== undefined) where('m.tracking_id < ?', toBytes(before))
+  // The index is named, or a table that seems small may be sorted whole.
+  const sql = `SELECT DISTINCT m.tracking_id FROM ${lead.table} AS m FORCE INDEX (${lead.index})
+    ${conditions.length > 0 ? 'WHERE' : ''} ${conditions.map((one) => one.sql).join(' AND ')}
+    ORDER BY m.tracking_id DESC LIMIT ?`
+  return { sql, values: [...conditions.map(({ value }) => value), limit] }
+}
+
+/** The table whose rows are walked, and the index for it: of what is asked that which says most. */
+function leadOf({ provider, address, status, labels = [] }: StoreQuery): {
+  table: string
+  index: string
+  label?: string
+} {
+  if (address !== undefined) {
+    return { table: 'mailtrail_recipients', index: 'mailtrail_recipients_by_address' }
+  }
+  // Metadata come after tags, and fewer messages have the same.
+  const label = labels.at(-1)
+  if (label !== undefined) return { table: 'mailtrail_labels', index: 'PRIMARY', label }
+  if (status !== undefined) {
+    return { table: 'mailtrail_recipients', index: 'mailtrail_recipients_by_status' }
+  }
+  return {
+    table: 'mailtrail_messages',
+    index: provider === undefined ? 'PRIMARY' : 'mailtrail_messages_by_provider',
+  }
+}
+
+/**
+ * That some row of this message fits. As a value and no join or EXISTS, which is turned into one:
+ * all rows would be joined before the first one is given.
+ */
+function among(table: string, index: string, condition: string): string {
+  return `(SELECT 1 FROM ${table} AS other FORCE INDEX (${index})
+    WHERE other.tracking_id = m.tracking_id AND other.${condition} LIMIT 1) = 1`
+}

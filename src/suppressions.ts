@@ -1,0 +1,147 @@
+import type { SubscriptionScope } from './event.js'
+import { canonicalAddress } from './matching.js'
+import { checkedPaging, pageOf, type Paging } from './paging.js'
+import type { Store, StoredSuppression, Suppression, SuppressionCause } from './store.js'
+import { scopeKey, suppressionCauses, suppressionOf } from './suppression.js'
+
+/** What is said of an address that is added by hand. */
+export interface SuppressionOptions {
+  /** What must not be sent to it; everything by default. A group or list is one of `provider`. */
+  scope?: SubscriptionScope
+  /** `added` by default. Another one ends as one that events have told, when its owner subscribes again. */
+  cause?: SuppressionCause
+  provider?: string
+  /** Why, in your words. */
+  detail?: string
+  /** Since when; now by default. */
+  since?: Date
+  /** Until when; for good by default. */
+  expiresAt?: Date
+}
+
+/** What is taken back: all that fits. */
+export interface SuppressionFilter {
+  scope?: SubscriptionScope
+  cause?: SuppressionCause
+  provider?: string
+}
+
+/** The addresses that must not be mailed. Events keep them in step, and transports ask them before they send. */
+export interface Suppressions {
+  /** Why an address must not be mailed; empty while it may be. */
+  get(address: string): Promise<Suppression[]>
+  /** @throws TypeError for what is no address, scope, cause or time */
+  add(address: string, options?: SuppressionOptions): Promise<void>
+  /** Takes back what is known of an address so far, or what fits. Resolves to how much it was. */
+  remove(address: string, filter?: SuppressionFilter): Promise<number>
+  /** All of them, in no order that says anything. There are more while a `cursor` comes along. */
+  list(paging?: Paging): Promise<{ suppressions: Suppression[]; cursor?: string }>
+}
+
+/** @param inStore does something with the store; what fails there is a `StoreError` */
+export function createSuppressions(
+  store: Store,
+  inStore: <T>(doing: string, work: () => Promise<T>) => Promise<T>,
+): Suppressions {
+  return {
+    async get(address) {
+      const canonical = checkedAddress('get', address)
+      const known = await inStore('reading suppressions', () => store.suppressionsOf([canonical]))
+      return known.flatMap((stored) => inForce(stored, Date.now()))
+    },
+
+    async add(address, options = {}) {
+      const { scope, cause, provider, detail, since, expiresAt } = checkedOptions(options)
+      await inStore('writing a suppression', async () => {
+        const canonical = checkedAddress('add', address)
+        await store.suppress([
+          {
+            kind: 'added',
+            address: canonical,
+            scope: scopeKey(scope, provider),
+            cause,
+            at: since.getTime(),
+            ...(provider !== undefined && { provider }),
+            ...(detail !== undefined && { detail }),
+            ...(expiresAt && { expiresAt: expiresAt.getTime() }),
+          },
+        ])
+      })
+    },
+
+    async remove(address, { scope, cause, provider } = {}) {
+      const canonical = checkedAddress('remove', address)
+      return inStore('removing suppressions', async () => {
+        const now = Date.now()
+        const known = await store.suppressionsOf([canonical])
+        const taken = known.filter(
+          (stored) =>
+            inForce(stored, now).length > 0 &&
+            (scope === undefined || stored.scope === scopeKey(scope, provider)) &&
+            (cause === undefined || stored.cause === cause) &&
+            (provider === undefined || stored.state.provider === provider),
+        )
+        await store.suppress(
+          taken.map(({ scope: key, cause: of, state: { addedAt = now } }) => ({
+            kind: 'removed',
+            address: canonical,
+            scope: key,
+            cause: of,
+            // What was added in this very moment, or by a clock ahead of ours, is taken back too.
+            at: Math.max(now, addedAt + 1),
+          })),
+        )
+        return taken.length
+      })
+    },
+
+    async list(paging) {
+      const { limit, cursor } = checkedPaging('suppressions.list', paging)
+      const found = await inStore('listing suppressions', () =>
+        store.suppressions(limit + 1, cursor),
+      )
+      const { page, ...next } = pageOf(found, limit, ({ place }) => place)
+      const now = Date.now()
+      return { suppressions: page.flatMap((stored) => inForce(stored, now)), ...next }
+    },
+  }
+}
+
+/** Of what is stored, what keeps mail from its address at this time. */
+export function inForce(
+  { address, scope, cause, state }: StoredSuppression,
+  now: number,
+): Suppression[] {
+  const suppression = suppressionOf(address, scope, cause, state, now)
+  return suppression ? [suppression] : []
+}
+
+function checkedAddress(method: string, address: unknown): string {
+  if (typeof address === 'string' && /^[^\s@]+@[^\s@]+$/.test(canonicalAddress(address))) {
+    return canonicalAddress(address)
+  }
+  throw new TypeError(`suppressions.${method}: an address such as ann@example.com is needed`)
+}
+
+function checkedOptions({
+  scope = { kind: 'all' },
+  cause = 'added',
+  since = new Date(),
+  ...others
+}: SuppressionOptions) {
+  if (!suppressionCauses.includes(cause)) {
+    throw new TypeError(`suppressions.add: cause is one of ${suppressionCauses.join(', ')}`)
+  }
+  if (!['all', 'group', 'list'].includes(scope.kind)) {
+    throw new TypeError('suppressions.add: scope.kind is all, group or list')
+  }
+  if (scope.kind !== 'all' && (!others.provider || !scope.id)) {
+    throw new TypeError('suppressions.add: a group or list has an id, and is one of a provider')
+  }
+  for (const time of [since, others.expiresAt]) {
+    if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime()))) {
+      throw new TypeError('suppressions.add: since and expiresAt are dates')
+    }
+  }
+  return { scope, cause, since, ...others }
+}
