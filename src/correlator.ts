@@ -1,3 +1,9 @@
+import {
+  backfill,
+  type BackfillOptions,
+  type BackfillProgress,
+  type StorePage,
+} from './backfill.js'
 import { checkedCorrelatorOptions, type CorrelatorOptions } from './correlator-options.js'
 import { createDeadLetters, type DeadLetters } from './dead-letters.js'
 import { createDispatcher } from './dispatcher.js'
@@ -11,7 +17,8 @@ import { canonicalAddress, labelsOf, messageKeys, toIncoming } from './matching.
 import type { MessageRecord, RecipientStatus, SendResult, SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
-import type { SendRecorder } from './provider.js'
+import type { EventHistory, SendRecorder } from './provider.js'
+import { messagesLookedAt, recipientHealth, type RecipientHealth } from './recipient-health.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
 import type { Schedule, Store, Tellable } from './store.js'
@@ -101,8 +108,17 @@ export interface Correlator extends SendRecorder {
   ): Promise<EventOf<T>>
   /** How many messages were sent in a span, and what became of them. */
   stats(query?: StatisticsQuery): Promise<Statistics>
+  /** How mail to an address has fared lately, and whether it may be mailed. */
+  recipientHealth(address: string): Promise<RecipientHealth>
   /** The addresses that must not be mailed. */
   readonly suppressions: Suppressions
+  /**
+   * Fetches the events of a span from the provider, and stores and tells those that no webhook has told, as
+   * webhooks do. A run that was cut off is taken up where it was.
+   *
+   * @throws HistoryError when the provider does not answer
+   */
+  backfill(history: EventHistory, options: BackfillOptions): Promise<BackfillProgress>
   /** Records mail that was sent by other means, and resolves to our id of it. */
   record(message: RecordedMessage): Promise<string>
   /** The events that some listener did not take in all its attempts. */
@@ -173,6 +189,24 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     tell(result, result.trackingIds)
     if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
     return 'stored'
+  }
+
+  const suppressions = createSuppressions(store, inStore)
+
+  const storePage: StorePage = async (provider, parsed, checkpoint) => {
+    const receivedAt = new Date()
+    const events = parsed.map((event) =>
+      toIncoming(provider, event, receivedAt, recipientWindow, providers),
+    )
+    const times = schedule()
+    const result = await inStore('storing a page of a history', () =>
+      store.ingest({ events, checkpoint }, times),
+    )
+    // A page has no token of its own, by which it could be known again.
+    if (result.kind === 'replayed') return { duplicates: events.length }
+    tell(result, result.trackingIds)
+    if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
+    return result
   }
 
   const handle = createWebhookHandler({
@@ -306,7 +340,18 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
     stats: (query) => inStore('counting messages', () => readStatistics(store, query)),
 
-    suppressions: createSuppressions(store, inStore),
+    async recipientHealth(address) {
+      const canonical = canonicalAddress(address)
+      const [stored, reasons] = await Promise.all([
+        inStore('looking for messages', () => store.find({ address: canonical }, messagesLookedAt)),
+        suppressions.get(canonical),
+      ])
+      return recipientHealth(canonical, stored, reasons)
+    },
+
+    suppressions,
+
+    backfill: (history, span) => backfill(history, span, { store, storePage }),
 
     async record(message) {
       const record = toRecord(message)

@@ -1,5 +1,6 @@
 export { attachmentFolder } from './attachment-folder.js'
 export type { AttachmentHead, AttachmentKeeper } from './attachments.js'
+export type { BackfillOptions, BackfillProgress } from './backfill.js'
 export type { BeforeSend, MessageChange, MessageDraft } from './before-send.js'
 export { createCorrelator } from './correlator.js'
 export type { Correlator, MessageQuery, RefusedListener } from './correlator.js'
@@ -8,6 +9,7 @@ export type { DeadLetter, DeadLetters, ListenerFailure } from './dead-letters.js
 export type { EndpointHealth, RequestOutcome, WebhookHealth } from './endpoint-health.js'
 export {
   ConfigurationError,
+  HistoryError,
   ListenerError,
   SendError,
   StoreError,
@@ -73,10 +75,14 @@ export type {
 export type { NodeHandler } from './node-handler.js'
 export type { Paging } from './paging.js'
 export type {
+  EventHistory,
   Guard,
+  HistoryPage,
+  HistoryRequest,
   Nonce,
   Refusal,
   SendRecorder,
+  SentIds,
   Webhook,
   WebhookAnswers,
   WebhookEndpoint,
@@ -84,10 +90,25 @@ export type {
   WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
+export type { RecipientHealth } from './recipient-health.js'
 export type { RecordedMessage } from './recorded-message.js'
 export type { ProviderInfo } from './send-result.js'
 export type { KeySource } from './signing-keys.js'
 export type {
+  DayTallies,
+  NamedTallies,
+  Rates,
+  Statistics,
+  StatisticsQuery,
+  Tallies,
+} from './statistics.js'
+export type {
+  Checkpoint,
+  CountChange,
+  CountDimension,
+  Counted,
+  CountQuery,
+  CountRow,
   Delivery,
   EngagementState,
   IncomingBatch,
@@ -104,12 +125,23 @@ export type {
   Store,
   StoredDeadLetter,
   StoredMessage,
+  StoredSuppression,
   StoreQuery,
+  Suppression,
+  SuppressionCause,
+  SuppressionFact,
+  SuppressionState,
   Tally,
   Tellable,
   TimeSpan,
 } from './store.js'
 export { memoryStore } from './stores/memory.js'
+export type {
+  ImportResult,
+  SuppressionFilter,
+  SuppressionOptions,
+  Suppressions,
+} from './suppressions.js'
 export type { FoundMessage, TrackedMessage, TrackedRecipient } from './tracked-message.js'
 export type { TransportOptions } from './transport-options.js'
 export type {

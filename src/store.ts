@@ -61,10 +61,17 @@ export interface Schedule {
   foreignAt: number
 }
 
-/** One webhook's events: stored as one, or not at all. */
+/** One webhook's events, or one page of a history's: stored as one, or not at all. */
 export interface IncomingBatch {
   events: IncomingEvent[]
   nonce?: Nonce
+  /** How far something has come with them. */
+  checkpoint?: Checkpoint
+}
+
+export interface Checkpoint {
+  name: string
+  position: string
 }
 
 /** How far telling one listener of one event has come. */
@@ -329,6 +336,9 @@ export interface Store {
 
   /** Up to `limit` messages, the newest first, from those before the given id on. */
   find(query: StoreQuery, limit: number, before?: string): Promise<StoredMessage[]>
+
+  /** The last position that was written under a name. */
+  checkpoint(name: string): Promise<string | undefined>
 
   /** Adds up what was counted. Rows by start are in its order, all others have the most first. */
   counts(query: CountQuery): Promise<CountRow[]>

@@ -1,7 +1,15 @@
+import { messageOf } from './errors.js'
 import type { SubscriptionScope } from './event.js'
 import { canonicalAddress } from './matching.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
-import type { Store, StoredSuppression, Suppression, SuppressionCause } from './store.js'
+import type {
+  Store,
+  StoredSuppression,
+  Suppression,
+  SuppressionCause,
+  SuppressionFact,
+} from './store.js'
+import { fromCsv, toCsv } from './suppression-csv.js'
 import { scopeKey, suppressionCauses, suppressionOf } from './suppression.js'
 
 /** What is said of an address that is added by hand. */
@@ -26,6 +34,24 @@ export interface SuppressionFilter {
   provider?: string
 }
 
+/** What became of a list that was read in. */
+export interface ImportResult {
+  added: number
+  /** How many rows could not be taken. */
+  refused: number
+  /** The first of them, by their lines, without what stands in them. */
+  flaws: { line: number; flaw: string }[]
+}
+
+/** How many flaws are told of one list. */
+const mostFlaws = 100
+
+/** How many rows are written at once. */
+const importedAtOnce = 500
+
+/** How many are read at once for an export. */
+const exportedAtOnce = 1000
+
 /** The addresses that must not be mailed. Events keep them in step, and transports ask them before they send. */
 export interface Suppressions {
   /** Why an address must not be mailed; empty while it may be. */
@@ -36,6 +62,20 @@ export interface Suppressions {
   remove(address: string, filter?: SuppressionFilter): Promise<number>
   /** All of them, in no order that says anything. There are more while a `cursor` comes along. */
   list(paging?: Paging): Promise<{ suppressions: Suppression[]; cursor?: string }>
+  /** All of them as CSV, in pieces, the names of the columns first. Needs `csv-stringify`. */
+  exportCsv(): AsyncIterable<string>
+  /**
+   * Adds what stands in a CSV: one of `exportCsv`, or a provider's own, by the columns `address` or `email`,
+   * `reason` or `error`, and `created`. Rows that cannot be taken are told and passed over; what was removed after
+   * the time that a row says stays removed. Needs `csv-parse`.
+   *
+   * @param source its text, or a stream of it
+   * @param defaults of what a row does not say
+   */
+  importCsv(
+    source: string | AsyncIterable<string | Uint8Array>,
+    defaults?: SuppressionOptions,
+  ): Promise<ImportResult>
 }
 
 /** @param inStore does something with the store; what fails there is a `StoreError` */
@@ -43,6 +83,19 @@ export function createSuppressions(
   store: Store,
   inStore: <T>(doing: string, work: () => Promise<T>) => Promise<T>,
 ): Suppressions {
+  async function* all(): AsyncGenerator<Suppression> {
+    let place: string | undefined
+    for (;;) {
+      const page = await inStore('listing suppressions', () =>
+        store.suppressions(exportedAtOnce, place),
+      )
+      const now = Date.now()
+      for (const stored of page) yield* inForce(stored, now)
+      place = page.at(-1)?.place
+      if (page.length < exportedAtOnce) return
+    }
+  }
+
   return {
     async get(address) {
       const canonical = checkedAddress('get', address)
@@ -51,22 +104,10 @@ export function createSuppressions(
     },
 
     async add(address, options = {}) {
-      const { scope, cause, provider, detail, since, expiresAt } = checkedOptions(options)
-      await inStore('writing a suppression', async () => {
-        const canonical = checkedAddress('add', address)
-        await store.suppress([
-          {
-            kind: 'added',
-            address: canonical,
-            scope: scopeKey(scope, provider),
-            cause,
-            at: since.getTime(),
-            ...(provider !== undefined && { provider }),
-            ...(detail !== undefined && { detail }),
-            ...(expiresAt && { expiresAt: expiresAt.getTime() }),
-          },
-        ])
-      })
+      const fact = toFact(address, options)
+      // It stands from now on, also where it was removed after the time that it is said to be since.
+      const facts = [fact, { ...fact, at: Math.max(fact.at, Date.now()) }]
+      await inStore('writing a suppression', () => store.suppress(facts))
     },
 
     async remove(address, { scope, cause, provider } = {}) {
@@ -95,6 +136,31 @@ export function createSuppressions(
       })
     },
 
+    exportCsv: () => toCsv(all()),
+
+    async importCsv(source, defaults = {}) {
+      const result: ImportResult = { added: 0, refused: 0, flaws: [] }
+      let facts: SuppressionFact[] = []
+      const write = async (): Promise<void> => {
+        const batch = facts
+        facts = []
+        await inStore('writing suppressions', () => store.suppress(batch))
+        result.added += batch.length
+      }
+      for await (const { line, ...row } of fromCsv(source, defaults)) {
+        try {
+          if ('flaw' in row) throw new TypeError(row.flaw)
+          facts.push(toFact(row.suppression.address, row.suppression.options))
+        } catch (error) {
+          result.refused += 1
+          if (result.flaws.length < mostFlaws) result.flaws.push({ line, flaw: messageOf(error) })
+        }
+        if (facts.length === importedAtOnce) await write()
+      }
+      await write()
+      return result
+    },
+
     async list(paging) {
       const { limit, cursor } = checkedPaging('suppressions.list', paging)
       const found = await inStore('listing suppressions', () =>
@@ -114,6 +180,21 @@ export function inForce(
 ): Suppression[] {
   const suppression = suppressionOf(address, scope, cause, state, now)
   return suppression ? [suppression] : []
+}
+
+function toFact(address: string, options: SuppressionOptions): SuppressionFact {
+  const canonical = checkedAddress('add', address)
+  const { scope, cause, provider, detail, since, expiresAt } = checkedOptions(options)
+  return {
+    kind: 'added',
+    address: canonical,
+    scope: scopeKey(scope, provider),
+    cause,
+    at: since.getTime(),
+    ...(provider !== undefined && { provider }),
+    ...(detail !== undefined && { detail }),
+    ...(expiresAt && { expiresAt: expiresAt.getTime() }),
+  }
 }
 
 function checkedAddress(method: string, address: unknown): string {

@@ -76,8 +76,10 @@ function worstOf(statuses: readonly string[]): string | undefined {
   )
 }
 
-function engagementOf(facts: readonly Fact[]): Record<string, unknown> {
-  const engagement: Record<string, unknown> = {}
+type Tally = ReturnType<typeof tallyOf>
+
+function engagementOf(facts: readonly Fact[]): Record<string, Tally & { withoutMachines?: Tally }> {
+  const engagement: Record<string, Tally & { withoutMachines?: Tally }> = {}
   for (const type of ['opened', 'clicked', 'complained', 'unsubscribed']) {
     const seen = facts.filter((fact) => typeOf(fact) === type)
     const people = seen.filter(({ kind }) => kind !== 'opened by a machine')

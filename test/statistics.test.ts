@@ -134,7 +134,11 @@ describe('statistics', () => {
     expect(to.getTime() - first.getTime()).toBe(30 * day)
     expect(to.getTime()).toBeGreaterThan(Date.now())
     expect(total.rates).toEqual({})
-    await correlator.record({ provider: 'x', recipients: ['ann@example.org'] })
+    await correlator.record({
+      provider: 'x',
+      providerMessageId: 'p-1',
+      recipients: ['ann@example.org'],
+    })
     expect((await correlator.stats()).total).toMatchObject({ messages: 1, recipients: 1 })
   })
 

@@ -69,6 +69,7 @@ export function memoryStore(): Store {
   const lanes = new Map<string, Set<Untold>>()
   const deadLetters = new Map<string, DeadLetter>()
   const nonces = new Map<string, string>()
+  const checkpoints = new Map<string, string>()
   const suppressions = new Map<string, StoredSuppression>()
   const counts = memoryCounts()
   let lastPosition = 0
@@ -263,6 +264,7 @@ export function memoryStore(): Store {
         if (content !== nonce.content) return { kind: 'replayed' }
         nonces.set(nonce.token, content)
       }
+      if (batch.checkpoint) checkpoints.set(batch.checkpoint.name, batch.checkpoint.position)
       const tellable: Untold[] = []
       const trackingIds = new Set<string>()
       let duplicates = 0
@@ -414,6 +416,11 @@ export function memoryStore(): Store {
         .toSorted((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
         .slice(0, limit)
         .map(toStored)
+    },
+
+    async checkpoint(name) {
+      checkOpen()
+      return checkpoints.get(name)
     },
 
     async counts(query) {

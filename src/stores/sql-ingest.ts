@@ -20,10 +20,11 @@ import type { Tables, UntoldRow } from './sql-tables.js'
 /** Claims, matches, folds and writes a webhook's events, counts them, and suppresses who is to be. */
 export async function ingest(
   tables: Tables,
-  { events, nonce }: IncomingBatch,
+  { events, nonce, checkpoint }: IncomingBatch,
   schedule: Schedule,
 ): Promise<IngestResult> {
   if (nonce && !(await tables.claimNonce(nonce))) return { kind: 'replayed' }
+  if (checkpoint) await tables.putCheckpoint(checkpoint)
   const fresh = await unknownEvents(tables, events)
   const matches = await findMatches(tables, fresh)
   const messages = await lockedMessages(tables, matches)

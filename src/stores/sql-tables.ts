@@ -2,6 +2,7 @@ import type { MatchedVia } from '../event.js'
 import type { RecipientStatus } from '../message.js'
 import type { Nonce } from '../provider.js'
 import type {
+  Checkpoint,
   CountChange,
   CountQuery,
   CountRow,
@@ -175,6 +176,9 @@ export interface Tables {
   bury(rows: readonly { eventId: string; progress: string; givenUpAt: number }[]): Promise<void>
   /** Takes dead letters out, as far as there are any. */
   exhume(eventIds: readonly string[]): Promise<Omit<UntoldRow, 'dueAt' | 'owner'>[]>
+  putCheckpoint(checkpoint: Checkpoint): Promise<void>
+  checkpoint(name: string): Promise<string | undefined>
+
   /** Adds to what was counted; each row once. Others may add to the same rows at the same time. */
   addCounts(changes: readonly CountChange[]): Promise<void>
   counts(query: CountQuery): Promise<CountRow[]>

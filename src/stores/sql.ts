@@ -141,6 +141,8 @@ export function sqlStore(database: SqlDatabase): Store {
         storedMessages(tables, await tables.findMessages(query, limit, before)),
       ),
 
+    checkpoint: (name) => read((tables) => tables.checkpoint(name)),
+
     counts: (query) => read((tables) => tables.counts(query)),
 
     suppress: (facts) => transaction((tables) => suppress(tables, facts)),

@@ -86,6 +86,11 @@ export const sqliteMigrations: Migrations = [
       PRIMARY KEY (dimension, start, provider, value)
     ) STRICT, WITHOUT ROWID`,
 
+    `CREATE TABLE mailtrail_checkpoints (
+      name TEXT PRIMARY KEY NOT NULL,
+      position TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+
     `CREATE TABLE mailtrail_suppressions (
       address_digest BLOB NOT NULL,
       scope TEXT NOT NULL,

@@ -134,6 +134,13 @@ export function prepareStatements(database: SqliteDatabase) {
        ON CONFLICT DO UPDATE SET ${counted.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
     ),
 
+    putCheckpoint: prepare(
+      'INSERT OR REPLACE INTO mailtrail_checkpoints (name, position) VALUES (?, ?)',
+    ),
+    checkpoint: prepare<{ position: string }>(
+      'SELECT position FROM mailtrail_checkpoints WHERE name = ?',
+    ),
+
     putSuppression: prepare(
       `INSERT INTO mailtrail_suppressions (address_digest, scope, cause, address,
          first_added_at, added_at, removed_at, provider, detail, expires_at)

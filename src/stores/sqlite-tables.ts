@@ -229,6 +229,14 @@ export function sqliteTables(database: SqliteDatabase): Tables {
       })
     },
 
+    async putCheckpoint({ name, position }) {
+      statements.putCheckpoint.run(name, position)
+    },
+
+    async checkpoint(name) {
+      return statements.checkpoint.get(name)?.position
+    },
+
     async addCounts(changes) {
       for (const { dimension, start, provider, value, counts } of changes) {
         statements.addCounts.run(

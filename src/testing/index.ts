@@ -15,6 +15,7 @@ export type {
   SimulatedEventType,
   SimulatedMessage,
   SimulatedRecipient,
+  ToldEvent,
 } from '../simulator.js'
 export { storeContract, type StoreCase } from './store-contract.js'
 export type { OpenedStore } from './store-steps.js'

@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict'
 import { batchOf, recordOf, type SampleEvent, start } from './store-samples.js'
-import { add, type Checks, each, ingest, same, statusOf } from './store-steps.js'
+import { add, byFirst, type Checks, each, ingest, same, statusOf } from './store-steps.js'
 
 /** A change of a list, with dates that are dates, and texts that only look so. */
 const suppression: SampleEvent = {
@@ -76,5 +76,15 @@ export const eventChecks: Checks = {
       result.deliveries.map(({ event }) => event.correlation),
       [{ status: 'foreign' }],
     )
+  },
+
+  async 'a checkpoint is written with its events, in place of the one before'({ store, other }) {
+    const checkpoint = { name: 'backfill of postmark – „a“', position: 'p-1' }
+    equal(await store.checkpoint(checkpoint.name), undefined)
+    await store.ingest({ ...batchOf({ type: 'delivered' }), checkpoint }, byFirst)
+    equal(await other.checkpoint(checkpoint.name), 'p-1')
+    await store.ingest({ events: [], checkpoint: { ...checkpoint, position: '' } }, byFirst)
+    equal(await other.checkpoint(checkpoint.name), '')
+    equal(await other.checkpoint('another'), undefined)
   },
 }

@@ -1,0 +1,56 @@
+import { expect, test } from '@jest/globals'
+import { createCorrelator, memoryStore } from '../src/index.js'
+import { batchOf, recordAt, start } from '../src/testing/store-samples.js'
+import { add, ingest } from '../src/testing/store-steps.js'
+
+const hard = { type: 'bounced', bounce: { kind: 'hard', asynchronous: false } } as const
+const soft = { type: 'bounced', bounce: { kind: 'soft', asynchronous: false } } as const
+const events = {
+  delivered: { type: 'delivered' },
+  hard,
+  soft,
+  rejected: { type: 'rejected', reason: 'other' },
+  deferred: { type: 'deferred' },
+} as const
+
+const ann = 'ann@example.org'
+const at = (index: number): Date => new Date(start + index * 1000)
+
+/** The health of an address that got messages of which this became, the first one first. */
+async function healthAfter(...fates: (keyof typeof events)[]) {
+  const store = memoryStore()
+  const correlator = createCorrelator({ store })
+  for (const [index, fate] of fates.entries()) {
+    const record = recordAt(start + index * 1000, 'Ann@Example.org', 'bob@example.org')
+    await add(store, record)
+    await ingest(store, batchOf({ ...events[fate], ownId: record.trackingId, recipient: ann }))
+  }
+  return correlator.recipientHealth('Ann <ANN@example.org>')
+}
+
+test.each<
+  [fates: (keyof typeof events)[], failures: number, lastFailure?: number, lastDelivery?: number]
+>([
+  [[], 0],
+  [['delivered'], 0, undefined, 0],
+  [['soft', 'soft', 'rejected'], 3, 2],
+  [['soft', 'delivered'], 0, undefined, 1],
+  [['delivered', 'soft', 'soft'], 2, 2, 0],
+  [['delivered', 'soft', 'deferred'], 1, 1, 0],
+])('after %j there are %d failures in a row', async (fates, failures, failure, delivery) => {
+  expect(await healthAfter(...fates)).toEqual({
+    address: ann,
+    messages: fates.length,
+    failures,
+    ...(failure !== undefined && { lastFailure: at(failure) }),
+    ...(delivery !== undefined && { lastDelivery: at(delivery) }),
+    suppressions: [],
+  })
+})
+
+test('why it must not be mailed is told along', async () => {
+  expect(await healthAfter('hard')).toMatchObject({
+    failures: 1,
+    suppressions: [{ address: ann, cause: 'bounced' }],
+  })
+})
