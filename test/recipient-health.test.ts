@@ -28,25 +28,33 @@ async function healthAfter(...fates: (keyof typeof events)[]) {
   return correlator.recipientHealth('Ann <ANN@example.org>')
 }
 
-test.each<
-  [fates: (keyof typeof events)[], failures: number, lastFailure?: number, lastDelivery?: number]
->([
-  [[], 0],
-  [['delivered'], 0, undefined, 0],
-  [['soft', 'soft', 'rejected'], 3, 2],
-  [['soft', 'delivered'], 0, undefined, 1],
-  [['delivered', 'soft', 'soft'], 2, 2, 0],
-  [['delivered', 'soft', 'deferred'], 1, 1, 0],
-])('after %j there are %d failures in a row', async (fates, failures, failure, delivery) => {
-  expect(await healthAfter(...fates)).toEqual({
-    address: ann,
-    messages: fates.length,
-    failures,
-    ...(failure !== undefined && { lastFailure: at(failure) }),
-    ...(delivery !== undefined && { lastDelivery: at(delivery) }),
-    suppressions: [],
-  })
-})
+interface Case {
+  fates: (keyof typeof events)[]
+  failures: number
+  lastFailure?: number
+  lastDelivery?: number
+}
+
+test.each<Case>([
+  { fates: [], failures: 0 },
+  { fates: ['delivered'], failures: 0, lastDelivery: 0 },
+  { fates: ['soft', 'soft', 'rejected'], failures: 3, lastFailure: 2 },
+  { fates: ['soft', 'delivered'], failures: 0, lastDelivery: 1 },
+  { fates: ['delivered', 'soft', 'soft'], failures: 2, lastFailure: 2, lastDelivery: 0 },
+  { fates: ['delivered', 'soft', 'deferred'], failures: 1, lastFailure: 1, lastDelivery: 0 },
+])(
+  'after $fates there are $failures failures in a row',
+  async ({ fates, failures, lastFailure, lastDelivery }) => {
+    expect(await healthAfter(...fates)).toEqual({
+      address: ann,
+      messages: fates.length,
+      failures,
+      ...(lastFailure !== undefined && { lastFailure: at(lastFailure) }),
+      ...(lastDelivery !== undefined && { lastDelivery: at(lastDelivery) }),
+      suppressions: [],
+    })
+  },
+)
 
 test('why it must not be mailed is told along', async () => {
   expect(await healthAfter('hard')).toMatchObject({
