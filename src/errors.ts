@@ -49,6 +49,8 @@ export class SendError extends Error {
   // Declared alone, so that they are absent rather than undefined.
   declare readonly retryAfter?: number
   declare readonly statusCode?: number
+  /** The id under which the message is recorded as failed. */
+  declare trackingId?: string
 
   constructor(message: string, details: SendErrorDetails) {
     super(message, details.cause && { cause: details.cause })
@@ -61,8 +63,19 @@ export class SendError extends Error {
   }
 
   toJSON(): Record<string, unknown> {
-    const { name, message, code, category, retryable, outcome, retryAfter, statusCode } = this
-    return { name, message, code, category, retryable, outcome, retryAfter, statusCode }
+    const { name, message, code, category, retryable, outcome } = this
+    const { retryAfter, statusCode, trackingId } = this
+    return {
+      name,
+      message,
+      code,
+      category,
+      retryable,
+      outcome,
+      retryAfter,
+      statusCode,
+      trackingId,
+    }
   }
 }
 

@@ -85,7 +85,7 @@ const closePoll = 5
  * Posts events, and messages that were sent or failed, as JSON to a URL of yours.
  *
  * ```ts
- * const forward = forwardTo('https://example.com/mail-events', { secret: process.env.FORWARD_SECRET })
+ * const forward = forwardTo('https://example.com/mail-events', { secret: 'whsec_…' })
  * correlator.onAny(forward.event, { name: 'analytics' })
  * transporter.on('sent', forward.sent)
  * ```
@@ -261,7 +261,7 @@ function checkedUrl(url: unknown): string {
 type CheckedOptions = Required<Omit<ForwardingOptions, 'secret'>> & { keys: Buffer[] }
 
 function checkedForwardingOptions(options: ForwardingOptions): CheckedOptions {
-  const { timeout = 5000, secret = [], raw = false, concurrency = 4 } = options
+  const { timeout = 5000, raw = false, concurrency = 4 } = options
   const { queue = 1000, retries = 3, firstWait = 1000, onFailure = warnOnce() } = options
   checkNumber('timeout', timeout, 1, longestTimer)
   checkNumber('concurrency', concurrency, 1, 1000)
@@ -271,15 +271,18 @@ function checkedForwardingOptions(options: ForwardingOptions): CheckedOptions {
   if (typeof onFailure !== 'function') {
     throw new ConfigurationError('forwardTo: onFailure must be a function')
   }
-  const keys = (typeof secret === 'string' ? [secret] : secret).map(checkedKey)
+  // One that was forgotten in the environment must not leave requests unsigned.
+  const keys = 'secret' in options ? checkedKeys(options.secret) : []
   return { timeout, keys, raw, concurrency, queue, retries, firstWait, onFailure }
 }
 
 /** A secret that cannot be one is told, and not quietly taken for another: Node skips what is no base64. */
-function checkedKey(secret: unknown): Buffer {
-  const base64 = typeof secret === 'string' ? secret.trim().replace(/^whsec_/, '') : ''
-  const key = Buffer.from(base64, 'base64')
-  if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64) && key.length >= 24 && key.length <= 64) return key
+function checkedKeys(secret: unknown): Buffer[] {
+  const keys = [secret].flat().map((one) => {
+    const base64 = typeof one === 'string' ? one.trim().replace(/^whsec_/, '') : ''
+    return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : Buffer.alloc(0)
+  })
+  if (keys.length > 0 && keys.every(({ length }) => length >= 24 && length <= 64)) return keys
   throw new ConfigurationError(
     'forwardTo: secret must be 24 to 64 bytes in base64, such as `openssl rand -base64 32` gives',
   )

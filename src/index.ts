@@ -38,6 +38,8 @@ export type {
   RejectReason,
   SubscriptionScope,
 } from './event.js'
+export { keepFailed } from './failed-messages.js'
+export type { FailedMessage, FailedMessages, FailedMessagesOptions } from './failed-messages.js'
 export { failoverTransport, roundRobinTransport } from './failover.js'
 export type { FailoverOptions } from './failover.js'
 export type { ConnectionInfo, FetchHandler } from './fetch-handler.js'

@@ -54,6 +54,7 @@ export function createNodemailerTransport<Provider extends string>(
     }
     await recordEnding(sender, attempt)
     const { record, ending } = attempt
+    if (ending.error) ending.error.trackingId = start.trackingId
     return { ...ending, message: toSentMessage(withResult(record, ending.result)) }
   }
 

@@ -1,21 +1,51 @@
-import { digest, toBytes } from '../ids.js'
+import { digest, fromBytes, toBytes } from '../ids.js'
 import { firstTrackingId } from '../matching.js'
 import type { StoreQuery } from '../store.js'
-import type { MysqlValue } from './mysql-transaction.js'
+import { mysqlLists } from './mysql-lists.js'
+import type { MysqlValue, Query } from './mysql-transaction.js'
+import type { Tables } from './sql-tables.js'
 
 interface Condition {
   sql: string
   value: Buffer
 }
 
+/** What messages can be found by. */
+export function mysqlFinding(query: Query): Pick<Tables, 'putLabels' | 'findMessages'> {
+  const { insert } = mysqlLists(query)
+
+  return {
+    async putLabels(trackingId, labels) {
+      const id = toBytes(trackingId)
+      await query(
+        `DELETE labels FROM mailtrail_labels AS labels FORCE INDEX (mailtrail_labels_by_message)
+         WHERE tracking_id = ?`,
+        [id],
+      )
+      await insert(
+        'mailtrail_labels (label_digest, tracking_id)',
+        labels.map((label) => [digest(label), id]),
+        // Labels that differ only in what no text can have are one.
+        'ON DUPLICATE KEY UPDATE tracking_id = VALUES(tracking_id)',
+      )
+    },
+
+    async findMessages(asked, limit, before) {
+      const { sql, values } = statementFor(asked, limit, before)
+      const rows = await query<{ tracking_id: Buffer }>(sql, values)
+      return rows.map(({ tracking_id: id }) => fromBytes(id))
+    },
+  }
+}
+
 /** The statement for messages that fit, the newest first: it walks an index from the cursor on. */
-export function findMessages(
-  query: StoreQuery,
+function statementFor(
+  asked: StoreQuery,
   limit: number,
   before: string | undefined,
 ): { sql: string; values: MysqlValue[] } {
-  const { provider, address, status, labels = [], from, to } = query
-  const lead = leadOf(query)
+  const { provider, address, status, labels = [], from, to } = asked
+  const lead = leadOf(asked)
   const conditions: Condition[] = []
   const where = (sql: string, value: Buffer): void => void conditions.push({ sql, value })
 

@@ -10,7 +10,7 @@ export const keyLocks = 64
 
 const allKeyLocks = Array.from({ length: keyLocks }, (_, bucket) => `(${bucket})`).join(', ')
 
-/** How many bytes of a value are kept that is counted by: counting cuts it to fewer. Blobs take twice as long to group. */
+/** How many bytes of a value that is counted by are kept: it comes with no more, and blobs take twice as long to group. */
 export const countedValue = 600
 
 // Each of these commits by itself, so each may be run again after a start that was killed half-way.
@@ -111,6 +111,12 @@ export const mysqlMigrations: Migrations = [
       value VARBINARY(${countedValue}) NOT NULL,
       ${counted.map((name) => `${name} BIGINT NOT NULL`).join(', ')},
       PRIMARY KEY (dimension, start, provider, value_digest, shard)
+    ) ${table}`,
+
+    `CREATE TABLE IF NOT EXISTS mailtrail_checkpoints (
+      name_digest BINARY(16) NOT NULL,
+      position LONGBLOB NOT NULL,
+      PRIMARY KEY (name_digest)
     ) ${table}`,
 
     `CREATE TABLE IF NOT EXISTS mailtrail_suppressions (

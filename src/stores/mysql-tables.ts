@@ -1,6 +1,6 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import { mysqlCounts } from './mysql-counts.js'
-import { findMessages } from './mysql-find.js'
+import { mysqlFinding } from './mysql-find.js'
 import { mysqlLists, optional, short } from './mysql-lists.js'
 import { keyLocks } from './mysql-migrations.js'
 import { mysqlSuppressions } from './mysql-suppressions.js'
@@ -124,27 +124,6 @@ export function mysqlTables(query: Query): Tables {
         [[toBytes(trackingId), short(provider), Buffer.from(record)]],
         'ON DUPLICATE KEY UPDATE provider = VALUES(provider), record = VALUES(record)',
       )
-    },
-
-    async putLabels(trackingId, labels) {
-      const id = toBytes(trackingId)
-      await query(
-        `DELETE labels FROM mailtrail_labels AS labels FORCE INDEX (mailtrail_labels_by_message)
-         WHERE tracking_id = ?`,
-        [id],
-      )
-      await insert(
-        'mailtrail_labels (label_digest, tracking_id)',
-        labels.map((label) => [digest(label), id]),
-        // Labels that differ only in what no text can have are one.
-        'ON DUPLICATE KEY UPDATE tracking_id = VALUES(tracking_id)',
-      )
-    },
-
-    async findMessages(looked, limit, before) {
-      const { sql, values } = findMessages(looked, limit, before)
-      const rows = await query<{ tracking_id: Buffer }>(sql, values)
-      return rows.map(({ tracking_id: id }) => fromBytes(id))
     },
 
     async states(recipients) {
@@ -280,6 +259,23 @@ export function mysqlTables(query: Query): Tables {
       )
     },
 
+    async putCheckpoint({ name, position }) {
+      await insert(
+        'mailtrail_checkpoints (name_digest, position)',
+        [[digest(name), Buffer.from(position)]],
+        'ON DUPLICATE KEY UPDATE position = VALUES(position)',
+      )
+    },
+
+    async checkpoint(name) {
+      const [row] = await query<{ position: Buffer }>(
+        'SELECT position FROM mailtrail_checkpoints WHERE name_digest = ?',
+        [digest(name)],
+      )
+      return row?.position.toString()
+    },
+
+    ...mysqlFinding(query),
     ...mysqlCounts(query),
     ...mysqlSuppressions(query),
     ...mysqlTelling(query),

@@ -96,6 +96,11 @@ export const postgresMigrations: Migrations = [
       PRIMARY KEY (dimension, start, value_digest, shard)
     ) WITH (fillfactor = 50)`,
 
+    `CREATE TABLE mailtrail_checkpoints (
+      name uuid PRIMARY KEY,
+      position text NOT NULL
+    )`,
+
     `CREATE TABLE mailtrail_suppressions (
       address_digest uuid NOT NULL,
       scope_digest uuid NOT NULL,

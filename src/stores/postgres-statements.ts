@@ -300,3 +300,13 @@ export const deadLetters = prepared<{
    FROM mailtrail_dead_letters JOIN mailtrail_events ON id = event_id
    WHERE event_id < $1 ORDER BY event_id DESC LIMIT $2`,
 )
+
+export const putCheckpoint = prepared(
+  'put_checkpoint',
+  `INSERT INTO mailtrail_checkpoints (name, position) VALUES ($1, $2)
+   ON CONFLICT (name) DO UPDATE SET position = excluded.position`,
+)
+export const checkpoint = prepared<{ position: string }>(
+  'checkpoint',
+  'SELECT position FROM mailtrail_checkpoints WHERE name = $1',
+)

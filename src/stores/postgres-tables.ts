@@ -247,6 +247,15 @@ export function postgresTables(query: Query): Tables {
       }))
     },
 
+    async putCheckpoint({ name, position }) {
+      await query(statements.putCheckpoint, [digestId(name), storable(position)])
+    },
+
+    async checkpoint(name) {
+      const [row] = await query(statements.checkpoint, [digestId(name)])
+      return row?.position
+    },
+
     async deadLetters(limit, before = lastId) {
       if (!isId(before)) return []
       const rows = await query(statements.deadLetters, [before, limit])

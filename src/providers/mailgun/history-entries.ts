@@ -3,8 +3,8 @@ import { type Fields, fields, flag, isFields, readEach, text } from '../../paylo
 import { readEvent } from './event-data.js'
 
 /**
- * The items of a page of the log as events that a webhook would have told; those that cannot be read, or
- * have no time, are left out.
+ * The items of a page of the log as events that a webhook would have told; those that cannot be read are
+ * left out.
  *
  * The log has milliseconds where a webhook has microseconds, which are rounded when they are read. Where
  * the log cuts them in place of rounding, the ids of the two differ by a millisecond, and it is the key
@@ -16,7 +16,7 @@ export function readLogEntries(items: readonly unknown[]): ParsedEvent[] {
 }
 
 function isReadable(event: ParsedEvent): boolean {
-  return event.occurredAt !== undefined && !(event.type === 'unknown' && event.error !== undefined)
+  return !(event.type === 'unknown' && event.error !== undefined)
 }
 
 /** An item of the log in the form of a webhook's `event-data`. */
@@ -29,6 +29,7 @@ function eventDataOf(item: unknown): unknown {
     ...(timestamp !== undefined && { timestamp }),
     ...('user-variables' in item && { 'user-variables': variablesOf(item['user-variables']) }),
     ...(isFields(item['flags']) && { flags: flagsOf(item, item['flags']) }),
+    // The log leaves out what is empty, as `bot` is for a person.
     ...(isFields(item['client-info']) && { 'client-info': { bot: '', ...item['client-info'] } }),
     ...(item['event'] === 'rejected' && { reject: rejectionOf(item) }),
   }

@@ -78,8 +78,9 @@ async function* readPages(
     const { next } = answer
     const following = next === undefined ? restartedFrom(at) : { ...place, at, token: next }
     yield {
+      // What has no time is of no span.
       events: events.filter(
-        ({ occurredAt }) => occurredAt && occurredAt >= from,
+        ({ occurredAt }) => occurredAt && occurredAt >= from && occurredAt < to,
       ),
       position: JSON.stringify(following),
     }

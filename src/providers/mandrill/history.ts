@@ -162,13 +162,11 @@ function notReached(error: unknown): HistoryError {
   )
 }
 
-// By the error's name, for every one came with status 500 for years.
+// By the error's name, for every one came with status 500 for years; the others may be made again.
 const categories = new Map<string, SendErrorCategory>([
   ['Invalid_Key', 'auth'],
   ['ValidationError', 'validation'],
   ['PaymentRequired', 'rejected'],
-  ['RequestLimitExceeded', 'rate-limit'],
-  ['ServiceUnavailable', 'server'],
 ])
 
 const advice = new Map<SendErrorCategory, string>([

@@ -87,8 +87,10 @@ describe('an event of the log is the one that the webhook told', () => {
     expect(providerKey('mailgun', byHistory)).toBe(providerKey('mailgun', byWebhook))
   })
 
-  test('of mail that came in, which is told at the same URL', async () => {
-    const flags = { 'is-authenticated': false, 'is-routed': true }
+  test.each([
+    { 'is-authenticated': false, 'is-routed': false },
+    { 'is-authenticated': true, 'is-routed': true },
+  ])('of mail that came in, which is told at the same URL: %j', async (flags) => {
     const { byWebhook, byHistory } = await toldTwice({
       type: 'accepted',
       change: (entry) => ({ ...entry, flags }),

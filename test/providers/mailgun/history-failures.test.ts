@@ -215,10 +215,14 @@ describe('an answer of another kind', () => {
     ['an item from before time', { ...good, '@timestamp': '0000-01-01T00:00:00.5Z' }],
     ['an item with objects for texts', { ...good, '@timestamp': {}, event: {}, id: [] }],
     ['an item nested without end', { ...good, a: JSON.parse(nested(2000)) }],
-    ['variables nested without end', { ...good, 'user-variables': nested(5000) }],
+    ['variables nested without end', { ...good, 'user-variables': nested(100_000) }],
     [
       'our own id nested without end',
-      { ...good, 'user-variables': `{"mailtrail_id":${nested(5000)}}` },
+      {
+        ...good,
+        message: { headers: { 'message-id': '1@mg.example.com' } },
+        'user-variables': `{"mailtrail_id":${nested(100_000)}}`,
+      },
     ],
     [
       'an item with too many fields',
