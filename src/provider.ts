@@ -112,7 +112,7 @@ export interface HistoryRequest {
   signal?: AbortSignal
   /**
    * For providers that tell of events by message alone: ours that were sent through it and may have had
-   * events in the span, the oldest first, from the one behind `after` on; none when there are no more.
+   * events in the span, the newest first, from those before `after` on; none when there are no more.
    */
   sent(after: string | undefined): Promise<readonly SentIds[]>
 }

@@ -224,7 +224,7 @@ describe('what has no time in the history', () => {
       { type, providerEvent, providerMessageId: message.id, recipient: 'ann@example.org' },
     ])
     expect(first.every((event) => !('occurredAt' in event))).toBe(true)
-    await account.post(message, { type: 'opened', at: at(20) })
+    await account.post(message, { type: 'delivered', at: at(1) }, { type: 'opened', at: at(20) })
     expect(idsOf(await untimed({ from: at(15) }))).toEqual(idsOf(first))
     expect(await untimed({ from: at(0), to: at(1) })).toEqual([])
   })
@@ -271,6 +271,24 @@ describe('the state of a message', () => {
     ).toEqual(['accepted'])
   })
 
+  test('is a bounce after it was sent', async () => {
+    expect(typesOf(await eventsIn({ state: 'bounced', smtp_events: [taken] }))).toEqual([
+      'accepted',
+      'delivered',
+      'bounced',
+    ])
+  })
+
+  test("has its own word on a bounce, and the receiving server's where it says nothing", async () => {
+    const smtp_events = [{ ts: 1767225661, type: 'bounced', diag: '550 5.1.1 No such user' }]
+    const responseOf = async (diag: unknown): Promise<unknown> => {
+      const [event] = await eventsIn({ state: 'bounced', diag, smtp_events })
+      return event && Reflect.get(event, 'response')
+    }
+    expect(await responseOf('smtp;550 5.7.1 Refused')).toBe('smtp;550 5.7.1 Refused')
+    expect(await responseOf(null)).toBe('550 5.1.1 No such user')
+  })
+
   test.each(['queued', 'scheduled', 'deferred', 'canceled', 'of-tomorrow', null, 7])(
     'tells nothing when it is %j',
     async (state) => {
@@ -302,6 +320,13 @@ test('events of a span are told from its begin up to but not at its end, in thei
   await account.post(message, opened(4), opened(3), opened(1), opened(2))
   const found = await eventsOf(account, { from: at(2), to: at(4) })
   expect(found.map(({ occurredAt }) => occurredAt)).toEqual([at(2), at(3)])
+})
+
+test('events of a message are told in their order, whatever that of the answer', async () => {
+  const opens_detail = [3, 1].map((minute) => ({ ts: at(minute).getTime() / 1000 }))
+  const clicks_detail = [{ ts: at(2).getTime() / 1000, url: 'https://example.com/' }]
+  const found = await eventsIn({ state: 'spam', opens_detail, clicks_detail })
+  expect(typesOf(found)).toEqual(['accepted', 'opened', 'clicked', 'opened', 'complained'])
 })
 
 test('an event bears of its message what webhooks do, but for the lists of all visits', async () => {
@@ -528,6 +553,12 @@ describe('a call that fails', () => {
       json(fault('ServiceUnavailable'), 503, { 'retry-after': '60' }),
       60_000,
       /503/,
+    ],
+    [
+      'JSON that is not of its API',
+      json({ error: 'overloaded' }, 503),
+      undefined,
+      /^Mandrill answered 503: Service Unavailable, not in the words of its API$/,
     ],
     [
       "a gateway's page",
