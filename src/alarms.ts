@@ -44,7 +44,10 @@ export interface CriticalMessageAlarm {
   message: SentMessage
 }
 
-/** A provider's events stay away. It is over with the first event of a message that was sent since, or that raised it. */
+/**
+ * A provider's events stay away. It is over with the first event of a message that raised it, or was sent since;
+ * of the last week's.
+ */
 export interface SilenceAlarm extends AlarmState {
   kind: 'silence'
   /** How many messages went out without an event; when it is over, how many since then. */

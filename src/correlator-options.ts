@@ -1,4 +1,5 @@
 import { type AddressRanges, addressRanges } from './address-ranges.js'
+import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
 import type { Webhook } from './provider.js'
 import type { Store } from './store.js'
@@ -44,6 +45,8 @@ export interface CorrelatorOptions {
    * address need it behind a proxy.
    */
   trustedProxies?: readonly string[]
+  /** What `alarm` listeners are told of; without such a listener nothing is watched. */
+  alarms?: AlarmOptions
 }
 
 type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow' | 'trustedProxies'>> &
@@ -63,6 +66,7 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     listenerTimeout = defaultListenerTimeout,
     bodyTimeout = defaultBodyTimeout,
     trustedProxies = [],
+    alarms = {},
   } = options
   if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
@@ -75,6 +79,8 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
   }
   checkTime('listenerTimeout', listenerTimeout, 1, longestTimer)
   checkTime('bodyTimeout', bodyTimeout, 1, longestTimer)
+  // What is wrong with it is told at the start, and not when somebody listens.
+  checkedAlarmOptions(alarms)
   if (!Array.isArray(webhooks)) {
     throw new ConfigurationError('createCorrelator: webhooks must be a list')
   }
@@ -104,6 +110,7 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     foreignAfter: Math.round(foreignAfter),
     listenerTimeout,
     bodyTimeout,
+    alarms,
     trustedProxies: addressRanges('createCorrelator: trustedProxies', trustedProxies),
     ...(recipientWindow !== undefined && { recipientWindow }),
   }

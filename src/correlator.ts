@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { type AlarmListener, createAlarmListeners } from './alarm-listeners.js'
 import {
   backfill,
   type BackfillOptions,
@@ -13,13 +15,20 @@ import { type CorrelatorError, StoreError, type WebhookError } from './errors.js
 import type { EventOf, EventType, MailEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
-import { canonicalAddress, labelsOf, messageKeys, toIncoming } from './matching.js'
-import type { MessageRecord, RecipientStatus, SendResult, SentMessage } from './message.js'
+import { canonicalAddress, labelsOf, messageKeys, toIncoming, writtenForms } from './matching.js'
+import {
+  type MessageRecord,
+  type RecipientStatus,
+  type SendResult,
+  type SentMessage,
+  withResult,
+} from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
 import type { EventHistory, SendRecorder } from './provider.js'
 import { messagesLookedAt, recipientHealth, type RecipientHealth } from './recipient-health.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
+import { prune, type Retention } from './retention.js'
 import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
 import type { Schedule, Store, Tellable } from './store.js'
 import { scopeKey } from './suppression.js'
@@ -60,6 +69,8 @@ export interface Correlator extends SendRecorder {
   ): () => void
   /** Listens to webhook requests that were refused, and why: what their callers are never told. */
   on(type: 'refused', listener: RefusedListener): () => void
+  /** Listens to alarms: too many messages fail, one failed that must not, or events stay away. */
+  on(type: 'alarm', listener: AlarmListener): () => void
   /** Listens to every event. The returned function ends it. */
   onAny(
     listener: (event: MailEvent, message: SentMessage | undefined) => unknown,
@@ -70,6 +81,7 @@ export interface Correlator extends SendRecorder {
   /** Takes a listener away again, for one type or several. */
   off<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): void
   off(type: 'refused', listener: RefusedListener): void
+  off(type: 'alarm', listener: AlarmListener): void
   /**
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
    * listeners, a failing store. Without such a listener the first of each kind is a process warning.
@@ -121,6 +133,14 @@ export interface Correlator extends SendRecorder {
   backfill(history: EventHistory, options: BackfillOptions): Promise<BackfillProgress>
   /** Records mail that was sent by other means, and resolves to our id of it. */
   record(message: RecordedMessage): Promise<string>
+  /** Removes what is older than it is to be kept. Resolves to how much that was. */
+  prune(retention: Retention): Promise<number>
+  /**
+   * Takes an address out of everything that is stored, as somebody may ask for: `forgotten-…@forgotten.invalid` stands
+   * in its place, payloads and contents that had it are gone, and so are its suppressions. What became of its messages
+   * and what was counted stays. Resolves to how many messages and events had it.
+   */
+  forget(address: string): Promise<number>
   /** The events that some listener did not take in all its attempts. */
   readonly deadLetters: DeadLetters
   /**
@@ -142,6 +162,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
   const providers = new Set(webhooks.map(({ provider }) => provider))
   const listeners = createListeners()
   const errors = createErrorReporter()
+  const alarms = createAlarmListeners(store, checked.alarms, errors.report)
   const dispatcher = createDispatcher(store, listeners, errors.report, {
     timeout: listenerTimeout,
     told: health.told,
@@ -237,6 +258,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
   const recorder: SendRecorder = {
     async recordSending(record) {
+      alarms.sent(record)
       tell(
         await inStore('recording a message', () =>
           store.addMessage(record, messageKeys(record), schedule()),
@@ -246,6 +268,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     },
 
     async recordResult(record, result) {
+      alarms.sent(withResult(record, result))
       try {
         await writeResult(record, result)
       } catch (error) {
@@ -278,19 +301,20 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     return stop
   }
 
-  const on = (
-    types: EventType | readonly EventType[] | 'refused',
-    listener: EventListener & RefusedListener,
-    named?: ListenerOptions,
-  ): (() => void) =>
-    types === 'refused'
-      ? errors.onRefused(listener)
-      : listening(listeners.add(types, listener, named))
+  type Listened = EventType | readonly EventType[] | 'refused' | 'alarm'
+  type Listener = EventListener & RefusedListener & AlarmListener
 
-  const off = (
-    types: EventType | readonly EventType[] | 'refused',
-    listener: EventListener & RefusedListener,
-  ): void => (types === 'refused' ? errors.offRefused(listener) : listeners.remove(types, listener))
+  const on = (types: Listened, listener: Listener, named?: ListenerOptions): (() => void) => {
+    if (types === 'refused') return errors.onRefused(listener)
+    if (types === 'alarm') return alarms.on(listener)
+    return listening(listeners.add(types, listener, named))
+  }
+
+  const off = (types: Listened, listener: Listener): void => {
+    if (types === 'refused') errors.offRefused(listener)
+    else if (types === 'alarm') alarms.off(listener)
+    else listeners.remove(types, listener)
+  }
 
   return {
     ...recorder,
@@ -359,9 +383,21 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       return record.trackingId
     },
 
+    prune: (retention) => inStore('pruning', () => prune(store, retention, Date.now())),
+
+    async forget(address) {
+      const canonical = canonicalAddress(address)
+      if (!canonical.includes('@')) throw new TypeError('forget: an address is needed')
+      const pseudonym = `forgotten-${randomUUID()}@forgotten.invalid`
+      return inStore('forgetting an address', () =>
+        store.forget(canonical, writtenForms(address), pseudonym),
+      )
+    },
+
     deadLetters: createDeadLetters(store, () => dispatcher.wakeAt(Date.now())),
 
     async close({ timeout = defaultCloseTimeout } = {}) {
+      alarms.close()
       await unwritten.close()
       await dispatcher.close(timeout)
       await store.close()

@@ -32,6 +32,8 @@ export interface Counting {
     before: MessageRecord,
     states: Iterable<readonly [address: string, state: RecipientState]>,
   ): void
+  /** A recipient has another address. */
+  renamed(record: MessageRecord, from: string, to: string, state: RecipientState): void
   /** An event joins its message. */
   event(record: MessageRecord, event: AnyEvent): void
   /** All of it, each row once, and none that changes nothing. */
@@ -109,6 +111,10 @@ export function createCounting(): Counting {
         addRecipient(before, address, counts, -1)
         addRecipient(record, address, counts, 1)
       }
+    },
+    renamed(record, from, to, state) {
+      add(record, 'domain', domainOf(from), countsOf(state), -1)
+      add(record, 'domain', domainOf(to), countsOf(state), 1)
     },
     event(record, event) {
       const reason = reasonOf(event)

@@ -217,6 +217,20 @@ export class HistoryError extends Error {
   }
 }
 
+/** Something was not forwarded. Neither the target's URL nor what was to be forwarded is in it. */
+export class ForwardingError extends Error {
+  override readonly name = 'ForwardingError'
+  readonly code = 'EFORWARDING'
+  // Declared alone, so that it is absent rather than undefined.
+  /** The HTTP status of the target's answer. */
+  declare readonly statusCode?: number
+
+  constructor(detail: string, statusCode?: number) {
+    super(`not forwarded: ${detail}`)
+    if (statusCode !== undefined) this.statusCode = statusCode
+  }
+}
+
 /** Why `waitFor` gave up. */
 export class WaitError extends Error {
   override readonly name = 'WaitError'

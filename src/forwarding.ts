@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ConfigurationError, messageOf } from './errors.js'
+import { ConfigurationError, ForwardingError, messageOf } from './errors.js'
 import type { MailEvent } from './event.js'
 import { httpCaller } from './http-caller.js'
 import { connectionCause } from './http-failure.js'
@@ -50,20 +50,6 @@ export interface Forwarding {
    * seconds); of what is left then `onFailure` is told. Events go on.
    */
   close(options?: { timeout?: number }): Promise<void>
-}
-
-/** Something was not forwarded. Neither the target's URL nor what was to be forwarded is in it. */
-export class ForwardingError extends Error {
-  override readonly name = 'ForwardingError'
-  readonly code = 'EFORWARDING'
-  // Declared alone, so that it is absent rather than undefined.
-  /** The HTTP status of the target's answer. */
-  declare readonly statusCode?: number
-
-  constructor(detail: string, statusCode?: number) {
-    super(`not forwarded: ${detail}`)
-    if (statusCode !== undefined) this.statusCode = statusCode
-  }
 }
 
 /** A sent message on its way. */
@@ -129,7 +115,7 @@ export function forwardTo(url: string | URL, options: ForwardingOptions = {}): F
       try {
         return await post(trackingId, body)
       } catch (error) {
-        if (retry >= retries || stop.signal.aborted) throw error
+        if (retry >= retries) throw error
         await delay(waitBefore(retry, firstWait), undefined, { signal: stop.signal })
       }
     }

@@ -29,12 +29,11 @@ export type HttpCaller = (call: HttpCall) => Promise<HttpAnswer>
  * @param timeout how long a call may take as a whole, in ms
  */
 export function httpCaller(timeout: number): HttpCaller {
-  // Of a few URLs, which are the same with every call.
-  const targets = new Map<string, http.RequestOptions>()
+  // Of the last URL, which is the same with every message.
+  let last: { url: string; target: http.RequestOptions } | undefined
   const targetOf = (url: string): http.RequestOptions => {
-    const target = targets.get(url) ?? urlToHttpOptions(new URL(url))
-    targets.set(url, target)
-    return target
+    if (last?.url !== url) last = { url, target: urlToHttpOptions(new URL(url)) }
+    return last.target
   }
   return ({ method, url, headers, body }) =>
     new Promise((resolve, reject) => {

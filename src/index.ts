@@ -1,3 +1,11 @@
+export type {
+  Alarm,
+  AlarmOptions,
+  CriticalMessageAlarm,
+  FailureRateAlarm,
+  SilenceAlarm,
+} from './alarms.js'
+export type { AlarmListener } from './alarm-listeners.js'
 export { attachmentFolder } from './attachment-folder.js'
 export type { AttachmentHead, AttachmentKeeper } from './attachments.js'
 export type { BackfillOptions, BackfillProgress } from './backfill.js'
@@ -9,6 +17,7 @@ export type { DeadLetter, DeadLetters, ListenerFailure } from './dead-letters.js
 export type { EndpointHealth, RequestOutcome, WebhookHealth } from './endpoint-health.js'
 export {
   ConfigurationError,
+  ForwardingError,
   HistoryError,
   ListenerError,
   SendError,
@@ -42,6 +51,8 @@ export { keepFailed } from './failed-messages.js'
 export type { FailedMessage, FailedMessages, FailedMessagesOptions } from './failed-messages.js'
 export { failoverTransport, roundRobinTransport } from './failover.js'
 export type { FailoverOptions } from './failover.js'
+export { forwardTo } from './forwarding.js'
+export type { Forwarding, ForwardingFailureListener, ForwardingOptions } from './forwarding.js'
 export type { ConnectionInfo, FetchHandler } from './fetch-handler.js'
 export { guardWebhook } from './guarded-webhook.js'
 export type { GuardedWebhook, GuardedWebhookOptions, VerifiedHandler } from './guarded-webhook.js'
@@ -94,6 +105,7 @@ export type {
 } from './provider.js'
 export type { RecipientHealth } from './recipient-health.js'
 export type { RecordedMessage } from './recorded-message.js'
+export type { Retention } from './retention.js'
 export type { ProviderInfo } from './send-result.js'
 export type { KeySource } from './signing-keys.js'
 export type {
@@ -121,6 +133,7 @@ export type {
   MatchKey,
   MessageKey,
   Progress,
+  PruneLimits,
   RecipientState,
   Schedule,
   Settlement,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Alarm } from './alarms.js'
 import type { WebhookError } from './errors.js'
 import type { AnyEvent, EventOf, EventType } from './event.js'
 import type { SentMessage } from './message.js'
@@ -23,7 +24,7 @@ export interface ListenerOptions {
 /** Events by name, as the arguments of their listeners. */
 export type CorrelatorEvents = {
   [T in EventType]: [event: EventOf<T>, message: SentMessage | undefined]
-} & { refused: [refusal: WebhookError] }
+} & { refused: [refusal: WebhookError]; alarm: [alarm: Alarm] }
 
 /** A listener as it is kept: for which types it asked is known where it was registered. */
 export type AnyListener = (event: AnyEvent, message: SentMessage | undefined) => unknown

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 import { validate } from 'uuid'
 import type { AnyEvent, InboundMail, MatchedVia, ParsedEvent } from './event.js'
 import { fromBytes } from './ids.js'
@@ -20,6 +20,15 @@ export function canonicalAddress(address: string): string {
   if (at < 0 || !/[\u0080-\uffff]/.test(lower)) return lower
   const domain = lower.slice(at + 1)
   return `${lower.slice(0, at)}@${domainToASCII(domain) || domain}`
+}
+
+/** An address as it may be written elsewhere: as it was given, and with its domain in letters of its own. */
+export function writtenForms(address: string): string[] {
+  const bare = (/<([^<>]*)>\s*$/.exec(address)?.[1] ?? address).trim()
+  const canonical = canonicalAddress(address)
+  const at = canonical.lastIndexOf('@')
+  const spoken = domainToUnicode(canonical.slice(at + 1))
+  return [bare, ...(spoken === '' ? [] : [`${canonical.slice(0, at)}@${spoken}`])]
 }
 
 /** Text as every store gives it back: some end it at a NUL, and none keeps half a character. */

@@ -267,6 +267,20 @@ export interface CountRow {
   counts: Record<Counted, number>
 }
 
+/** What is too old to be kept: whatever is from before these times, in ms since 1970. */
+export interface PruneLimits {
+  /** Messages by when they were sent, each with its recipients and events. */
+  messages?: number
+  /** Events without a message, by when they happened. */
+  events?: number
+  /** One-time tokens, by when they were used. */
+  nonces?: number
+  /** What was counted by day. */
+  days?: number
+  /** What was counted by minute. */
+  minutes?: number
+}
+
 /** Which messages are looked for: those that fit everything given. */
 export interface StoreQuery {
   /** Sent from then on, and before then, in ms since 1970. */
@@ -336,6 +350,22 @@ export interface Store {
 
   /** Up to `limit` messages, the newest first, from those before the given id on. */
   find(query: StoreQuery, limit: number, before?: string): Promise<StoredMessage[]>
+
+  /**
+   * Removes what is too old, up to `most` messages and as many events and tokens. What is still to be told stays.
+   * Resolves to how much it was; 0 when nothing is left.
+   */
+  prune(limits: PruneLimits, most: number): Promise<number>
+
+  /**
+   * Takes an address out of everything: another one that leads to nobody stands in its place, and its suppressions
+   * and payloads are gone. Resolves to how many messages and events had it.
+   *
+   * @param address canonical
+   * @param written as it may stand in texts beside its canonical form
+   * @param pseudonym what stands in its place
+   */
+  forget(address: string, written: readonly string[], pseudonym: string): Promise<number>
 
   /** The last position that was written under a name. */
   checkpoint(name: string): Promise<string | undefined>

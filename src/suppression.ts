@@ -120,22 +120,23 @@ export function withFact(
 ): SuppressionState {
   if (kind === 'removed') return { ...known, removedAt: Math.max(known?.removedAt ?? at, at) }
   const addedAt = known?.addedAt
-  const said = { provider: provider ?? '', detail: detail ?? '' }
+  const said = { provider: provider ?? '', detail: detail ?? '', expiresAt: expiresAt ?? 0 }
   const later =
     addedAt === undefined || at > addedAt || (at === addedAt && isGreater(said, known ?? {}))
   return {
     ...known,
     firstAddedAt: Math.min(known?.firstAddedAt ?? at, at),
-    ...(later && { addedAt: at, ...said, expiresAt: expiresAt ?? 0 }),
+    ...(later && { addedAt: at, ...said }),
   }
 }
 
 /** Of two things that were said at the same time the same one is kept, whichever came first. */
 function isGreater(
-  a: { provider: string; detail: string },
-  { provider = '', detail = '' }: Partial<SuppressionState>,
+  a: Pick<Required<SuppressionState>, 'provider' | 'detail' | 'expiresAt'>,
+  { provider = '', detail = '', expiresAt = 0 }: SuppressionState,
 ): boolean {
-  return a.provider === provider ? a.detail > detail : a.provider > provider
+  if (a.provider !== provider) return a.provider > provider
+  return a.detail === detail ? a.expiresAt > expiresAt : a.detail > detail
 }
 
 /** Whether it was not removed since. Told at the same time it stands: one mail too few is the smaller harm. */

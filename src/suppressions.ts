@@ -105,9 +105,14 @@ export function createSuppressions(
 
     async add(address, options = {}) {
       const fact = toFact(address, options)
-      // It stands from now on, also where it was removed after the time that it is said to be since.
-      const facts = [fact, { ...fact, at: Math.max(fact.at, Date.now()) }]
-      await inStore('writing a suppression', () => store.suppress(facts))
+      await inStore('writing a suppression', async () => {
+        const known = (await store.suppressionsOf([fact.address])).find(
+          ({ scope, cause }) => scope === fact.scope && cause === fact.cause,
+        )
+        // It stands from now on, also where it was removed after the time that it is said to be since.
+        const at = Math.max(fact.at, Date.now(), known?.state.removedAt ?? 0)
+        await store.suppress([fact, { ...fact, at }])
+      })
     },
 
     async remove(address, { scope, cause, provider } = {}) {

@@ -208,6 +208,21 @@ describe('silence', () => {
     expect(toldNow()).toEqual([])
   })
 
+  test('does not end with an event for a message of more than a week ago', async () => {
+    const alarms = watch()
+    const records = await sent(10, 20 * minute)
+    await alarms.check()
+    expect(toldNow()).toEqual(['silence raised postmark'])
+    time += 8 * 24 * hour
+    const [young] = await sent(1)
+    await event(records[0], 'delivered')
+    await alarms.check()
+    expect(toldNow()).toEqual([])
+    await event(young, 'delivered')
+    await alarms.check()
+    expect(toldNow()).toEqual(['silence over postmark'])
+  })
+
   test('is one of the provider whose events stay away', async () => {
     const alarms = watch()
     const [heard] = await sent(10, 20 * minute)
@@ -336,13 +351,21 @@ describe('a store that fails', () => {
     await jest.advanceTimersByTimeAsync(1000)
     expect(asked).toBe(2)
   })
+
+  test('to answer is not one that answered', async () => {
+    jest.useFakeTimers()
+    const alarms = watch({ options: { every: hour } })
+    await alarms.check()
+    await jest.advanceTimersByTimeAsync(10 * minute)
+    expect(errors).toEqual([])
+  })
 })
 
 describe('the store is asked', () => {
   test('every minute unless something else is said, by a timer that holds no process', async () => {
     const timers = jest.spyOn(globalThis, 'setInterval')
     watch()
-    expect(timers.mock.results[0]?.value).toMatchObject({ _idleTimeout: minute })
+    expect(timers).toHaveBeenCalledWith(expect.anything(), minute)
     const [timer] = timers.mock.results.map(({ value }) => value as NodeJS.Timeout)
     expect(timer?.hasRef()).toBe(false)
   })
@@ -371,6 +394,17 @@ describe('the store is asked', () => {
 })
 
 describe('nothing is told', () => {
+  test('of a store that fails after the end, and it is asked no more', async () => {
+    const counts = jest.fn<Store['counts']>(() => Promise.reject(new Error('closed')))
+    const alarms = watch({ store: { counts } })
+    const checking = alarms.check()
+    alarms.close()
+    await checking
+    await alarms.check()
+    expect(counts).toHaveBeenCalledTimes(1)
+    expect(errors).toEqual([])
+  })
+
   test('after the end, of what was being looked at or of messages', async () => {
     const alarms = watch()
     await failed(20)

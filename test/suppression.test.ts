@@ -117,7 +117,7 @@ describe('facts', () => {
     at: fc.nat(4).map((at) => start + at),
     provider: fc.constantFrom('a', 'b'),
     detail: fc.constantFrom('', 'x', 'y'),
-    expiresAt: fc.constant(start + 1000),
+    expiresAt: fc.constantFrom(start + 1000, start + 2000),
   })
   const fold = (facts: readonly SuppressionFact[]): SuppressionState | undefined =>
     facts.reduce<SuppressionState | undefined>(withFact, undefined)

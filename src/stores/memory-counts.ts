@@ -1,22 +1,44 @@
-import type { CountChange, Counted, CountQuery, CountRow } from '../store.js'
+import type { Forgetting } from '../forgetting.js'
+import type { CountChange, Counted, CountQuery, CountRow, PruneLimits } from '../store.js'
 import { noCounts } from './counts.js'
 
 /** What was counted, in this process. */
 export interface MemoryCounts {
   add(changes: readonly CountChange[]): void
   read(query: CountQuery): CountRow[]
+  /** Removes what is too old, and gives how much it was. */
+  remove(limits: Pick<PruneLimits, 'days' | 'minutes'>): number
+  /** Takes an address out of every value. */
+  rename(forgetting: Pick<Forgetting, 'text'>): void
 }
 
 export function memoryCounts(): MemoryCounts {
   const known = new Map<string, CountChange>()
+
+  function add(changes: Iterable<CountChange>): void {
+    for (const { counts, ...place } of changes) {
+      const { start, provider, dimension, value } = place
+      const key = [start, dimension, provider, value].join('\0')
+      const row = known.get(key) ?? { ...place, counts: {} }
+      known.set(key, { ...place, counts: sum(row.counts, counts) })
+    }
+  }
+
   return {
-    add(changes) {
-      for (const { counts, ...place } of changes) {
-        const { start, provider, dimension, value } = place
-        const key = [start, dimension, provider, value].join('\0')
-        const row = known.get(key) ?? { ...place, counts: {} }
-        known.set(key, { ...place, counts: sum(row.counts, counts) })
-      }
+    add,
+
+    remove({ days = 0, minutes = 0 }) {
+      const old = [...known].filter(
+        ([, { dimension, start }]) => start < (dimension === 'minute' ? minutes : days),
+      )
+      for (const [key] of old) known.delete(key)
+      return old.length
+    },
+
+    rename({ text }) {
+      const rows = [...known.values()]
+      known.clear()
+      add(rows.map((row) => ({ ...row, value: text(row.value) })))
     },
 
     read({ dimension, from, to, provider, by, limit }) {

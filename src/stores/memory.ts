@@ -1,5 +1,6 @@
 import type { AnyEvent } from '../event.js'
 import { createCounting, isCountedAlike } from '../counting.js'
+import { createForgetting } from '../forgetting.js'
 import { canonicalAddress, firstTrackingId, labelsOf, matched } from '../matching.js'
 import { type MessageRecord, type SentRecipient, toSentMessage, withResult } from '../message.js'
 import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
@@ -33,6 +34,7 @@ interface StoredEvent {
   event: AnyEvent
   address: string | undefined
   matchKeys: MatchKey[]
+  providerKey: string | undefined
 }
 
 /** What is still to be told of an event. */
@@ -68,7 +70,7 @@ export function memoryStore(): Store {
   const untold = new Map<string, Untold>()
   const lanes = new Map<string, Set<Untold>>()
   const deadLetters = new Map<string, DeadLetter>()
-  const nonces = new Map<string, string>()
+  const nonces = new Map<string, { content: string; usedAt: number }>()
   const checkpoints = new Map<string, string>()
   const suppressions = new Map<string, StoredSuppression>()
   const counts = memoryCounts()
@@ -132,6 +134,18 @@ export function memoryStore(): Store {
       states.set(canonical, state)
     }
     counts.add(counting.changes())
+  }
+
+  function removeEvent(id: string): void {
+    const { matchKeys = [], providerKey } = events.get(id) ?? {}
+    if (providerKey !== undefined) providerKeys.delete(providerKey)
+    for (const { key } of matchKeys) {
+      const entries = waiting.get(key)
+      for (const stored of entries ?? []) if (stored.event.id === id) entries?.delete(stored)
+      if (entries?.size === 0) waiting.delete(key)
+    }
+    events.delete(id)
+    deadLetters.delete(id)
   }
 
   function suppress(facts: readonly SuppressionFact[]): void {
@@ -209,7 +223,12 @@ export function memoryStore(): Store {
   }
 
   function add({ event, providerKey, address, matchKeys, sentWithin }: IncomingEvent): StoredEvent {
-    const stored: StoredEvent = { event: structuredClone(event), address, matchKeys }
+    const stored: StoredEvent = {
+      event: structuredClone(event),
+      address,
+      matchKeys,
+      providerKey,
+    }
     events.set(event.id, stored)
     if (providerKey !== undefined) providerKeys.add(providerKey)
     for (const { via, key } of matchKeys) {
@@ -260,9 +279,9 @@ export function memoryStore(): Store {
       checkOpen()
       const { nonce } = batch
       if (nonce) {
-        const content = nonces.get(nonce.token) ?? nonce.content
+        const { content } = nonces.get(nonce.token) ?? nonce
         if (content !== nonce.content) return { kind: 'replayed' }
-        nonces.set(nonce.token, content)
+        nonces.set(nonce.token, { content, usedAt: schedule.now })
       }
       if (batch.checkpoint) checkpoints.set(batch.checkpoint.name, batch.checkpoint.position)
       const tellable: Untold[] = []
@@ -416,6 +435,82 @@ export function memoryStore(): Store {
         .toSorted((a, b) => (a.record.trackingId < b.record.trackingId ? 1 : -1))
         .slice(0, limit)
         .map(toStored)
+    },
+
+    async prune(
+      { messages: sentBefore, events: happenedBefore, nonces: usedBefore, ...limits },
+      most,
+    ) {
+      checkOpen()
+      const idBefore = (time: number | undefined): string => firstTrackingId(time ?? 0)
+      const oldMessages = [...messages]
+        .filter(([id]) => id < idBefore(sentBefore) && !lanes.has(id))
+        .slice(0, most)
+      for (const [id, { events: mine }] of oldMessages) {
+        messages.delete(id)
+        for (const [key, { message }] of messageKeys) {
+          if (message.record.trackingId === id) messageKeys.delete(key)
+        }
+        for (const { event } of mine) removeEvent(event.id)
+      }
+      const oldEvents = [...events.values()]
+        .filter(({ event }) => event.trackingId === undefined && !untold.has(event.id))
+        .filter(({ event }) => event.id < idBefore(happenedBefore))
+        .slice(0, most)
+      for (const { event } of oldEvents) removeEvent(event.id)
+      const oldNonces = [...nonces].filter(([, { usedAt }]) => usedAt < (usedBefore ?? 0))
+      for (const [token] of oldNonces.slice(0, most)) nonces.delete(token)
+      return (
+        oldMessages.length +
+        oldEvents.length +
+        Math.min(oldNonces.length, most) +
+        counts.remove(limits)
+      )
+    },
+
+    async forget(address, written, pseudonym) {
+      checkOpen()
+      const forgetting = createForgetting([address, ...written], pseudonym)
+      const counting = createCounting()
+      let changed = 0
+      for (const message of messages.values()) {
+        if (!forgetting.isIn(JSON.stringify(message.record))) continue
+        changed += 1
+        const before = message.record
+        message.record = forgetting.record(before)
+        const state = message.states.get(address)
+        if (!state) continue
+        message.states.delete(address)
+        message.states.set(pseudonym, state)
+        counting.renamed(before, address, pseudonym, state)
+      }
+      for (const [key, { message, address: of }] of messageKeys) {
+        if (of === address) messageKeys.set(key, { message, address: pseudonym })
+      }
+      for (const stored of [...events.values()]) {
+        const { id } = stored.event
+        const dead = deadLetters.get(id)
+        const entry = untold.get(id)
+        const told = { ...entry?.progress, ...dead?.progress }
+        if (![stored.event, told].some((part) => forgetting.isIn(JSON.stringify(part)))) continue
+        changed += 1
+        if (entry) removeUntold(entry)
+        events.delete(id)
+        deadLetters.delete(id)
+        stored.event = forgetting.event(stored.event)
+        if (stored.address === address) stored.address = pseudonym
+        const known = stored.event.id
+        events.set(known, stored)
+        const progress: Progress = JSON.parse(forgetting.text(JSON.stringify(told)))
+        if (dead) deadLetters.set(known, { ...dead, progress })
+        if (entry) addUntold({ ...entry, progress, lane: stored.event.trackingId ?? known })
+      }
+      for (const [key, { address: of }] of suppressions) {
+        if (of === address) suppressions.delete(key)
+      }
+      counts.add(counting.changes())
+      counts.rename(forgetting)
+      return changed
     },
 
     async checkpoint(name) {

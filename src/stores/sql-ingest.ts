@@ -23,7 +23,7 @@ export async function ingest(
   { events, nonce, checkpoint }: IncomingBatch,
   schedule: Schedule,
 ): Promise<IngestResult> {
-  if (nonce && !(await tables.claimNonce(nonce))) return { kind: 'replayed' }
+  if (nonce && !(await tables.claimNonce(nonce, schedule.now))) return { kind: 'replayed' }
   if (checkpoint) await tables.putCheckpoint(checkpoint)
   const fresh = await unknownEvents(tables, events)
   const matches = await findMatches(tables, fresh)

@@ -4,6 +4,7 @@ import type { Nonce } from '../provider.js'
 import type {
   Checkpoint,
   CountChange,
+  CountDimension,
   CountQuery,
   CountRow,
   Lease,
@@ -63,6 +64,16 @@ export interface LaneRow {
   event: string
 }
 
+/** An event as it stands. */
+export interface StoredEventRow {
+  id: string
+  position: number
+  trackingId?: string
+  event: string
+  /** JSON, of what is still to be told and of dead letters. */
+  progress?: string
+}
+
 /** An event that waits for a message. */
 export interface WaitingRow {
   key: string
@@ -101,8 +112,9 @@ export interface SuppressionRow {
  * how many statements that takes is the database's own affair. Order of rows is said where it counts.
  */
 export interface Tables {
-  /** False when the token came before with other content. */
-  claimNonce(nonce: Nonce): Promise<boolean>
+  /** False when the token came before with other content. `now` is in ms since 1970. */
+  claimNonce(nonce: Nonce, now: number): Promise<boolean>
+  removeNonces(before: number, limit: number): Promise<number>
 
   /**
    * Keeps the transactions apart that make keys known (shared) from those that find them unknown
@@ -144,6 +156,26 @@ export interface Tables {
   putEvents(events: readonly { id: string; event: string }[]): Promise<void>
   eventsOf(trackingId: string): Promise<string[]>
 
+  /** Messages with ids from before this one of which nothing is left to be told, the oldest first; locked. */
+  oldMessages(beforeId: string, limit: number): Promise<MessageRow[]>
+  /** Removes messages with these keys, their recipients, labels and events, and what waits or is dead of these. */
+  removeMessages(
+    messages: readonly { trackingId: string; keys: readonly string[] }[],
+  ): Promise<void>
+  /** Events without a message that are told, with ids from before this one, the oldest first. */
+  oldEvents(beforeId: string, limit: number): Promise<string[]>
+  /** Removes events, and what waits or is dead of them. */
+  removeEvents(ids: readonly string[]): Promise<void>
+
+  /** Messages in the order of their ids, from behind the given one on. */
+  messagesAfter(id: string | undefined, limit: number): Promise<MessageRow[]>
+  /** Events in the order they came, from behind the given position on, with what was said of telling them. */
+  eventsAfter(position: number, limit: number): Promise<StoredEventRow[]>
+  /** Gives a recipient of a message another address. */
+  renameRecipient(trackingId: string, from: string, to: string): Promise<void>
+  /** Writes an event under another id, with what was said of telling it. */
+  renameEvent(id: string, to: string, event: string, progress: string | undefined): Promise<void>
+
   addWaiting(rows: readonly Omit<WaitingRow, 'event'>[]): Promise<void>
   /** Those that wait for one of the keys and have no message yet, in the order they came; locked. */
   waiting(keys: readonly string[]): Promise<WaitingRow[]>
@@ -182,6 +214,10 @@ export interface Tables {
   /** Adds to what was counted; each row once. Others may add to the same rows at the same time. */
   addCounts(changes: readonly CountChange[]): Promise<void>
   counts(query: CountQuery): Promise<CountRow[]>
+  /** Removes rows of these dimensions that begin before. */
+  removeCounts(dimensions: readonly CountDimension[], before: number): Promise<number>
+  /** Removes rows whose value has one of these texts in it, in whatever case, and gives them. */
+  takeCountsWith(texts: readonly string[]): Promise<CountChange[]>
 
   /**
    * Merges rows into those that there are: the earliest `firstAddedAt`, the latest `addedAt` with what it says,
@@ -189,6 +225,7 @@ export interface Tables {
    */
   putSuppressions(rows: readonly SuppressionRow[]): Promise<void>
   suppressionsOf(addresses: readonly string[]): Promise<SuppressionRow[]>
+  removeSuppressions(address: string): Promise<number>
   /** Those that were not removed since they were added, in the order of their places. */
   suppressions(
     limit: number,

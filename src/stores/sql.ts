@@ -6,6 +6,8 @@ import { replayable } from './progress.js'
 import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
 import { ingest } from './sql-ingest.js'
 import { addMessage, addResult } from './sql-messages.js'
+import { forget } from './sql-forgetting.js'
+import { prune } from './sql-pruning.js'
 import { fromRow, suppress } from './sql-suppressions.js'
 import type { SqlDatabase, Tables } from './sql-tables.js'
 
@@ -140,6 +142,11 @@ export function sqlStore(database: SqlDatabase): Store {
       read(async (tables) =>
         storedMessages(tables, await tables.findMessages(query, limit, before)),
       ),
+
+    prune: (limits, most) => transaction((tables) => prune(tables, limits, most)),
+
+    forget: (address, written, pseudonym) =>
+      forget({ transaction, read }, address, written, pseudonym),
 
     checkpoint: (name) => read((tables) => tables.checkpoint(name)),
 

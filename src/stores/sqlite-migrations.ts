@@ -70,6 +70,12 @@ export const sqliteMigrations: Migrations = [
     ) STRICT, WITHOUT ROWID`,
   ],
   [
+    // What is removed when it is old is found by these.
+    'ALTER TABLE mailtrail_nonces ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0',
+    'CREATE INDEX mailtrail_nonces_by_time ON mailtrail_nonces (used_at)',
+    'CREATE INDEX mailtrail_waiting_by_event ON mailtrail_waiting (event_id)',
+    'CREATE INDEX mailtrail_events_alone ON mailtrail_events (id) WHERE tracking_id IS NULL',
+
     `CREATE TABLE mailtrail_labels (
       label BLOB NOT NULL,
       tracking_id BLOB NOT NULL,

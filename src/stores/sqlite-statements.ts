@@ -1,5 +1,5 @@
 import type { MatchedVia } from '../event.js'
-import type { SuppressionCause } from '../store.js'
+import type { CountDimension, Counted, SuppressionCause } from '../store.js'
 import { counted } from './counts.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 
@@ -12,7 +12,7 @@ export function prepareStatements(database: SqliteDatabase) {
 
   return {
     addNonce: prepare(
-      'INSERT INTO mailtrail_nonces (token, content) VALUES (?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO mailtrail_nonces (token, content, used_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
     ),
     nonce: prepare<{ content: string }>('SELECT content FROM mailtrail_nonces WHERE token = ?'),
 
@@ -125,7 +125,67 @@ export function prepareStatements(database: SqliteDatabase) {
        WHERE event_id < ? ORDER BY event_id DESC LIMIT ?`,
     ),
 
-    putLabel: prepare('INSERT INTO mailtrail_labels (label, tracking_id) VALUES (?, ?)'),
+    removeNonces: prepare(
+      `DELETE FROM mailtrail_nonces WHERE token IN (
+         SELECT token FROM mailtrail_nonces WHERE used_at < ? ORDER BY used_at LIMIT ?)`,
+    ),
+    oldMessages: prepare<{ tracking_id: Uint8Array; provider: string; record: string }>(
+      `SELECT tracking_id, provider, record FROM mailtrail_messages AS message
+       WHERE tracking_id < ?
+         AND NOT EXISTS (SELECT 1 FROM mailtrail_untold WHERE lane = message.tracking_id)
+       ORDER BY tracking_id LIMIT ?`,
+    ),
+    oldEvents: prepare<{ id: Uint8Array }>(
+      `SELECT id FROM mailtrail_events
+       WHERE tracking_id IS NULL AND id < ?
+         AND NOT EXISTS (SELECT 1 FROM mailtrail_untold WHERE event_id = id)
+       ORDER BY id LIMIT ?`,
+    ),
+    eventIdsOf: prepare<{ id: Uint8Array }>(
+      'SELECT id FROM mailtrail_events WHERE tracking_id = ?',
+    ),
+    removeMessage: prepare('DELETE FROM mailtrail_messages WHERE tracking_id = ?'),
+    removeRecipients: prepare('DELETE FROM mailtrail_recipients WHERE tracking_id = ?'),
+    removeKey: prepare('DELETE FROM mailtrail_keys WHERE key = ? AND tracking_id = ?'),
+    removeEvent: prepare('DELETE FROM mailtrail_events WHERE id = ?'),
+    removeWaitingOf: prepare('DELETE FROM mailtrail_waiting WHERE event_id = ?'),
+    removeDeadLetter: prepare('DELETE FROM mailtrail_dead_letters WHERE event_id = ?'),
+
+    messagesAfter: prepare<{ tracking_id: Uint8Array; provider: string; record: string }>(
+      `SELECT tracking_id, provider, record FROM mailtrail_messages
+       WHERE tracking_id > ? ORDER BY tracking_id LIMIT ?`,
+    ),
+    eventsAfter: prepare<{
+      id: Uint8Array
+      position: number
+      tracking_id: Uint8Array | null
+      event: string
+      progress: string | null
+    }>(
+      `SELECT id, event.position, tracking_id, event,
+         coalesce(untold.progress, dead.progress) AS progress
+       FROM mailtrail_events AS event
+         LEFT JOIN mailtrail_untold AS untold ON untold.event_id = id
+         LEFT JOIN mailtrail_dead_letters AS dead ON dead.event_id = id
+       WHERE event.position > ? ORDER BY event.position LIMIT ?`,
+    ),
+    renameRecipient: prepare(
+      `UPDATE mailtrail_recipients SET address_digest = ?, address = ?
+       WHERE tracking_id = ? AND address_digest = ?`,
+    ),
+    renameEvent: prepare('UPDATE mailtrail_events SET id = ?, event = ? WHERE id = ?'),
+    renameWaiting: prepare('UPDATE mailtrail_waiting SET event_id = ? WHERE event_id = ?'),
+    renameUntold: prepare(
+      `UPDATE mailtrail_untold SET event_id = ?1, progress = coalesce(?2, progress),
+         lane = CASE WHEN lane = ?3 THEN ?1 ELSE lane END
+       WHERE event_id = ?3`,
+    ),
+    renameDeadLetter: prepare(
+      `UPDATE mailtrail_dead_letters SET event_id = ?1, progress = coalesce(?2, progress)
+       WHERE event_id = ?3`,
+    ),
+
+    putLabel: prepare('INSERT OR IGNORE INTO mailtrail_labels (label, tracking_id) VALUES (?, ?)'),
     removeLabels: prepare('DELETE FROM mailtrail_labels WHERE tracking_id = ?'),
 
     addCounts: prepare(
@@ -133,6 +193,13 @@ export function prepareStatements(database: SqliteDatabase) {
        VALUES (?, ?, ?, ?, ${counted.map(() => '?').join(', ')})
        ON CONFLICT DO UPDATE SET ${counted.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
     ),
+
+    removeCounts: prepare('DELETE FROM mailtrail_counts WHERE dimension = ? AND start < ?'),
+    takeCountsWith: prepare<CountColumns>(
+      `DELETE FROM mailtrail_counts WHERE instr(lower(value), lower(?)) > 0
+       RETURNING dimension, start, provider, value, ${counted.join(', ')}`,
+    ),
+    removeSuppressions: prepare('DELETE FROM mailtrail_suppressions WHERE address_digest = ?'),
 
     putCheckpoint: prepare(
       'INSERT OR REPLACE INTO mailtrail_checkpoints (name, position) VALUES (?, ?)',
@@ -154,7 +221,7 @@ export function prepareStatements(database: SqliteDatabase) {
            SELECT * FROM (VALUES
              (added_at, provider, detail, expires_at),
              (excluded.added_at, excluded.provider, excluded.detail, excluded.expires_at))
-           ORDER BY 1 DESC NULLS LAST, 2 DESC, 3 DESC LIMIT 1)`,
+           ORDER BY 1 DESC NULLS LAST, 2 DESC, 3 DESC, 4 DESC LIMIT 1)`,
     ),
     suppressionsOf: prepare<SuppressionColumns>(
       `SELECT ${suppressionColumns} FROM mailtrail_suppressions WHERE address_digest = ?`,
@@ -170,6 +237,13 @@ export function prepareStatements(database: SqliteDatabase) {
 
 const suppressionColumns =
   'address, scope, cause, first_added_at, added_at, removed_at, provider, detail, expires_at'
+
+export interface CountColumns extends Record<Counted, number> {
+  dimension: CountDimension
+  start: number
+  provider: string
+  value: string
+}
 
 export interface SuppressionColumns {
   address: string

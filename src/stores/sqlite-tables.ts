@@ -11,9 +11,9 @@ export function sqliteTables(database: SqliteDatabase): Tables {
   const statements = prepareStatements(database)
 
   return {
-    async claimNonce({ token, content }) {
+    async claimNonce({ token, content }, now) {
       const key = digest(token)
-      if (statements.addNonce.run(key, content).changes !== 0) return true
+      if (statements.addNonce.run(key, content, now).changes !== 0) return true
       return statements.nonce.get(key)?.content === content
     },
 
@@ -124,6 +124,60 @@ export function sqliteTables(database: SqliteDatabase): Tables {
 
     async eventsOf(trackingId) {
       return statements.eventsOf.all(toBytes(trackingId)).map(({ event }) => event)
+    },
+
+    async removeNonces(before, limit) {
+      return Number(statements.removeNonces.run(before, limit).changes)
+    },
+
+    async oldMessages(beforeId, limit) {
+      return statements.oldMessages.all(toBytes(beforeId), limit).map(toMessage)
+    },
+
+    async removeMessages(messages) {
+      for (const { trackingId, keys } of messages) {
+        const id = toBytes(trackingId)
+        for (const key of keys) statements.removeKey.run(digest(key), id)
+        removeEvents(statements.eventIdsOf.all(id).map((row) => row.id))
+        statements.removeLabels.run(id)
+        statements.removeRecipients.run(id)
+        statements.removeMessage.run(id)
+      }
+    },
+
+    async oldEvents(beforeId, limit) {
+      return statements.oldEvents.all(toBytes(beforeId), limit).map(({ id }) => fromBytes(id))
+    },
+
+    async removeEvents(ids) {
+      removeEvents(ids.map(toBytes))
+    },
+
+    async messagesAfter(id, limit) {
+      return statements.messagesAfter.all(toBytes(id ?? ''), limit).map(toMessage)
+    },
+
+    async eventsAfter(position, limit) {
+      return statements.eventsAfter.all(position, limit).map(({ id, event, ...row }) => ({
+        id: fromBytes(id),
+        position: row.position,
+        event,
+        ...(row.tracking_id && { trackingId: fromBytes(row.tracking_id) }),
+        ...(row.progress !== null && { progress: row.progress }),
+      }))
+    },
+
+    async renameRecipient(trackingId, from, to) {
+      statements.renameRecipient.run(digest(to), to, toBytes(trackingId), digest(from))
+    },
+
+    async renameEvent(id, to, event, told) {
+      const [before, after] = [toBytes(id), toBytes(to)]
+      const progress = told ?? null
+      statements.renameEvent.run(after, event, before)
+      statements.renameWaiting.run(after, before)
+      statements.renameUntold.run(after, progress, before)
+      statements.renameDeadLetter.run(after, progress, before)
     },
 
     async addWaiting(rows) {
@@ -251,6 +305,31 @@ export function sqliteTables(database: SqliteDatabase): Tables {
 
     counts: async (query) => readCounts(database, query),
 
+    async removeCounts(dimensions, before) {
+      const changes = dimensions.map((dimension) =>
+        Number(statements.removeCounts.run(dimension, before).changes),
+      )
+      return changes.reduce((sum, one) => sum + one, 0)
+    },
+
+    async takeCountsWith(texts) {
+      return texts.flatMap((text) =>
+        statements.takeCountsWith
+          .all(text)
+          .map(({ dimension, start, provider, value, ...counts }) => ({
+            dimension,
+            start,
+            provider,
+            value,
+            counts,
+          })),
+      )
+    },
+
+    async removeSuppressions(address) {
+      return Number(statements.removeSuppressions.run(digest(address)).changes)
+    },
+
     async putSuppressions(rows) {
       for (const row of rows) {
         const { address, scope, cause, provider, detail, expiresAt } = row
@@ -294,12 +373,32 @@ export function sqliteTables(database: SqliteDatabase): Tables {
     },
   }
 
+  function removeEvents(ids: readonly Uint8Array[]): void {
+    for (const id of ids) {
+      statements.removeWaitingOf.run(id)
+      statements.removeDeadLetter.run(id)
+      statements.removeEvent.run(id)
+    }
+  }
+
   async function messages(trackingIds: readonly string[]) {
     return trackingIds.flatMap((trackingId) => {
       const row = statements.message.get(toBytes(trackingId))
       return row ? [{ trackingId, ...row }] : []
     })
   }
+}
+
+function toMessage({
+  tracking_id: id,
+  provider,
+  record,
+}: {
+  tracking_id: Uint8Array
+  provider: string
+  record: string
+}) {
+  return { trackingId: fromBytes(id), provider, record }
 }
 
 function toSuppression({ address, scope, cause, provider, detail, ...row }: SuppressionColumns) {

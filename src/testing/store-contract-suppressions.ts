@@ -30,6 +30,7 @@ const facts: SuppressionFact[] = [
   factOf({ at: start + 1, provider: 'b', detail: 'x' }),
   factOf({ at: start + 9, provider: 'a', detail: 'Z', expiresAt: start + 1000 }),
   factOf({ at: start + 9, provider: 'a', detail: 'a', expiresAt: start + 2000 }),
+  factOf({ at: start + 9, provider: 'a', detail: 'a', expiresAt: start + 1500 }),
   factOf({ at: start + 9, provider: 'A', detail: 'z' }),
   factOf({ at: start + 5, kind: 'removed' }),
   factOf({ at: start + 3, kind: 'removed' }),

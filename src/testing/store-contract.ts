@@ -4,6 +4,8 @@ import { eventChecks } from './store-contract-events.js'
 import { foldingChecks } from './store-contract-folding.js'
 import { matchingChecks } from './store-contract-matching.js'
 import { messageChecks } from './store-contract-messages.js'
+import { forgettingChecks } from './store-contract-forgetting.js'
+import { pruningChecks } from './store-contract-pruning.js'
 import { recipientChecks } from './store-contract-recipients.js'
 import { suppressionChecks } from './store-contract-suppressions.js'
 import { tellingChecks } from './store-contract-telling.js'
@@ -42,6 +44,8 @@ export function storeContract(open: () => Promise<OpenedStore>): StoreCase[] {
     ...foldingChecks,
     ...countChecks,
     ...suppressionChecks,
+    ...pruningChecks,
+    ...forgettingChecks,
     ...tellingChecks,
     ...concurrencyChecks,
   }

@@ -7,6 +7,9 @@ import { version } from '../../version.js'
 /** More messages than these are not told at once, and there are no further pages. */
 export const mostMessages = 1000
 
+/** Calls are counted by the minute, in ms (Email Activity, Rate limits). */
+const limitPeriod = 60_000
+
 /** What a history asks of the API. */
 export interface HistoryCalls {
   /** Messages whose last event is in these seconds since 1970, both included; `mostMessages` at most. */
@@ -92,7 +95,10 @@ function toHistoryError({ status, statusText, headers, body }: HttpAnswer, apiKe
   const { message, retryable, retryAfter } = httpFailure('SendGrid', {
     status,
     detail: said,
-    retryAfter: waitBefore((name) => headers[name] ?? null, Date.now()),
+    // Its clock may be behind ours, or it says nothing.
+    retryAfter:
+      waitBefore((name) => headers[name] ?? null, Date.now()) ||
+      (status === 429 ? limitPeriod : undefined),
     // Nothing is sent here, so that any call may be made again.
     notTaken: true,
     secrets: [apiKey],

@@ -129,11 +129,10 @@ function readEvents(
     return entry === undefined ? [] : [entry]
   })
   const read = readEach(entries, readEvent)
-  const delivered = Math.min(
-    ...read.flatMap(({ type, occurredAt }) =>
-      type === 'delivered' && occurredAt ? [occurredAt.getTime()] : [],
-    ),
-  )
+  let delivered = Infinity
+  for (const { type, occurredAt } of read) {
+    if (type === 'delivered' && occurredAt) delivered = Math.min(delivered, occurredAt.getTime())
+  }
   return read.map((event) => afterDelivery(event, delivered))
 }
 

@@ -99,6 +99,7 @@ async function* readPages(
 }
 
 async function readMessage(calls: HistoryCalls, id: string) {
+  // Email Logs has what the webhook has; Email Activity lacks some of it, and is asked where that knows nothing.
   const log = await calls.log(id)
   if (log) return readLog(log)
   const activity = await calls.activity(id)

@@ -21,7 +21,7 @@ async function get(
   init: RequestInit = { headers: { authorization: `Bearer ${apiKey}` } },
 ) {
   const response = await fetch(url + path, init)
-  return { status: response.status, body: await response.json() }
+  return { status: response.status, body: JSON.parse(await response.text()) }
 }
 
 const noon = new Date('2025-08-17T12:00:00Z')
@@ -88,6 +88,21 @@ describe('the list of messages', () => {
 })
 
 describe('a message', () => {
+  test('is one for each recipient', async () => {
+    const provider = await start()
+    const addresses = ['ann@example.com', 'bob@example.com']
+    await provider.post(sentMessage('a', addresses), {
+      events: ['ann@example.com', 'Ann@Example.com', 'bob@example.com'].map((recipient) =>
+        event('opened', noon, { recipient }),
+      ),
+    })
+    const { body } = await get(provider, '/v3/messages')
+    expect(body.messages).toMatchObject([
+      { to_email: 'ann@example.com', opens_count: 2 },
+      { to_email: 'bob@example.com', opens_count: 1 },
+    ])
+  })
+
   test('is not known under another id', async () => {
     const provider = await start()
     await provider.post(sentMessage('a'), { events: [event('delivered', noon)] })
@@ -118,6 +133,9 @@ describe('a message', () => {
         event('bounced', noon, { bounce: 'later' }),
         event('opened', noon, { change: () => 'nothing' }),
         event('opened', noon, { change: () => ({ sg_message_id: 'a.recvd-1' }) }),
+        event('opened', noon, {
+          change: (entry) => ({ ...entry, sg_message_id: 'filter0093p1las1.9128.5717FB8127.0' }),
+        }),
       ],
     })
     expect((await get(provider, '/v3/messages')).body).toEqual({ messages: [] })

@@ -162,6 +162,24 @@ describe('an event that the webhook told', () => {
     expect(read).not.toHaveProperty('ip')
   })
 
+  test.each([
+    ['hard', 'hard'],
+    ['soft', 'block'],
+    ['', 'unknown'],
+  ])('as a %j bounce is of the kind %s in Email Activity', async (type, kind) => {
+    const bounce = { event_name: 'bounced', processed: noon.toISOString(), bounce_type: type }
+    const { history } = await start({
+      instead: (request) =>
+        request.path.startsWith('/v3/messages/')
+          ? json(200, { msg_id: 'a.recvd-1', events: [{ ...bounce, reason: 'no more' }] })
+          : (notLogged(request) ??
+            listOf([{ msg_id: 'a.recvd-1', last_event_time: noon.toISOString() }])(request)),
+    })
+    expect(await eventsOf(history, span())).toMatchObject([
+      { type: 'bounced', bounce: { kind, asynchronous: false }, response: 'no more' },
+    ])
+  })
+
   test('to several recipients is told of each', async () => {
     const receiver = await startReceiver()
     const { simulator, provider, history } = await start({ webhookUrl: receiver.url })
@@ -226,9 +244,10 @@ describe('a span', () => {
   })
 
   test('that has not begun holds nothing', async () => {
-    const { history } = await start()
+    const { provider, history } = await start()
     const year = 365 * 24 * 60 * minute
     expect(await pagesOf(history, asking(later(year), later(2 * year)))).toEqual([])
+    expect(provider.requests).toEqual([])
   })
 
   test('from the beginning of time is one', async () => {
@@ -239,6 +258,15 @@ describe('a span', () => {
     expect(pages).toHaveLength(1)
     const position = pages[0]?.position ?? ''
     expect(await pagesOf(history, { ...before, position })).toEqual([])
+  })
+
+  test('from before 1970 has positions, too', async () => {
+    const { history } = await start({ instead: listOf(Array.from({ length: 1000 }, () => null)) })
+    const early = asking(new Date(-5000), later(minute))
+    const pages = history.read(early)[Symbol.asyncIterator]()
+    const { value } = await pages.next()
+    const rest = history.read({ ...early, position: value.position })[Symbol.asyncIterator]()
+    expect((await rest.next()).value.events).toEqual([])
   })
 })
 
@@ -455,6 +483,12 @@ describe('a refusal', () => {
     expect(error.message).toContain('add-on')
   })
 
+  test('in other words than known says what to do all the same', async () => {
+    const { provider, history } = await start()
+    provider.failNext(answerWith(403, '<html>', { 'content-type': 'text/html' }))
+    expect((await failureOf(history, span())).message).toContain('email_activity.read')
+  })
+
   test('of a wrong key says what to do', async () => {
     const { history } = await start({ history: { apiKey: 'SG.another-key-0123456789' } })
     const error = await failureOf(history, span())
@@ -476,6 +510,8 @@ describe('a refusal', () => {
       40_000,
       61_000,
     ],
+    ['the minute, where it says nothing', {}, 60_000, 60_000],
+    ['the minute, where its time is past', { 'x-ratelimit-reset': '1755427523' }, 60_000, 60_000],
   ])('for too many calls tells when to come again by %s', async (_, headers, least, most) => {
     const { provider, history } = await start()
     provider.failNext(answerWith(429, saying('too many requests'), headers))

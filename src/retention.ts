@@ -1,0 +1,63 @@
+import type { PruneLimits, Store } from './store.js'
+
+/** How long what is stored is kept. What is left out is kept for good. */
+export interface Retention {
+  /** Messages that were sent before, each with its recipients and events; counts of them stay. */
+  messages?: Date
+  /** Events that belong to no message of ours, and happened before. */
+  events?: Date
+  /**
+   * One-time tokens of webhooks that were used before; a day ago by default. A signature that comes again later is
+   * still known by its events, as long as those are kept.
+   */
+  tokens?: Date
+  /** Counts of messages that were sent on days before. */
+  counts?: Date
+  signal?: AbortSignal
+  /** Told after each step with how much was removed so far. */
+  onProgress?: (removed: number) => void
+}
+
+const day = 24 * 3600_000
+
+/** Counts by minute serve alarms alone, and those look back for hours. */
+const minutesKept = 2 * day
+
+/** So much is removed in one transaction, for others wait meanwhile. */
+const atOnce = 500
+
+/**
+ * Removes what is too old, in steps.
+ *
+ * @returns how much it was
+ * @throws TypeError for a time that is none
+ */
+export async function prune(
+  store: Pick<Store, 'prune'>,
+  { messages, events, tokens, counts, signal, onProgress }: Retention,
+  now: number,
+): Promise<number> {
+  for (const [name, time] of Object.entries({ messages, events, tokens, counts })) {
+    checkTime(name, time)
+  }
+  const limits: PruneLimits = {
+    ...(messages && { messages: messages.getTime() }),
+    ...(events && { events: events.getTime() }),
+    ...(counts && { days: counts.getTime() }),
+    nonces: tokens?.getTime() ?? now - day,
+    minutes: now - minutesKept,
+  }
+  let removed = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    const count = await store.prune(limits, atOnce)
+    if (count === 0) return removed
+    removed += count
+    onProgress?.(removed)
+  }
+}
+
+function checkTime(name: string, time: unknown): void {
+  if (time === undefined || (time instanceof Date && !Number.isNaN(time.getTime()))) return
+  throw new TypeError(`prune: ${name} must be a date`)
+}

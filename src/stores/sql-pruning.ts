@@ -1,0 +1,35 @@
+import { firstTrackingId, messageKeys } from '../matching.js'
+import type { CountDimension, PruneLimits } from '../store.js'
+import { recordFromJson } from './serialization.js'
+import type { Tables } from './sql-tables.js'
+
+const byDay: readonly CountDimension[] = ['all', 'template', 'tag', 'domain', 'reason', 'link']
+
+/** Removes what is too old, up to so much of each kind. */
+export async function prune(
+  tables: Tables,
+  { messages, events, nonces, days, minutes }: PruneLimits,
+  most: number,
+): Promise<number> {
+  let removed = 0
+  if (messages !== undefined) {
+    const rows = await tables.oldMessages(firstTrackingId(messages), most)
+    await tables.removeMessages(
+      rows.map(({ trackingId, record }) => ({
+        trackingId,
+        keys: messageKeys(recordFromJson(record)).map(({ key }) => key),
+      })),
+    )
+    removed += rows.length
+  }
+  if (events !== undefined) {
+    // Ids of events begin with their time as those of messages do.
+    const ids = await tables.oldEvents(firstTrackingId(events), most)
+    await tables.removeEvents(ids)
+    removed += ids.length
+  }
+  if (nonces !== undefined) removed += await tables.removeNonces(nonces, most)
+  if (days !== undefined) removed += await tables.removeCounts(byDay, days)
+  if (minutes !== undefined) removed += await tables.removeCounts(['minute'], minutes)
+  return removed
+}
