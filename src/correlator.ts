@@ -169,7 +169,8 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
   })
   const readMessage: Store['message'] = (trackingId) =>
     inStore('reading a message', () => store.message(trackingId))
-  const waiting = createWaiting(readMessage)
+  const storedAddress = (canonical: string): string => store.storedAddress?.(canonical) ?? canonical
+  const waiting = createWaiting(readMessage, storedAddress)
 
   const schedule = (): Schedule => {
     const now = Date.now()
@@ -370,7 +371,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
         inStore('looking for messages', () => store.find({ address: canonical }, messagesLookedAt)),
         suppressions.get(canonical),
       ])
-      return recipientHealth(canonical, stored, reasons)
+      return { ...recipientHealth(storedAddress(canonical), stored, reasons), address: canonical }
     },
 
     suppressions,

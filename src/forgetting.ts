@@ -12,6 +12,8 @@ export interface Forgetting {
   isIn(text: string): boolean
   /** With the pseudonym in its place, wherever it stands. */
   text(text: string): string
+  /** The same for every text within a value. */
+  within<T>(value: T): T
   record(record: MessageRecord): MessageRecord
   /** Also without its payload, and under an id that is made of nothing. */
   event(event: AnyEvent): AnyEvent
@@ -48,17 +50,22 @@ export function createForgetting(written: readonly string[], pseudonym: string):
     )
   }
 
+  // The walk gives every value back in the shape that it had.
+  const within = <T>(value: T): T => without(value) as T
+
   return {
     forms,
     isIn,
     text,
-    // The walk gives every value back in the shape that it had.
-    record: (record) => without(record) as MessageRecord,
+    within,
+    record: within,
     event(event) {
       const { raw: _raw, ...facts } = event
-      const kept = without(
-        facts.type === 'inbound' ? { ...facts, mail: emptied(facts.mail) } : facts,
-      ) as AnyEvent
+      const kept = within(
+        facts.type === 'inbound'
+          ? { ...facts, mail: withoutContent(facts.mail, 'its content was forgotten') }
+          : facts,
+      )
       return { ...kept, id: sameTime(event.id), raw: {} }
     },
   }
@@ -69,8 +76,11 @@ function formsOf(address: string): string[] {
   return [address, JSON.stringify(address).slice(1, -1), encodeURIComponent(address)]
 }
 
-/** A mail with the address in it may have it in any form, in what is attached to it too. */
-function emptied({ envelope, from, to, cc, date, messageId, inReplyTo }: InboundMail): InboundMail {
+/** Who a mail is from and to, and what it answers. Its content may have an address in any form. */
+export function withoutContent(
+  { envelope, from, to, cc, date, messageId, inReplyTo }: InboundMail,
+  why: string,
+): InboundMail {
   return {
     envelope,
     ...(from && { from }),
@@ -84,7 +94,7 @@ function emptied({ envelope, from, to, cc, date, messageId, inReplyTo }: Inbound
     attachments: [],
     inline: {},
     headers: [],
-    problems: ['its content was forgotten'],
+    problems: [why],
   }
 }
 

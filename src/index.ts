@@ -65,6 +65,7 @@ export {
   userAgent,
 } from './guards.js'
 export type { RateLimiter } from './guards.js'
+export { hashedAddresses } from './hashed-addresses.js'
 export type { InboundOptions } from './inbound-mail.js'
 export type { CorrelatorEvents, EventListener, ListenerOptions } from './listeners.js'
 export type {

@@ -300,6 +300,9 @@ export interface StoreQuery {
  * all, and rejects when it cannot be committed. Any number of processes may share one.
  */
 export interface Store {
+  /** How a canonical address stands in it, where that is otherwise. */
+  storedAddress?(address: string): string
+
   /** Opens it, and creates or migrates what it needs; every call after the first does nothing. */
   open(): Promise<void>
 

@@ -23,8 +23,15 @@ export interface Waiting {
   waitFor(trackingId: string, type: EventType, options: WaitOptions): Promise<AnyEvent>
 }
 
-/** Lets callers wait for the events of a message, which `read` gives as they are now. */
-export function createWaiting(read: Store['message']): Waiting {
+/**
+ * Lets callers wait for the events of a message, which `read` gives as they are now.
+ *
+ * @param storedAddress how a canonical address stands in them
+ */
+export function createWaiting(
+  read: Store['message'],
+  storedAddress: (address: string) => string,
+): Waiting {
   const wakers = new Map<string, Set<() => void>>()
 
   return {
@@ -40,7 +47,8 @@ export function createWaiting(read: Store['message']): Waiting {
       if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
         throw new TypeError(`waitFor: timeout must be a number of ms, and is ${String(timeout)}`)
       }
-      const address = recipient === undefined ? undefined : canonicalAddress(recipient)
+      const address =
+        recipient === undefined ? undefined : storedAddress(canonicalAddress(recipient))
       const deadline = timeout === undefined ? Infinity : Date.now() + timeout
       for (;;) {
         signal?.throwIfAborted()
