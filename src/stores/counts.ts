@@ -1,11 +1,15 @@
 import type { Counted } from '../store.js'
 
-/** What is counted, in the order of the columns that SQL databases have for it. */
+/**
+ * What is counted, in the order of the columns that SQL databases have for it: what rows are ordered by is read
+ * first.
+ */
 export const counted: readonly Counted[] = [
+  'recipients',
+  'events',
   'messages',
   'sent',
   'unsent',
-  'recipients',
   'pending',
   'accepted',
   'deferred',
@@ -19,7 +23,6 @@ export const counted: readonly Counted[] = [
   'unsubscribed',
   'opens',
   'clicks',
-  'events',
 ]
 
 export const noCounts = Object.fromEntries(counted.map((name) => [name, 0])) as Record<

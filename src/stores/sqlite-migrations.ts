@@ -1,4 +1,3 @@
-import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Large rows stand in tables of their own order (with a rowid), small ones in that of their key.
@@ -88,7 +87,24 @@ export const sqliteMigrations: Migrations = [
       start INTEGER NOT NULL,
       provider TEXT NOT NULL,
       value TEXT NOT NULL,
-      ${counted.map((name) => `${name} INTEGER NOT NULL DEFAULT 0`).join(', ')},
+      recipients INTEGER NOT NULL DEFAULT 0,
+      events INTEGER NOT NULL DEFAULT 0,
+      messages INTEGER NOT NULL DEFAULT 0,
+      sent INTEGER NOT NULL DEFAULT 0,
+      unsent INTEGER NOT NULL DEFAULT 0,
+      pending INTEGER NOT NULL DEFAULT 0,
+      accepted INTEGER NOT NULL DEFAULT 0,
+      deferred INTEGER NOT NULL DEFAULT 0,
+      delivered INTEGER NOT NULL DEFAULT 0,
+      bounced INTEGER NOT NULL DEFAULT 0,
+      rejected INTEGER NOT NULL DEFAULT 0,
+      failed INTEGER NOT NULL DEFAULT 0,
+      opened INTEGER NOT NULL DEFAULT 0,
+      clicked INTEGER NOT NULL DEFAULT 0,
+      complained INTEGER NOT NULL DEFAULT 0,
+      unsubscribed INTEGER NOT NULL DEFAULT 0,
+      opens INTEGER NOT NULL DEFAULT 0,
+      clicks INTEGER NOT NULL DEFAULT 0,
       PRIMARY KEY (dimension, start, provider, value)
     ) STRICT, WITHOUT ROWID`,
 

@@ -2,15 +2,20 @@ import { digest, fromBytes, toBytes } from '../ids.js'
 import type { Tables } from './sql-tables.js'
 import { readCounts } from './sqlite-counts.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import { type CountBuffer, createCountBuffer } from './sqlite-count-buffer.js'
 import { findMessages } from './sqlite-find.js'
 import { prepareStatements, type SuppressionColumns } from './sqlite-statements.js'
 import { counted } from './counts.js'
 
 /** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
-export function sqliteTables(database: SqliteDatabase): Tables {
+export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts: CountBuffer } {
   const statements = prepareStatements(database)
+  const buffer = createCountBuffer(({ dimension, start, provider, value, counts }) => {
+    const by = counted.map((name) => counts[name] ?? 0)
+    statements.addCounts.run(dimension, start, provider, value, ...by)
+  })
 
-  return {
+  const tables: Tables = {
     async claimNonce({ token, content }, now) {
       const key = digest(token)
       if (statements.addNonce.run(key, content, now).changes !== 0) return true
@@ -292,15 +297,7 @@ export function sqliteTables(database: SqliteDatabase): Tables {
     },
 
     async addCounts(changes) {
-      for (const { dimension, start, provider, value, counts } of changes) {
-        statements.addCounts.run(
-          dimension,
-          start,
-          provider,
-          value,
-          ...counted.map((name) => counts[name] ?? 0),
-        )
-      }
+      buffer.add(changes)
     },
 
     counts: async (query) => readCounts(database, query),
@@ -372,6 +369,8 @@ export function sqliteTables(database: SqliteDatabase): Tables {
       }))
     },
   }
+
+  return { tables, counts: buffer }
 
   function removeEvents(ids: readonly Uint8Array[]): void {
     for (const id of ids) {

@@ -5,6 +5,18 @@ import { type SqliteDatabase, whileLocked } from './sqlite-driver.js'
 /** How long one transaction takes more work in, in ms: nothing else goes on in this process meanwhile. */
 const longestTransaction = 10
 
+/** What is done beside the work itself. */
+export interface WriterSteps {
+  /** A piece of work has ended well. */
+  keep(): void
+  /** A piece of work was undone. */
+  drop(): void
+  /** The last thing before the commit. */
+  write(): void
+  /** The transaction was undone. */
+  clear(): void
+}
+
 export interface Writer {
   /** Runs the work as one transaction. It must await nothing but the tables. */
   transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>
@@ -29,6 +41,7 @@ interface Job {
 export function createWriter(
   database: SqliteDatabase,
   tables: Tables,
+  steps: WriterSteps,
   now: () => number = () => performance.now(),
 ): Writer {
   const begin = database.prepare('BEGIN IMMEDIATE')
@@ -69,12 +82,15 @@ export function createWriter(
         save.run()
         try {
           ended.push({ ...job, value: await job.work(tables) })
+          steps.keep()
         } catch (error) {
           failed.push({ job, error })
+          steps.drop()
           undoWork(error)
         }
         keep.run()
       } while (now() < deadline)
+      steps.write()
       commit.run()
       open = false
       for (const { resolve, value } of ended) resolve(value)
@@ -96,6 +112,7 @@ export function createWriter(
 
   function rollBack(): void {
     open = false
+    steps.clear()
     try {
       database.exec('ROLLBACK')
     } catch {

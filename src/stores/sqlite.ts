@@ -35,8 +35,8 @@ function sqliteDatabase(path: string): SqlDatabase {
       const database = await openDatabase(path)
       try {
         await migrate(database)
-        const tables = sqliteTables(database)
-        connection = { database, tables, writer: createWriter(database, tables) }
+        const { tables, counts } = sqliteTables(database)
+        connection = { database, tables, writer: createWriter(database, tables, counts) }
       } catch (error) {
         database.close()
         throw error

@@ -1,4 +1,13 @@
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from '@jest/globals'
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  afterEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from '@jest/globals'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +15,7 @@ import type { Tables } from '../../src/stores/sql-tables.js'
 import { openDatabase, type SqliteDatabase } from '../../src/stores/sqlite-driver.js'
 import { createWriter, type Writer } from '../../src/stores/sqlite-writer.js'
 
+let steps: Record<'keep' | 'drop' | 'write' | 'clear', jest.Mock<() => void>>
 let folder = ''
 let files = 0
 let database: SqliteDatabase
@@ -18,8 +28,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 beforeEach(async () => {
   database = await openDatabase(join(folder, `${(files += 1)}.db`))
   database.exec('CREATE TABLE kept (name TEXT, content BLOB)')
+  steps = { keep: jest.fn(), drop: jest.fn(), write: jest.fn(), clear: jest.fn() }
   // What the work is done with does not matter to who commits it.
-  writer = createWriter(database, {} as Tables)
+  writer = createWriter(database, {} as Tables, steps)
 })
 afterEach(async () => {
   await writer.end()
@@ -74,6 +85,7 @@ describe('work that is asked for at once', () => {
     writer = createWriter(
       counting(() => seen.push([...answered])),
       {} as Tables,
+      steps,
       () => time,
     )
     const slow = (name: string): Promise<string> =>
@@ -97,6 +109,23 @@ describe('work that is asked for at once', () => {
     const results = await Promise.allSettled([insert('a'), failing, insert('b')])
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(names()).toEqual(['a', 'b'])
+    expect(steps.keep).toHaveBeenCalledTimes(2)
+    expect(steps.drop).toHaveBeenCalledTimes(1)
+  })
+
+  test('is undone whole when the last step before the commit fails', async () => {
+    steps.write.mockImplementationOnce(() => {
+      throw new Error('no room')
+    })
+    const results = await Promise.allSettled([insert('a'), insert('b')])
+    expect(results).toMatchObject([
+      { status: 'rejected', reason: { message: 'no room' } },
+      { status: 'rejected' },
+    ])
+    expect(steps.clear).toHaveBeenCalledTimes(1)
+    expect(names()).toEqual([])
+    expect(await insert('c')).toBe('c')
+    expect(names()).toEqual(['c'])
   })
 })
 
