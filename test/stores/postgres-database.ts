@@ -2,11 +2,12 @@ import { afterEach, beforeEach } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, Pool, type PoolConfig } from 'pg'
 import type { MessageRecord } from '../../src/message.js'
+import { fields } from '../../src/payload.js'
 import type { IncomingBatch, Store } from '../../src/store.js'
 import { type PgPool, type PgQuery, postgresStore } from '../../src/stores/postgres.js'
 import { batchOf } from '../../src/testing/store-samples.js'
 import { type Database, newPostgresDatabase } from '../databases.js'
-import { pausedPool } from './interposed-pool.js'
+import { interposedPool, pausedPool } from './interposed-pool.js'
 
 let database: Database
 let admin: Client
@@ -93,3 +94,70 @@ export const opening = (record: MessageRecord, index = 0): IncomingBatch =>
     recipient: 'ann@example.com',
     occurredAt: new Date(index),
   })
+
+/** In another order each time. */
+export function shuffled<T>(list: readonly T[]): T[] {
+  return list
+    .map((value) => ({ value, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ value }) => value)
+}
+
+/** A pool that keeps the codes of the errors that PostgreSQL answered with. */
+export function watchedPool(codes: unknown[]): PgPool {
+  return interposedPool(newPool(), async (_query, send) => {
+    try {
+      return await send()
+    } catch (error) {
+      codes.push(fields(error)['code'])
+      throw error
+    }
+  })
+}
+
+/** A step of a plan, as it was run. */
+export interface PlanNode {
+  kind: unknown
+  index: unknown
+  /** What bounds the index. */
+  bounds: string
+  /** How many rows it has read, or passed on. */
+  rows: number
+}
+
+/** Opens a store, and keeps how its statements that fit were run. */
+export async function explained(fits: (query: PgQuery) => boolean) {
+  const nodes: PlanNode[] = []
+  const pool = interposedPool(newPool(), async (query, send) => {
+    if (fits(query)) {
+      const text = `EXPLAIN (ANALYZE, FORMAT JSON) ${query.text}`
+      // It is run for that, which must change nothing.
+      await send({ text: 'SAVEPOINT explained' })
+      const explanation = await send({ text, values: query.values ?? [] })
+      await send({ text: 'ROLLBACK TO explained' })
+      for (const row of listOf(fields(explanation)['rows'])) {
+        for (const { Plan: plan } of listOf(row['QUERY PLAN'])) nodes.push(...nodesOf(plan))
+      }
+    }
+    return send()
+  })
+  return { store: await opened(pool), nodes }
+}
+
+function nodesOf(plan: unknown): PlanNode[] {
+  const node = fields(plan)
+  const passed = Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)
+  return [
+    {
+      kind: node['Node Type'],
+      index: node['Index Name'],
+      bounds: String(node['Index Cond'] ?? ''),
+      rows: passed * Number(node['Actual Loops']),
+    },
+    ...listOf(node['Plans']).flatMap(nodesOf),
+  ]
+}
+
+function listOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.map(fields) : []
+}

@@ -14,7 +14,7 @@ import {
   scheduleOf,
 } from '../../src/testing/store-steps.js'
 import { interposedPool, isCommit } from './interposed-pool.js'
-import { newPool, opened, opening, pausedStore, waits } from './postgres-database.js'
+import { newPool, opened, opening, pausedStore, shuffled, waits } from './postgres-database.js'
 
 let store: Store
 beforeEach(async () => {
@@ -93,11 +93,6 @@ test('events of the same messages in whatever order, from eight processes, end r
     // Before the provider has answered nobody knows whose these are.
     ...batchOf({ type: 'opened', providerMessageId: record.trackingId }).events,
   ])
-  const shuffled = <T>(list: readonly T[]): T[] =>
-    list
-      .map((value) => ({ value, at: Math.random() }))
-      .toSorted((a, b) => a.at - b.at)
-      .map(({ value }) => value)
   await Promise.all(
     handles.map(async (handle, index) => {
       const schedule = scheduleOf(`owner ${index}`)

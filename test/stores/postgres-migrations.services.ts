@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals'
+import type { Store } from '../../src/store.js'
+import { postgresMigrations } from '../../src/stores/postgres-migrations.js'
+import { postgresTables } from '../../src/stores/postgres-tables.js'
+import { inTransaction, writing } from '../../src/stores/postgres-transaction.js'
+import { batchFor, recordOf, start } from '../../src/testing/store-samples.js'
+import {
+  add,
+  added,
+  claim,
+  farAhead,
+  first,
+  ingest,
+  openingsIn,
+} from '../../src/testing/store-steps.js'
+import { ask, newPool, open, opening } from './postgres-database.js'
+
+const message = recordOf('ann@example.com')
+const waiting = batchFor(message, 'opened').events.map(({ event }) => event)
+
+/** A database as the first version has made and filled it: with a message, and an event of it. */
+async function firstVersion(): Promise<void> {
+  for (const statement of postgresMigrations[0] ?? []) await ask(statement)
+  await ask(
+    `CREATE TABLE mailtrail_migrations (version integer PRIMARY KEY);
+     INSERT INTO mailtrail_migrations VALUES (1)`,
+  )
+  const { trackingId, provider } = message
+  const state = {
+    step: 'accepted',
+    engagement: { opened: { count: 1, first: start, last: start } },
+  }
+  await inTransaction(newPool(), writing, async (query) => {
+    const tables = postgresTables(query)
+    await tables.putMessage({ trackingId, provider, record: JSON.stringify(message) })
+    await tables.putStates([
+      { trackingId, address: 'ann@example.com', status: 'accepted', state: JSON.stringify(state) },
+    ])
+    const events = waiting.map((event) => ({ ...event, trackingId }))
+    const positions = await tables.addEvents(
+      events.map((event) => ({ id: event.id, trackingId, event: JSON.stringify(event) })),
+    )
+    await tables.addUntold(
+      [...positions].map(([eventId, position]) => ({
+        eventId,
+        position,
+        lane: trackingId,
+        dueAt: start,
+      })),
+    )
+  })
+}
+
+const find = async (store: Store, label: string): Promise<string[]> =>
+  (await store.find({ labels: [label] }, 10)).map(({ record }) => record.trackingId)
+
+test('what the first version has kept is there after the upgrade, and goes on', async () => {
+  await firstVersion()
+  const [store, other] = [open(newPool()), open(newPool())]
+  await Promise.all([store.open(), other.open()])
+  const { rows } = await ask('SELECT version FROM mailtrail_migrations ORDER BY version')
+  expect(rows).toEqual([{ version: 1 }, { version: 2 }])
+  expect((await store.message(message.trackingId))?.record).toEqual(message)
+  expect(await openingsIn(store, message)).toBe(1)
+  const told = await claim(store, first, farAhead)
+  expect(told.map(({ event }) => event.id)).toEqual(waiting.map(({ id }) => id))
+
+  await ingest(other, opening(message))
+  expect(await openingsIn(store, message)).toBe(2)
+  await add(other, { ...message, tags: ['late'] })
+  const fresh = await added(store)
+  expect(await find(store, 'tag:late')).toEqual([message.trackingId])
+  expect(await find(store, 'tag:order')).toEqual([fresh.trackingId])
+  const days = { dimension: 'all', from: 0, to: farAhead, by: 'value', limit: 10 } as const
+  const [counted] = await store.counts(days)
+  expect(counted?.counts.opens).toBe(1)
+})
+
+test('a message can be found by what it says now, and no more by what it said before', async () => {
+  const store = open(newPool())
+  const record = await added(store)
+  await add(store, { ...record, tags: ['order', 'late', 'a\0'], metadata: {} })
+  expect(await find(store, 'tag:order')).toEqual([record.trackingId])
+  expect(await find(store, 'tag:a\0')).toEqual([record.trackingId])
+  expect(await find(store, 'metadata:["order","42"]')).toEqual([])
+  await add(store, { ...record, tags: [], metadata: {} })
+  expect(await find(store, 'tag:order')).toEqual([])
+  const { rows } = await ask('SELECT * FROM mailtrail_labels')
+  expect(rows).toEqual([])
+})
