@@ -32,7 +32,7 @@ export function factsOf(event: AnyEvent): SuppressionFact[] {
             kind: 'added',
             cause,
             scope: scopeKey(scope, provider),
-            ...said(detail),
+            ...inWords(detail),
           },
         ]
   const allowed = (address: string, scope: SubscriptionScope = everything): SuppressionFact[] =>
@@ -75,7 +75,7 @@ export function factsOf(event: AnyEvent): SuppressionFact[] {
           kind: 'added',
           cause: 'listed',
           scope: scopeKey(scope ?? everything, provider),
-          ...said(reason),
+          ...inWords(reason),
           ...expiry,
         },
       ]
@@ -95,7 +95,7 @@ export function factsOf(event: AnyEvent): SuppressionFact[] {
 /** Longer words are cut: they come from servers that anybody may run. */
 const longestDetail = 500
 
-function said(detail: string | undefined): { detail?: string } {
+function inWords(detail: string | undefined): { detail?: string } {
   return detail === undefined || detail === '' ? {} : { detail: detail.slice(0, longestDetail) }
 }
 

@@ -444,7 +444,8 @@ export function memoryStore(): Store {
       checkOpen()
       const idBefore = (time: number | undefined): string => firstTrackingId(time ?? 0)
       const oldMessages = [...messages]
-        .filter(([id]) => id < idBefore(sentBefore) && !lanes.has(id))
+        .filter(([id]) => id < idBefore(sentBefore))
+        .filter(([, { events: mine }]) => mine.every(({ event }) => !untold.has(event.id)))
         .slice(0, most)
       for (const [id, { events: mine }] of oldMessages) {
         messages.delete(id)
@@ -487,7 +488,8 @@ export function memoryStore(): Store {
       for (const [key, { message, address: of }] of messageKeys) {
         if (of === address) messageKeys.set(key, { message, address: pseudonym })
       }
-      for (const stored of [...events.values()]) {
+      // A copy, for what is written under a new id would come again.
+      for (const stored of Array.from(events.values())) {
         const { id } = stored.event
         const dead = deadLetters.get(id)
         const entry = untold.get(id)

@@ -1,4 +1,3 @@
-import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Said with every table, for the server's defaults may be others. Text stands in binary columns:
@@ -10,8 +9,25 @@ export const keyLocks = 64
 
 const allKeyLocks = Array.from({ length: keyLocks }, (_, bucket) => `(${bucket})`).join(', ')
 
-/** How many bytes of a value that is counted by are kept: it comes with no more, and blobs take twice as long to group. */
+/** How many bytes are kept of a value that is counted by: none has more, and blobs take twice as long to group. */
 export const countedValue = 600
+
+/**
+ * Changes a table that is there already, unless this index of it says that it was done: of what may not be run
+ * again, only MariaDB can say IF NOT EXISTS.
+ */
+function changed(name: string, index: string, changes: string): string[] {
+  return [
+    `SET @mailtrail_change = IF(
+      EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND table_name = '${name}' AND index_name = '${index}'),
+      'DO 0', 'ALTER TABLE ${name} ${changes}')`,
+    'PREPARE mailtrail_change FROM @mailtrail_change',
+    'EXECUTE mailtrail_change',
+    'DEALLOCATE PREPARE mailtrail_change',
+    'SET @mailtrail_change = NULL',
+  ]
+}
 
 // Each of these commits by itself, so each may be run again after a start that was killed half-way.
 export const mysqlMigrations: Migrations = [
@@ -95,6 +111,26 @@ export const mysqlMigrations: Migrations = [
     ) ${table}`,
   ],
   [
+    // What is removed when it is old is found by these.
+    ...changed(
+      'mailtrail_nonces',
+      'mailtrail_nonces_by_time',
+      `ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0,
+        ADD KEY mailtrail_nonces_by_time (used_at)`,
+    ),
+    ...changed(
+      'mailtrail_waiting',
+      'mailtrail_waiting_by_event',
+      'ADD KEY mailtrail_waiting_by_event (event_id)',
+    ),
+    // Also those of no message, in the order of their ids.
+    ...changed(
+      'mailtrail_events',
+      'mailtrail_events_of_message',
+      `ADD KEY mailtrail_events_of_message (tracking_id, id),
+        DROP KEY mailtrail_events_by_message`,
+    ),
+
     `CREATE TABLE IF NOT EXISTS mailtrail_labels (
       label_digest BINARY(16) NOT NULL,
       tracking_id BINARY(16) NOT NULL,
@@ -109,7 +145,24 @@ export const mysqlMigrations: Migrations = [
       value_digest BINARY(16) NOT NULL,
       shard TINYINT NOT NULL,
       value VARBINARY(${countedValue}) NOT NULL,
-      ${counted.map((name) => `${name} BIGINT NOT NULL`).join(', ')},
+      recipients BIGINT NOT NULL DEFAULT 0,
+      events BIGINT NOT NULL DEFAULT 0,
+      messages BIGINT NOT NULL DEFAULT 0,
+      sent BIGINT NOT NULL DEFAULT 0,
+      unsent BIGINT NOT NULL DEFAULT 0,
+      pending BIGINT NOT NULL DEFAULT 0,
+      accepted BIGINT NOT NULL DEFAULT 0,
+      deferred BIGINT NOT NULL DEFAULT 0,
+      delivered BIGINT NOT NULL DEFAULT 0,
+      bounced BIGINT NOT NULL DEFAULT 0,
+      rejected BIGINT NOT NULL DEFAULT 0,
+      failed BIGINT NOT NULL DEFAULT 0,
+      opened BIGINT NOT NULL DEFAULT 0,
+      clicked BIGINT NOT NULL DEFAULT 0,
+      complained BIGINT NOT NULL DEFAULT 0,
+      unsubscribed BIGINT NOT NULL DEFAULT 0,
+      opens BIGINT NOT NULL DEFAULT 0,
+      clicks BIGINT NOT NULL DEFAULT 0,
       PRIMARY KEY (dimension, start, provider, value_digest, shard)
     ) ${table}`,
 

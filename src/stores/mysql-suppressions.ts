@@ -31,12 +31,13 @@ const either = (column: string): string =>
 const isLater = `(VALUES(added_at) > added_at
   OR added_at IS NULL AND VALUES(added_at) IS NOT NULL
   OR VALUES(added_at) = added_at AND (VALUES(provider) > provider
-    OR VALUES(provider) = provider AND VALUES(detail) > detail))`
+    OR VALUES(provider) = provider AND (VALUES(detail) > detail
+      OR VALUES(detail) = detail AND VALUES(expires_at) > expires_at)))`
 const ofLater = (column: string): string =>
   `${column} = IF(${isLater}, VALUES(${column}), ${column})`
 
-// One assignment sees what those before it did. So what decides comes after what is decided, and
-// the provider after the detail: once that is taken over, a greater provider is still greater.
+// One assignment sees what those before it did. So what decides first comes last: once a lesser one is
+// taken over, a greater one is still greater.
 const merged = `first_added_at = ${earliest('first_added_at')},
   removed_at = ${latest('removed_at')},
   ${ofLater('expires_at')}, ${ofLater('detail')}, ${ofLater('provider')},

@@ -1,8 +1,11 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import { mysqlCounts } from './mysql-counts.js'
 import { mysqlFinding } from './mysql-find.js'
+import { mysqlForgetting } from './mysql-forgetting.js'
 import { mysqlLists, optional, short } from './mysql-lists.js'
+import { type MessageColumns, messageColumns, toMessage } from './mysql-messages.js'
 import { keyLocks } from './mysql-migrations.js'
+import { mysqlPruning } from './mysql-pruning.js'
 import { mysqlSuppressions } from './mysql-suppressions.js'
 import { mysqlTelling } from './mysql-telling.js'
 import type { MysqlValue, Query } from './mysql-transaction.js'
@@ -14,16 +17,12 @@ export function mysqlTables(query: Query): Tables {
 
   async function messages(trackingIds: readonly string[], lock = ''): Promise<MessageRow[]> {
     // In the order of their ids, or two who lock the same ones might wait for each other.
-    const rows = await each<{ tracking_id: Buffer; provider: Buffer; record: Buffer }>(
-      `SELECT tracking_id, provider, record FROM mailtrail_messages FORCE INDEX (PRIMARY)
+    const rows = await each<MessageColumns>(
+      `SELECT ${messageColumns} FROM mailtrail_messages FORCE INDEX (PRIMARY)
        WHERE tracking_id IN (?) ORDER BY tracking_id ${lock}`,
       trackingIds.map(toBytes).toSorted(Buffer.compare),
     )
-    return rows.map(({ tracking_id: id, provider, record }) => ({
-      trackingId: fromBytes(id),
-      provider: provider.toString(),
-      record: record.toString(),
-    }))
+    return rows.map(toMessage)
   }
 
   /** Gives events what they are now. */
@@ -43,7 +42,7 @@ export function mysqlTables(query: Query): Tables {
   }
 
   return {
-    async claimNonce({ token, content }) {
+    async claimNonce({ token, content }, now) {
       const key = digest(token)
       const [known] = await query<{ content: Buffer }>(
         'SELECT content FROM mailtrail_nonces WHERE token = ?',
@@ -51,7 +50,7 @@ export function mysqlTables(query: Query): Tables {
       )
       if (known) return known.content.toString() === content
       // When another transaction has just claimed it, this one is run again, and finds it.
-      await insert('mailtrail_nonces (token, content)', [[key, Buffer.from(content)]])
+      await insert('mailtrail_nonces (token, content, used_at)', [[key, Buffer.from(content), now]])
       return true
     },
 
@@ -279,6 +278,8 @@ export function mysqlTables(query: Query): Tables {
     ...mysqlCounts(query),
     ...mysqlSuppressions(query),
     ...mysqlTelling(query),
+    ...mysqlPruning(query),
+    ...mysqlForgetting(query),
   }
 }
 

@@ -1,13 +1,14 @@
-import type { CountChange, Counted, CountQuery, CountRow } from '../store.js'
+import type { CountChange, CountDimension, Counted, CountQuery, CountRow } from '../store.js'
 import { counted, noCounts } from './counts.js'
 import { countShards, firstShardLock, lockClass } from './postgres-locks.js'
-import { prepared } from './postgres-statements.js'
-import type { Query, Statement } from './postgres-transaction.js'
-import { columnsOf, digestId, storable } from './postgres-values.js'
+import { prepared, type Query, type Statement } from './postgres-transaction.js'
+import { columnsOf, digestId, storable, whole } from './postgres-values.js'
 import type { Tables } from './sql-tables.js'
 
 /** What is counted. */
-export function countTables(query: Query): Pick<Tables, 'addCounts' | 'counts'> {
+export function countTables(
+  query: Query,
+): Pick<Tables, 'addCounts' | 'counts' | 'removeCounts' | 'takeCountsWith'> {
   return {
     async addCounts(changes) {
       if (changes.length > 0) await query(addCounts, toColumns(changes))
@@ -16,6 +17,29 @@ export function countTables(query: Query): Pick<Tables, 'addCounts' | 'counts'> 
     async counts(asked) {
       const { statement, values } = readCounts(asked)
       return (await query(statement, values)).map(toCountRow)
+    },
+
+    async removeCounts(dimensions, before) {
+      const [row] = await query(removeCounts, [dimensions, whole(before)])
+      return Number(row?.removed ?? 0)
+    },
+
+    async takeCountsWith(texts) {
+      const lowered = [...new Set(texts.map((text) => storable(text).toLowerCase()))]
+      if (lowered.length === 0) return []
+      const fitting = await query(countsWith, [lowered.map(patternOf)])
+      const found = fitting.filter(({ value }) =>
+        lowered.some((text) => value.toLowerCase().includes(text)),
+      )
+      if (found.length === 0) return []
+      const locked = await query(lockCounts, keysOf(found))
+      return (await query(takeCounts, keysOf(locked))).map((row) => ({
+        dimension: row.dimension,
+        start: Number(row.start),
+        provider: row.provider,
+        value: row.value,
+        counts: toCounts(row),
+      }))
     },
   }
 }
@@ -56,16 +80,18 @@ function toColumns(changes: readonly CountChange[]): unknown[][] {
   ]
 }
 
-/** A key, and sums as PostgreSQL writes them. */
-type SumsRow = Record<'key' | Counted, string>
+/** Sums as PostgreSQL writes them. */
+type Sums = Record<Counted, string>
+
+const sums = counted.map((name) => `sum(${name}) AS ${name}`).join(', ')
 
 function readCounts({ dimension, from, to, provider, by, limit }: CountQuery): {
-  statement: Statement<SumsRow>
+  statement: Statement<Sums & { key: string }>
   values: unknown[]
 } {
   const values: unknown[] = [dimension, whole(from), whole(to), limit]
   if (provider !== undefined) values.push(storable(provider))
-  const text = `SELECT ${by} AS key, ${counted.map((name) => `sum(${name}) AS ${name}`).join(', ')}
+  const text = `SELECT ${by} AS key, ${sums}
     FROM mailtrail_counts
     WHERE dimension = $1 AND start >= $2 AND start < $3
       ${provider === undefined ? '' : 'AND provider = $5'}
@@ -74,14 +100,72 @@ function readCounts({ dimension, from, to, provider, by, limit }: CountQuery): {
   return { statement: { text }, values }
 }
 
-/** A bound of what begins at whole milliseconds, as `bigint` takes it. */
-function whole(milliseconds: number): number {
-  const { MIN_SAFE_INTEGER, MAX_SAFE_INTEGER } = Number
-  return Math.min(Math.max(Math.ceil(milliseconds), MIN_SAFE_INTEGER), MAX_SAFE_INTEGER)
+function toCountRow(row: Sums & { key: string }): CountRow {
+  return { key: row.key, counts: toCounts(row) }
 }
 
-function toCountRow(row: SumsRow): CountRow {
+function toCounts(row: Sums): Record<Counted, number> {
   const counts = { ...noCounts }
   for (const name of counted) counts[name] = Number(row[name])
-  return { key: row.key, counts }
+  return counts
+}
+
+/** So many rows are removed at once, or a year of them might take longer than a statement may. */
+const mostRemoved = 10_000
+
+// By their places in the table: those that somebody adds to meanwhile stay until the next time.
+const removeCounts: Statement<{ removed: string }> = {
+  text: `WITH gone AS (
+      DELETE FROM mailtrail_counts WHERE ctid = ANY (ARRAY (
+        SELECT place FROM unnest($1::text[]) AS given (dimension) CROSS JOIN LATERAL (
+          SELECT ctid AS place FROM mailtrail_counts AS known
+          WHERE known.dimension = given.dimension AND start < $2
+          ORDER BY start LIMIT ${mostRemoved} FOR UPDATE SKIP LOCKED) AS old
+        LIMIT ${mostRemoved}))
+      RETURNING shard
+    )
+    SELECT count(*) AS removed FROM gone`,
+}
+
+interface CountKey {
+  dimension: CountDimension
+  start: string
+  value_digest: string
+  shard: string
+}
+const keysOf = (rows: readonly CountKey[]): string[][] =>
+  columnsOf(rows, 'dimension', 'start', 'value_digest', 'shard')
+// A text may stand anywhere in a value, so all are read: as fast as can be, and without a lock.
+const countsWith: Statement<CountKey & { value: string }> = {
+  text: `SELECT dimension, start, value_digest, shard, value FROM mailtrail_counts
+    WHERE lower(value) LIKE ANY ($1::text[]) ORDER BY dimension, start, value_digest, shard`,
+}
+const given = `unnest($1::text[], $2::bigint[], $3::uuid[], $4::smallint[])
+      AS given (dimension, start, value_digest, shard)`
+const isGiven = `known.dimension = given.dimension AND known.start = given.start
+          AND known.value_digest = given.value_digest AND known.shard = given.shard`
+const lockCounts: Statement<CountKey> = {
+  text: `SELECT locked.* FROM ${given}
+    CROSS JOIN LATERAL (
+      SELECT dimension, start, value_digest, shard FROM mailtrail_counts AS known
+      WHERE ${isGiven} FOR UPDATE) AS locked`,
+}
+// Those alone that are locked: a row that was made since may be held by one who waits for these.
+const takeCounts: Statement<
+  Sums & Omit<CountKey, 'value_digest' | 'shard'> & Record<Text, string>
+> = {
+  text: `WITH taken AS (
+      DELETE FROM mailtrail_counts AS known USING ${given}
+        WHERE ${isGiven}
+      RETURNING known.*
+    )
+    SELECT dimension, start, provider, value, ${sums} FROM taken
+    GROUP BY dimension, start, provider, value`,
+}
+type Text = 'provider' | 'value'
+
+/** A pattern for what has a text in it. `lower` knows letters of ASCII alone here, so others fit anything. */
+function patternOf(text: string): string {
+  const literal = text.replace(/[\\%_]/g, '\\$&').replace(/\P{ASCII}+/gu, '%')
+  return `%${literal}%`
 }

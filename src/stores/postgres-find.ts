@@ -1,7 +1,17 @@
 import { firstTrackingId } from '../matching.js'
 import type { StoreQuery } from '../store.js'
-import type { Statement } from './postgres-transaction.js'
+import { prepared, type Statement } from './postgres-transaction.js'
 import { digestId, storable } from './postgres-values.js'
+
+// What goes and what comes are other rows: one statement must not do both to one.
+export const putLabels = prepared(
+  'put_labels',
+  `WITH gone AS (
+     DELETE FROM mailtrail_labels WHERE tracking_id = $1 AND label <> ALL ($2::uuid[])
+   )
+   INSERT INTO mailtrail_labels (label, tracking_id)
+   SELECT label, $1::uuid FROM unnest($2::uuid[]) AS label ON CONFLICT DO NOTHING`,
+)
 
 /** The statement for messages that fit, the newest first: it walks an index from the cursor on. */
 export function findMessages(

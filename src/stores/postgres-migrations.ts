@@ -1,4 +1,3 @@
-import { counted } from './counts.js'
 import type { Migrations } from './migrations.js'
 
 // Where rows change and hardly any index with them, pages keep room for the next version of a row:
@@ -76,6 +75,12 @@ export const postgresMigrations: Migrations = [
     )`,
   ],
   [
+    // What is removed when it is old is found by these.
+    'ALTER TABLE mailtrail_nonces ADD COLUMN used_at bigint NOT NULL DEFAULT 0',
+    'CREATE INDEX mailtrail_nonces_by_time ON mailtrail_nonces (used_at)',
+    'CREATE INDEX mailtrail_waiting_by_event ON mailtrail_waiting (event_id)',
+    'CREATE INDEX mailtrail_events_alone ON mailtrail_events (id) WHERE tracking_id IS NULL',
+
     `CREATE TABLE mailtrail_labels (
       label uuid NOT NULL,
       tracking_id uuid NOT NULL,
@@ -92,7 +97,24 @@ export const postgresMigrations: Migrations = [
       shard smallint NOT NULL,
       provider text COLLATE "C" NOT NULL,
       value text COLLATE "C" NOT NULL,
-      ${counted.map((name) => `${name} bigint NOT NULL DEFAULT 0`).join(', ')},
+      messages bigint NOT NULL DEFAULT 0,
+      sent bigint NOT NULL DEFAULT 0,
+      unsent bigint NOT NULL DEFAULT 0,
+      recipients bigint NOT NULL DEFAULT 0,
+      pending bigint NOT NULL DEFAULT 0,
+      accepted bigint NOT NULL DEFAULT 0,
+      deferred bigint NOT NULL DEFAULT 0,
+      delivered bigint NOT NULL DEFAULT 0,
+      bounced bigint NOT NULL DEFAULT 0,
+      rejected bigint NOT NULL DEFAULT 0,
+      failed bigint NOT NULL DEFAULT 0,
+      opened bigint NOT NULL DEFAULT 0,
+      clicked bigint NOT NULL DEFAULT 0,
+      complained bigint NOT NULL DEFAULT 0,
+      unsubscribed bigint NOT NULL DEFAULT 0,
+      opens bigint NOT NULL DEFAULT 0,
+      clicks bigint NOT NULL DEFAULT 0,
+      events bigint NOT NULL DEFAULT 0,
       PRIMARY KEY (dimension, start, value_digest, shard)
     ) WITH (fillfactor = 50)`,
 

@@ -1,24 +1,16 @@
 import type { MatchedVia } from '../event.js'
-import type { Statement } from './postgres-transaction.js'
-
-/** A statement that does not depend on what is asked: each connection prepares it once. */
-export function prepared<Row = never>(name: string, text: string): Statement<Row> {
-  return { name: `mailtrail_${name}`, text }
-}
+import { prepared } from './postgres-transaction.js'
 
 // Ids and digests are `uuid`: 16 bytes in every index. Whoever locks several rows of a table does so
-// in the order of their ids, or two might wait for each other. A list that rows are looked up by
-// stands as `= ANY` too, or as `LATERAL`: then a table is not read whole, however small it was when
-// the statement was planned.
+// in the order of their ids, events in that of their positions, or two might wait for each other. A
+// list that rows are looked up by stands as `= ANY` too, or as `LATERAL`: then a table is not read
+// whole, however small it was when the statement was planned.
 
-export const addNonce = prepared<{ token: string }>(
-  'add_nonce',
-  `INSERT INTO mailtrail_nonces (token, content) VALUES ($1, $2)
-   ON CONFLICT DO NOTHING RETURNING token`,
-)
-export const nonce = prepared<{ content: string }>(
-  'nonce',
-  'SELECT content FROM mailtrail_nonces WHERE token = $1',
+// Changes nothing of a token that is known: between two statements it might be removed.
+export const claimNonce = prepared<{ content: string }>(
+  'claim_nonce',
+  `INSERT INTO mailtrail_nonces AS known (token, content, used_at) VALUES ($1, $2, $3)
+   ON CONFLICT (token) DO UPDATE SET used_at = known.used_at RETURNING content`,
 )
 
 // These keep a message that is written with its keys from passing an event that looks for them.
@@ -71,15 +63,6 @@ export const putMessage = prepared(
   'put_message',
   `INSERT INTO mailtrail_messages (tracking_id, provider, record) VALUES ($1, $2, $3)
    ON CONFLICT (tracking_id) DO UPDATE SET provider = excluded.provider, record = excluded.record`,
-)
-// What goes and what comes are other rows: one statement must not do both to one.
-export const putLabels = prepared(
-  'put_labels',
-  `WITH gone AS (
-     DELETE FROM mailtrail_labels WHERE tracking_id = $1 AND label <> ALL ($2::uuid[])
-   )
-   INSERT INTO mailtrail_labels (label, tracking_id)
-   SELECT label, $1::uuid FROM unnest($2::uuid[]) AS label ON CONFLICT DO NOTHING`,
 )
 
 interface StateRow {
@@ -153,7 +136,7 @@ export const waiting = prepared<{ key: string; event_id: string; via: MatchedVia
 export const lockTieable = prepared<{ id: string; position: string; event: string }>(
   'lock_tieable',
   `SELECT id, position, event FROM mailtrail_events
-   WHERE id = ANY ($1::uuid[]) AND tracking_id IS NULL ORDER BY id FOR NO KEY UPDATE`,
+   WHERE id = ANY ($1::uuid[]) AND tracking_id IS NULL ORDER BY position FOR NO KEY UPDATE`,
 )
 export const removeWaiting = prepared(
   'remove_waiting',
@@ -277,6 +260,7 @@ export const bury = prepared(
    ON CONFLICT (event_id) DO UPDATE SET position = excluded.position,
      progress = excluded.progress, given_up_at = excluded.given_up_at`,
 )
+// Keeps an event that is to be told again from being removed or renamed meanwhile.
 export const exhume = prepared<{
   event_id: string
   position: string
@@ -284,10 +268,13 @@ export const exhume = prepared<{
   progress: string
 }>(
   'exhume',
-  `DELETE FROM mailtrail_dead_letters AS letter USING mailtrail_events AS event
-   WHERE letter.event_id = ANY ($1::uuid[]) AND event.id = letter.event_id
-   RETURNING letter.event_id, letter.position, letter.progress,
-     coalesce(event.tracking_id, event.id) AS lane`,
+  `WITH event AS MATERIALIZED (
+     SELECT id, coalesce(tracking_id, id) AS lane FROM mailtrail_events
+     WHERE id = ANY ($1::uuid[]) ORDER BY position FOR KEY SHARE
+   )
+   DELETE FROM mailtrail_dead_letters AS letter USING event
+   WHERE letter.event_id = ANY ($1) AND event.id = letter.event_id
+   RETURNING letter.event_id, letter.position, letter.progress, event.lane`,
 )
 export const deadLetters = prepared<{
   event_id: string

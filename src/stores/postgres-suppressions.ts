@@ -1,13 +1,12 @@
 import type { SuppressionCause } from '../store.js'
-import { prepared } from './postgres-statements.js'
-import type { Query } from './postgres-transaction.js'
-import { columnsOf, digestId, isId, storable } from './postgres-values.js'
+import { prepared, type Query } from './postgres-transaction.js'
+import { columnsOf, digestId, firstId, isId, storable } from './postgres-values.js'
 import type { SuppressionRow, Tables } from './sql-tables.js'
 
 /** What facts have said of addresses. */
 export function suppressionTables(
   query: Query,
-): Pick<Tables, 'putSuppressions' | 'suppressionsOf' | 'suppressions'> {
+): Pick<Tables, 'putSuppressions' | 'suppressionsOf' | 'removeSuppressions' | 'suppressions'> {
   return {
     async putSuppressions(rows) {
       if (rows.length > 0) await query(putSuppressions, toColumns(rows))
@@ -17,6 +16,12 @@ export function suppressionTables(
       if (addresses.length === 0) return []
       const rows = await query(suppressionsOf, [addresses.map(digestId)])
       return rows.map(toSuppression)
+    },
+
+    async removeSuppressions(address) {
+      const key = [digestId(address)]
+      await query(lockSuppressions, key)
+      return (await query(removeSuppressions, key)).length
     },
 
     async suppressions(limit, after) {
@@ -70,6 +75,15 @@ const suppressionsOf = prepared<SuppressionColumns>(
   'suppressions_of',
   `SELECT ${columns} FROM mailtrail_suppressions WHERE address_digest = ANY ($1::uuid[])`,
 )
+const lockSuppressions = prepared(
+  'lock_suppressions',
+  `SELECT FROM mailtrail_suppressions WHERE address_digest = $1
+   ORDER BY scope_digest, cause FOR UPDATE`,
+)
+const removeSuppressions = prepared<{ cause: string }>(
+  'remove_suppressions',
+  'DELETE FROM mailtrail_suppressions WHERE address_digest = $1 RETURNING cause',
+)
 const suppressions = prepared<
   SuppressionColumns & { address_digest: string; scope_digest: string }
 >(
@@ -113,7 +127,6 @@ function timeOf(text: string | null): number | null {
 }
 
 /** Comes before every key there is. */
-const firstId = '00000000-0000-0000-0000-000000000000'
 const firstPlace = [firstId, firstId, '']
 
 /** A place is the key of its row. It may come from outside: what is no place has nothing behind it. */

@@ -1,7 +1,9 @@
 import { digest } from '../ids.js'
 import { countTables } from './postgres-counts.js'
-import { findMessages } from './postgres-find.js'
+import { findMessages, putLabels } from './postgres-find.js'
+import { forgettingTables } from './postgres-forgetting.js'
 import { keyLocks, lockClass } from './postgres-locks.js'
+import { pruningTables } from './postgres-pruning.js'
 import { suppressionTables } from './postgres-suppressions.js'
 import { columnsOf, digestId, isId, storable } from './postgres-values.js'
 import type { Query, Statement } from './postgres-transaction.js'
@@ -12,14 +14,14 @@ import type { Tables } from './sql-tables.js'
 export function postgresTables(query: Query): Tables {
   return {
     ...countTables(query),
+    ...forgettingTables(query),
+    ...pruningTables(query),
     ...suppressionTables(query),
 
-    async claimNonce({ token, content }) {
-      const key = digestId(token)
-      const fresh = await query(statements.addNonce, [key, digestId(content)])
-      if (fresh.length > 0) return true
-      const [known] = await query(statements.nonce, [key])
-      return known?.content === digestId(content)
+    async claimNonce({ token, content }, now) {
+      const digested = digestId(content)
+      const [known] = await query(statements.claimNonce, [digestId(token), digested, now])
+      return known?.content === digested
     },
 
     async lockKeys(keys, mode) {
@@ -71,7 +73,7 @@ export function postgresTables(query: Query): Tables {
     },
 
     async putLabels(trackingId, labels) {
-      await query(statements.putLabels, [trackingId, labels.map(digestId)])
+      await query(putLabels, [trackingId, labels.map(digestId)])
     },
 
     async findMessages(asked, limit, before) {

@@ -19,6 +19,11 @@ export interface Statement<Row> {
   rows?: Row
 }
 
+/** A statement that does not depend on what is asked: each connection prepares it once. */
+export function prepared<Row = never>(name: string, text: string): Statement<Row> {
+  return { name: `mailtrail_${name}`, text }
+}
+
 /** Runs one statement and resolves to its rows. */
 export type Query = <Row>(statement: Statement<Row>, values?: readonly unknown[]) => Promise<Row[]>
 

@@ -2,10 +2,13 @@ import { createCounting } from '../counting.js'
 import { createForgetting, type Forgetting } from '../forgetting.js'
 import { labelsOf, messageKeys } from '../matching.js'
 import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
-import type { SqlDatabase, Tables } from './sql-tables.js'
+import type { SqlDatabase, StoredEventRow, Tables } from './sql-tables.js'
 
 /** How many rows are looked through at once. */
 const chunk = 500
+
+/** How many events are written in one transaction, for each takes some statements. */
+const eventsAtOnce = 50
 
 /**
  * Takes an address out of every table, chunk by chunk: an address may stand in any text, so all are looked
@@ -36,18 +39,12 @@ export async function forget(
   let position = 0
   for (;;) {
     const rows = await database.read((tables) => tables.eventsAfter(position, chunk))
-    const found = rows.filter(
-      ({ event, progress = '' }) => forgetting.isIn(event) || forgetting.isIn(progress),
-    )
-    if (found.length > 0) {
-      await database.transaction(async (tables) => {
-        for (const row of found) {
-          const event = forgetting.event(eventFromJson(row.event))
-          const progress = row.progress === undefined ? undefined : forgetting.text(row.progress)
-          await tables.renameEvent(row.id, event.id, JSON.stringify(event), progress)
-        }
-      })
-      changed += found.length
+    const found = rows.filter((row) => isInEvent(row, forgetting))
+    for (let start = 0; start < found.length; start += eventsAtOnce) {
+      const positions = found.slice(start, start + eventsAtOnce).map((row) => row.position)
+      changed += await database.transaction((tables) =>
+        forgetInEvents(tables, positions, forgetting),
+      )
     }
     position = rows.at(-1)?.position ?? position
     if (rows.length < chunk) break
@@ -60,6 +57,26 @@ export async function forget(
   return changed
 }
 
+function isInEvent({ event, progress = '' }: StoredEventRow, { isIn }: Forgetting): boolean {
+  return isIn(event) || isIn(progress)
+}
+
+/** What was read without a lock may be otherwise by now: joined, told, or forgotten by somebody else. */
+async function forgetInEvents(
+  tables: Tables,
+  positions: readonly number[],
+  forgetting: Forgetting,
+): Promise<number> {
+  const rows = await tables.lockEvents(positions)
+  const found = rows.filter((row) => isInEvent(row, forgetting))
+  for (const row of found) {
+    const event = forgetting.event(eventFromJson(row.event))
+    const progress = row.progress === undefined ? undefined : forgetting.text(row.progress)
+    await tables.renameEvent(row.id, event.id, JSON.stringify(event), progress)
+  }
+  return found.length
+}
+
 async function forgetInMessages(
   tables: Tables,
   trackingIds: readonly string[],
@@ -68,8 +85,9 @@ async function forgetInMessages(
   forgetting: Forgetting,
 ): Promise<void> {
   const counting = createCounting()
+  const rows = await tables.lockMessages(trackingIds)
   const states = await tables.statesOf(trackingIds)
-  for (const row of await tables.lockMessages(trackingIds)) {
+  for (const row of rows) {
     const { trackingId, provider } = row
     const before = recordFromJson(row.record)
     const record = forgetting.record(before)

@@ -171,6 +171,8 @@ export interface Tables {
   messagesAfter(id: string | undefined, limit: number): Promise<MessageRow[]>
   /** Events in the order they came, from behind the given position on, with what was said of telling them. */
   eventsAfter(position: number, limit: number): Promise<StoredEventRow[]>
+  /** The events of these positions as they are by now; locked. */
+  lockEvents(positions: readonly number[]): Promise<StoredEventRow[]>
   /** Gives a recipient of a message another address. */
   renameRecipient(trackingId: string, from: string, to: string): Promise<void>
   /** Writes an event under another id, with what was said of telling it. */

@@ -1,7 +1,11 @@
 import type { MatchedVia } from '../event.js'
 import type { CountDimension, Counted, SuppressionCause } from '../store.js'
+import { fromBytes } from '../ids.js'
 import { counted } from './counts.js'
+import type { MessageRow } from './sql-tables.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+
+export type SqliteStatements = ReturnType<typeof prepareStatements>
 
 /** Every statement that does not depend on what is asked, prepared once. */
 export function prepareStatements(database: SqliteDatabase) {
@@ -129,10 +133,12 @@ export function prepareStatements(database: SqliteDatabase) {
       `DELETE FROM mailtrail_nonces WHERE token IN (
          SELECT token FROM mailtrail_nonces WHERE used_at < ? ORDER BY used_at LIMIT ?)`,
     ),
-    oldMessages: prepare<{ tracking_id: Uint8Array; provider: string; record: string }>(
+    oldMessages: prepare<MessageColumns>(
       `SELECT tracking_id, provider, record FROM mailtrail_messages AS message
        WHERE tracking_id < ?
-         AND NOT EXISTS (SELECT 1 FROM mailtrail_untold WHERE lane = message.tracking_id)
+         AND NOT EXISTS (
+           SELECT 1 FROM mailtrail_events AS event JOIN mailtrail_untold ON event_id = event.id
+           WHERE event.tracking_id = message.tracking_id)
        ORDER BY tracking_id LIMIT ?`,
     ),
     oldEvents: prepare<{ id: Uint8Array }>(
@@ -151,24 +157,14 @@ export function prepareStatements(database: SqliteDatabase) {
     removeWaitingOf: prepare('DELETE FROM mailtrail_waiting WHERE event_id = ?'),
     removeDeadLetter: prepare('DELETE FROM mailtrail_dead_letters WHERE event_id = ?'),
 
-    messagesAfter: prepare<{ tracking_id: Uint8Array; provider: string; record: string }>(
+    messagesAfter: prepare<MessageColumns>(
       `SELECT tracking_id, provider, record FROM mailtrail_messages
        WHERE tracking_id > ? ORDER BY tracking_id LIMIT ?`,
     ),
-    eventsAfter: prepare<{
-      id: Uint8Array
-      position: number
-      tracking_id: Uint8Array | null
-      event: string
-      progress: string | null
-    }>(
-      `SELECT id, event.position, tracking_id, event,
-         coalesce(untold.progress, dead.progress) AS progress
-       FROM mailtrail_events AS event
-         LEFT JOIN mailtrail_untold AS untold ON untold.event_id = id
-         LEFT JOIN mailtrail_dead_letters AS dead ON dead.event_id = id
-       WHERE event.position > ? ORDER BY event.position LIMIT ?`,
+    eventsAfter: prepare<EventColumns>(
+      `${storedEvents} WHERE event.position > ? ORDER BY event.position LIMIT ?`,
     ),
+    eventAt: prepare<EventColumns>(`${storedEvents} WHERE event.position = ?`),
     renameRecipient: prepare(
       `UPDATE mailtrail_recipients SET address_digest = ?, address = ?
        WHERE tracking_id = ? AND address_digest = ?`,
@@ -238,6 +234,20 @@ export function prepareStatements(database: SqliteDatabase) {
 const suppressionColumns =
   'address, scope, cause, first_added_at, added_at, removed_at, provider, detail, expires_at'
 
+const storedEvents = `SELECT id, event.position, tracking_id, event,
+    coalesce(untold.progress, dead.progress) AS progress
+  FROM mailtrail_events AS event
+    LEFT JOIN mailtrail_untold AS untold ON untold.event_id = id
+    LEFT JOIN mailtrail_dead_letters AS dead ON dead.event_id = id`
+
+export interface EventColumns {
+  id: Uint8Array
+  position: number
+  tracking_id: Uint8Array | null
+  event: string
+  progress: string | null
+}
+
 export interface CountColumns extends Record<Counted, number> {
   dimension: CountDimension
   start: number
@@ -255,4 +265,15 @@ export interface SuppressionColumns {
   provider: string
   detail: string
   expires_at: number
+}
+
+/** A message as it comes from the database. */
+export interface MessageColumns {
+  tracking_id: Uint8Array
+  provider: string
+  record: string
+}
+
+export function toMessage({ tracking_id: id, provider, record }: MessageColumns): MessageRow {
+  return { trackingId: fromBytes(id), provider, record }
 }

@@ -4,7 +4,10 @@ import { readCounts } from './sqlite-counts.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 import { type CountBuffer, createCountBuffer } from './sqlite-count-buffer.js'
 import { findMessages } from './sqlite-find.js'
-import { prepareStatements, type SuppressionColumns } from './sqlite-statements.js'
+import { sqliteForgetting } from './sqlite-forgetting.js'
+import { sqlitePruning } from './sqlite-pruning.js'
+import { prepareStatements } from './sqlite-statements.js'
+import { sqliteSuppressions } from './sqlite-suppressions.js'
 import { counted } from './counts.js'
 
 /** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
@@ -16,6 +19,10 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
   })
 
   const tables: Tables = {
+    ...sqlitePruning(statements),
+    ...sqliteForgetting(statements),
+    ...sqliteSuppressions(statements),
+
     async claimNonce({ token, content }, now) {
       const key = digest(token)
       if (statements.addNonce.run(key, content, now).changes !== 0) return true
@@ -129,60 +136,6 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
 
     async eventsOf(trackingId) {
       return statements.eventsOf.all(toBytes(trackingId)).map(({ event }) => event)
-    },
-
-    async removeNonces(before, limit) {
-      return Number(statements.removeNonces.run(before, limit).changes)
-    },
-
-    async oldMessages(beforeId, limit) {
-      return statements.oldMessages.all(toBytes(beforeId), limit).map(toMessage)
-    },
-
-    async removeMessages(messages) {
-      for (const { trackingId, keys } of messages) {
-        const id = toBytes(trackingId)
-        for (const key of keys) statements.removeKey.run(digest(key), id)
-        removeEvents(statements.eventIdsOf.all(id).map((row) => row.id))
-        statements.removeLabels.run(id)
-        statements.removeRecipients.run(id)
-        statements.removeMessage.run(id)
-      }
-    },
-
-    async oldEvents(beforeId, limit) {
-      return statements.oldEvents.all(toBytes(beforeId), limit).map(({ id }) => fromBytes(id))
-    },
-
-    async removeEvents(ids) {
-      removeEvents(ids.map(toBytes))
-    },
-
-    async messagesAfter(id, limit) {
-      return statements.messagesAfter.all(toBytes(id ?? ''), limit).map(toMessage)
-    },
-
-    async eventsAfter(position, limit) {
-      return statements.eventsAfter.all(position, limit).map(({ id, event, ...row }) => ({
-        id: fromBytes(id),
-        position: row.position,
-        event,
-        ...(row.tracking_id && { trackingId: fromBytes(row.tracking_id) }),
-        ...(row.progress !== null && { progress: row.progress }),
-      }))
-    },
-
-    async renameRecipient(trackingId, from, to) {
-      statements.renameRecipient.run(digest(to), to, toBytes(trackingId), digest(from))
-    },
-
-    async renameEvent(id, to, event, told) {
-      const [before, after] = [toBytes(id), toBytes(to)]
-      const progress = told ?? null
-      statements.renameEvent.run(after, event, before)
-      statements.renameWaiting.run(after, before)
-      statements.renameUntold.run(after, progress, before)
-      statements.renameDeadLetter.run(after, progress, before)
     },
 
     async addWaiting(rows) {
@@ -302,63 +255,6 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
 
     counts: async (query) => readCounts(database, query),
 
-    async removeCounts(dimensions, before) {
-      const changes = dimensions.map((dimension) =>
-        Number(statements.removeCounts.run(dimension, before).changes),
-      )
-      return changes.reduce((sum, one) => sum + one, 0)
-    },
-
-    async takeCountsWith(texts) {
-      return texts.flatMap((text) =>
-        statements.takeCountsWith
-          .all(text)
-          .map(({ dimension, start, provider, value, ...counts }) => ({
-            dimension,
-            start,
-            provider,
-            value,
-            counts,
-          })),
-      )
-    },
-
-    async removeSuppressions(address) {
-      return Number(statements.removeSuppressions.run(digest(address)).changes)
-    },
-
-    async putSuppressions(rows) {
-      for (const row of rows) {
-        const { address, scope, cause, provider, detail, expiresAt } = row
-        statements.putSuppression.run(
-          digest(address),
-          scope,
-          cause,
-          address,
-          row.firstAddedAt,
-          row.addedAt,
-          row.removedAt,
-          provider,
-          detail,
-          expiresAt,
-        )
-      }
-    },
-
-    async suppressionsOf(addresses) {
-      return addresses.flatMap((address) =>
-        statements.suppressionsOf.all(digest(address)).map(toSuppression),
-      )
-    },
-
-    async suppressions(limit, after) {
-      const { key, scope, cause } = placeOf(after)
-      return statements.suppressions.all(key, scope, cause, limit).map((row) => ({
-        ...toSuppression(row),
-        place: [Buffer.from(row.address_digest).toString('hex'), row.cause, row.scope].join(' '),
-      }))
-    },
-
     async deadLetters(limit, before) {
       const rows = statements.deadLetters.all(before === undefined ? last : toBytes(before), limit)
       return rows.map(({ event_id: id, event, progress, given_up_at: givenUpAt }) => ({
@@ -372,52 +268,12 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
 
   return { tables, counts: buffer }
 
-  function removeEvents(ids: readonly Uint8Array[]): void {
-    for (const id of ids) {
-      statements.removeWaitingOf.run(id)
-      statements.removeDeadLetter.run(id)
-      statements.removeEvent.run(id)
-    }
-  }
-
   async function messages(trackingIds: readonly string[]) {
     return trackingIds.flatMap((trackingId) => {
       const row = statements.message.get(toBytes(trackingId))
       return row ? [{ trackingId, ...row }] : []
     })
   }
-}
-
-function toMessage({
-  tracking_id: id,
-  provider,
-  record,
-}: {
-  tracking_id: Uint8Array
-  provider: string
-  record: string
-}) {
-  return { trackingId: fromBytes(id), provider, record }
-}
-
-function toSuppression({ address, scope, cause, provider, detail, ...row }: SuppressionColumns) {
-  return {
-    address,
-    scope,
-    cause,
-    firstAddedAt: row.first_added_at,
-    addedAt: row.added_at,
-    removedAt: row.removed_at,
-    provider,
-    detail,
-    expiresAt: row.expires_at,
-  }
-}
-
-/** A place is the key of its row; a scope may have spaces, and is last. */
-function placeOf(place = ''): { key: Buffer; scope: string; cause: string } {
-  const [hex = '', cause = '', ...scope] = place.split(' ')
-  return { key: Buffer.from(hex, 'hex'), scope: scope.join(' '), cause }
 }
 
 /** Comes after every id there is. */

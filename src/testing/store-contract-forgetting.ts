@@ -162,6 +162,34 @@ export const forgettingChecks: Checks = {
     same(resultOf(record, 'p').recipients[0]?.status, 'accepted')
   },
 
+  async 'several addresses may be forgotten at once, each by several processes'({ store, other }) {
+    const bob = 'bob@example.com'
+    for (let index = 0; index < 20; index += 1) {
+      const record = recordAt(start + index, ann, bob)
+      await add(store, record)
+      const of = { ownId: record.trackingId, raw: {} }
+      await ingest(
+        store,
+        batchOf({ type: 'delivered', ...of, recipient: ann, response: `250 for ${bob} too` }),
+        byNobody,
+      )
+    }
+    await Promise.all([
+      store.forget(ann, [], pseudonym),
+      other.forget(ann, [], pseudonym),
+      store.forget(bob, [], pseudonym.replace('1', '2')),
+      other.forget(bob, [], pseudonym.replace('1', '2')),
+    ])
+    const left = await everything(store)
+    for (const form of [ann, bob]) ok(!left.includes(form), `${form} is still there`)
+    same(
+      (await counted(store, 'domain')).flatMap(({ key, counts }) =>
+        counts.recipients === 0 ? [] : [[key, counts.recipients]],
+      ),
+      [['forgotten.invalid', 40]],
+    )
+  },
+
   async 'others are left as they are'({ store }) {
     const record = recordAt(start, 'joann.o@example.com', 'bob@example.org')
     await add(store, record)

@@ -266,8 +266,8 @@ export const messageChecks: Checks = {
 
   async 'messages are found by the time at which they were sent'({ store }) {
     const [late, middle, early] = await sent(store, ['a@x.org', 'a@x.org', 'a@x.org'])
-    const ids = (...records: (MessageRecord | undefined)[]): string[] =>
-      records.flatMap((record) => record?.trackingId ?? [])
+    const ids = (...wanted: (MessageRecord | undefined)[]): string[] =>
+      wanted.flatMap((record) => record?.trackingId ?? [])
     same(await found(store, { from: start + 1 }), ids(late, middle))
     same(await found(store, { to: start + 1 }), ids(early))
     same(await found(store, { from: start + 1, to: start + 2 }), ids(middle))

@@ -10,6 +10,7 @@ import {
   claim,
   farAhead,
   first,
+  foreignAt,
   giveUp,
   idsOf,
   ingest,
@@ -78,6 +79,20 @@ export const pruningChecks: Checks = {
     const [delivery] = await claim(store, first)
     await tell(store, [delivery?.event.id ?? ''])
     same(await pruned(store, { messages: farAhead }), [1])
+  },
+
+  async 'a message stays too while an event is told as foreign that joined it meanwhile'({
+    store,
+  }) {
+    await ingest(store, batchOf({ type: 'delivered', providerMessageId: 'p-1' }))
+    const [foreign] = await claim(store, first, foreignAt)
+    const record = { ...recordAt(start, 'ann@example.com'), providerMessageId: 'p-1' }
+    await add(store, record)
+    equal((await store.message(record.trackingId))?.events.length, 1)
+    same(await pruned(store, { messages: farAhead }), [])
+    await tell(store, [foreign?.event.id ?? ''])
+    same(await pruned(store, { messages: farAhead }), [1])
+    equal(await store.nextDue(), undefined)
   },
 
   async 'the dead letters of a message go with it'({ store }) {

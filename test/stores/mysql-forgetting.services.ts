@@ -131,6 +131,7 @@ test('two who forget different addresses in one value leave neither', async () =
 
 test('texts are meant as they are, in whatever case', async () => {
   const values = [
+    'Zoë',
     'a%b@x',
     'a_b@x',
     'a\\b@x',
@@ -151,6 +152,7 @@ test('texts are meant as they are, in whatever case', async () => {
     ['A?b@x', ['€ a?b@x']],
     ['É@x', ['É@X', 'é@x']],
     ['😀@X', ['😀@x']],
+    ['zOË', ['Zoë']],
   ] as const) {
     const taken = await once(pool, take(text))
     expect(taken.map(({ value }) => value).toSorted()).toEqual(found)

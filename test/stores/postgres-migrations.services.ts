@@ -3,10 +3,12 @@ import type { Store } from '../../src/store.js'
 import { postgresMigrations } from '../../src/stores/postgres-migrations.js'
 import { postgresTables } from '../../src/stores/postgres-tables.js'
 import { inTransaction, writing } from '../../src/stores/postgres-transaction.js'
+import { digestId } from '../../src/stores/postgres-values.js'
 import { batchFor, recordOf, start } from '../../src/testing/store-samples.js'
 import {
   add,
   added,
+  byFirst,
   claim,
   farAhead,
   first,
@@ -24,6 +26,9 @@ async function firstVersion(): Promise<void> {
   await ask(
     `CREATE TABLE mailtrail_migrations (version integer PRIMARY KEY);
      INSERT INTO mailtrail_migrations VALUES (1)`,
+  )
+  await ask(
+    `INSERT INTO mailtrail_nonces (token, content) VALUES ('${digestId('t')}', '${digestId('a')}')`,
   )
   const { trackingId, provider } = message
   const state = {
@@ -62,6 +67,9 @@ test('what the first version has kept is there after the upgrade, and goes on', 
   expect(rows).toEqual([{ version: 1 }, { version: 2 }])
   expect((await store.message(message.trackingId))?.record).toEqual(message)
   expect(await openingsIn(store, message)).toBe(1)
+  const nonce = { token: 't', content: 'b' }
+  expect(await store.ingest({ events: [], nonce }, byFirst)).toEqual({ kind: 'replayed' })
+  expect(await store.prune({ nonces: start }, 10)).toBe(1)
   const told = await claim(store, first, farAhead)
   expect(told.map(({ event }) => event.id)).toEqual(waiting.map(({ id }) => id))
 
