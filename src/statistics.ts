@@ -1,3 +1,4 @@
+import { counted, noCounts } from './counts.js'
 import type { Counted, CountDimension, CountQuery, CountRow, Store } from './store.js'
 
 /** Which messages are counted: those that were sent in a span of days, by their day in UTC. */
@@ -126,32 +127,11 @@ function toNamed(rows: readonly CountRow[]): NamedTallies[] {
 }
 
 function sumOf(rows: readonly CountRow[]): Record<Counted, number> {
-  const sum = { ...nothing }
+  const sum = { ...noCounts }
   for (const { counts } of rows) {
-    for (const counted of Object.keys(nothing) as Counted[]) sum[counted] += counts[counted]
+    for (const name of counted) sum[name] += counts[name]
   }
   return sum
-}
-
-const nothing: Record<Counted, number> = {
-  messages: 0,
-  sent: 0,
-  unsent: 0,
-  recipients: 0,
-  pending: 0,
-  accepted: 0,
-  deferred: 0,
-  delivered: 0,
-  bounced: 0,
-  rejected: 0,
-  failed: 0,
-  opened: 0,
-  clicked: 0,
-  complained: 0,
-  unsubscribed: 0,
-  opens: 0,
-  clicks: 0,
-  events: 0,
 }
 
 function toTallies({ events: _events, ...counts }: Record<Counted, number>): Tallies {

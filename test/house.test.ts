@@ -113,6 +113,11 @@ describe('what is pure', () => {
     'status.ts',
     'timeline.ts',
     'payload.ts',
+    'suppression.ts',
+    'counting.ts',
+    'counts.ts',
+    'alarm-conditions.ts',
+    'recipient-health.ts',
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]
 

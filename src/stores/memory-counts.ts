@@ -1,6 +1,6 @@
 import type { Forgetting } from '../forgetting.js'
 import type { CountChange, Counted, CountQuery, CountRow, PruneLimits } from '../store.js'
-import { noCounts } from './counts.js'
+import { noCounts } from '../counts.js'
 
 /** What was counted, in this process. */
 export interface MemoryCounts {

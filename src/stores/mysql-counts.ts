@@ -1,5 +1,5 @@
 import { digest } from '../ids.js'
-import { counted, noCounts } from './counts.js'
+import { counted, noCounts } from '../counts.js'
 import { mysqlLists, short } from './mysql-lists.js'
 import { countedValue } from './mysql-migrations.js'
 import type { Query } from './mysql-transaction.js'

@@ -1,6 +1,6 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import type { CountChange, Counted } from '../store.js'
-import { counted } from './counts.js'
+import { counted } from '../counts.js'
 import { mysqlLists, optional, type Row } from './mysql-lists.js'
 import { type MessageColumns, messageColumns, toMessage } from './mysql-messages.js'
 import type { Query } from './mysql-transaction.js'

@@ -1,5 +1,5 @@
 import type { CountChange, CountDimension, Counted, CountQuery, CountRow } from '../store.js'
-import { counted, noCounts } from './counts.js'
+import { counted, noCounts } from '../counts.js'
 import { countShards, firstShardLock, lockClass } from './postgres-locks.js'
 import { prepared, type Query, type Statement } from './postgres-transaction.js'
 import { columnsOf, digestId, storable, whole } from './postgres-values.js'

@@ -22,8 +22,48 @@ export function forgettingTables(
 
     async lockEvents(positions) {
       if (positions.length === 0) return []
-      // What is untold is locked before its event, as by everyone else.
-const lockUntold = prepared(
+      await query(lockUntoldAt, [positions])
+      await query(lockEvents, [positions])
+      // A statement of its own, for it has to see what was committed before the locks were had.
+      return (await query(eventsAt, [positions])).map(toStoredEvent)
+    },
+
+    async renameRecipient(trackingId, from, to) {
+      await query(renameRecipient, [trackingId, digestId(from), digestId(to), to])
+    },
+
+    async renameEvent(id, to, event, progress) {
+      await query(renameEvent, [id, to, event, progress])
+    },
+  }
+}
+
+// Planned each time for as much as there is then, or a plan might be kept that sorts.
+const messagesAfter: Statement<{ tracking_id: string; provider: string; record: string }> = {
+  text: `SELECT tracking_id, provider, record FROM mailtrail_messages
+    WHERE tracking_id > $1 ORDER BY tracking_id LIMIT $2`,
+}
+
+interface EventColumns {
+  id: string
+  position: string
+  tracking_id: string | null
+  event: string
+  progress: string | null
+}
+const storedEvents = `SELECT id, position, tracking_id, event, coalesce(
+    (SELECT progress FROM mailtrail_untold WHERE event_id = id),
+    (SELECT progress FROM mailtrail_dead_letters WHERE event_id = id)) AS progress
+  FROM mailtrail_events`
+const eventsAfter: Statement<EventColumns> = {
+  text: `${storedEvents} WHERE position > $1 ORDER BY position LIMIT $2`,
+}
+const eventsAt = prepared<EventColumns>(
+  'events_at',
+  `${storedEvents} WHERE position = ANY ($1::bigint[]) ORDER BY position`,
+)
+// What is untold is locked before its event, as by everyone else.
+const lockUntoldAt = prepared(
   'lock_untold_at',
   `SELECT FROM mailtrail_untold WHERE event_id = ANY (ARRAY (
      SELECT id FROM mailtrail_events WHERE position = ANY ($1::bigint[])))
@@ -32,6 +72,12 @@ const lockUntold = prepared(
 const lockEvents = prepared(
   'lock_events',
   `SELECT FROM mailtrail_events WHERE position = ANY ($1::bigint[]) ORDER BY position FOR UPDATE`,
+)
+
+const renameRecipient = prepared(
+  'rename_recipient',
+  `UPDATE mailtrail_recipients SET address_digest = $3, address = $4
+   WHERE tracking_id = $1 AND address_digest = $2`,
 )
 const renameEvent = prepared(
   'rename_event',
@@ -47,3 +93,10 @@ const renameEvent = prepared(
    )
    UPDATE mailtrail_events SET id = $2, event = $3 WHERE id = $1`,
 )
+
+function toStoredEvent({ tracking_id: trackingId, progress, ...row }: EventColumns) {
+  const event: StoredEventRow = { ...row, position: Number(row.position) }
+  if (trackingId !== null) event.trackingId = trackingId
+  if (progress !== null) event.progress = progress
+  return event
+}

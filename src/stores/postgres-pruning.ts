@@ -17,7 +17,7 @@ export function pruningTables(
       const ids = rows.map(({ tracking_id: id }) => id)
       if (ids.length === 0) return []
       await query(lockDeadOf, [ids])
-      const busy = await untoldLanes(ids)
+      const busy = new Set((await query(untoldOf, [ids])).map(({ tracking_id: id }) => id))
       return rows.flatMap(({ tracking_id: trackingId, ...row }): MessageRow[] =>
         busy.has(trackingId) ? [] : [{ trackingId, ...row }],
       )
@@ -79,7 +79,8 @@ const removeNonces: Statement<{ removed: string }> = {
 const oldMessages: Statement<{ tracking_id: string; provider: string; record: string }> = {
   text: `SELECT tracking_id, provider, record FROM mailtrail_messages AS message
     WHERE tracking_id < $1
-      AND (SELECT true FROM mailtrail_untold WHERE lane = message.tracking_id LIMIT 1) IS NULL
+      AND (SELECT true FROM mailtrail_untold WHERE event_id = ANY (ARRAY (
+        SELECT id FROM mailtrail_events WHERE tracking_id = message.tracking_id)) LIMIT 1) IS NULL
     ORDER BY tracking_id LIMIT $2 FOR UPDATE SKIP LOCKED`,
 }
 // As long as PostgreSQL has not counted the events without a message it takes them for few, and sorts all.
@@ -96,6 +97,12 @@ const lockDeadOf: Statement<never> = {
       SELECT event_id FROM mailtrail_dead_letters WHERE event_id = ANY (ARRAY (
         SELECT id FROM mailtrail_events WHERE tracking_id = ANY ($1::uuid[])))))
     ORDER BY position FOR UPDATE`,
+}
+// By its events: one that was being told as foreign when it joined its message is in a lane of its own.
+const untoldOf: Statement<{ tracking_id: string }> = {
+  text: `SELECT DISTINCT tracking_id FROM mailtrail_events WHERE id = ANY (ARRAY (
+      SELECT event_id FROM mailtrail_untold WHERE event_id = ANY (ARRAY (
+        SELECT id FROM mailtrail_events WHERE tracking_id = ANY ($1::uuid[])))))`,
 }
 const untold: Statement<{ lane: string }> = {
   text: 'SELECT DISTINCT lane FROM mailtrail_untold WHERE lane = ANY ($1::uuid[])',

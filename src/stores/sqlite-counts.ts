@@ -1,5 +1,5 @@
 import type { CountQuery, CountRow } from '../store.js'
-import { counted, noCounts } from './counts.js'
+import { counted, noCounts } from '../counts.js'
 import type { SqliteDatabase } from './sqlite-driver.js'
 
 /** Adds up what was counted. */

@@ -1,7 +1,7 @@
 import type { MatchedVia } from '../event.js'
 import type { CountDimension, Counted, SuppressionCause } from '../store.js'
 import { fromBytes } from '../ids.js'
-import { counted } from './counts.js'
+import { counted } from '../counts.js'
 import type { MessageRow } from './sql-tables.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 

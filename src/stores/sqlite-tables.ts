@@ -8,7 +8,7 @@ import { sqliteForgetting } from './sqlite-forgetting.js'
 import { sqlitePruning } from './sqlite-pruning.js'
 import { prepareStatements } from './sqlite-statements.js'
 import { sqliteSuppressions } from './sqlite-suppressions.js'
-import { counted } from './counts.js'
+import { counted } from '../counts.js'
 
 /** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
 export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts: CountBuffer } {

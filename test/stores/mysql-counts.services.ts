@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import type { Pool } from 'mysql2/promise'
 import type { CountChange, CountQuery, CountRow, Store } from '../../src/store.js'
-import { noCounts } from '../../src/stores/counts.js'
+import { noCounts } from '../../src/counts.js'
 import { memoryCounts } from '../../src/stores/memory-counts.js'
 import { mysqlStore } from '../../src/stores/mysql.js'
 import { atEnd, newPool, once, shuffled, url, withReads } from './mysql-database.js'

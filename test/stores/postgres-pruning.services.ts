@@ -271,7 +271,7 @@ describe('among very much a chunk alone is read', () => {
       expect(removed).toBe(400)
       expect(pruner.nodes.length).toBeGreaterThan(20)
       expect(pruner.nodes.map(({ kind }) => kind)).not.toContain('Seq Scan')
-      for (const node of pruner.nodes) expect(node.rows).toBeLessThanOrEqual(200)
+      expect(pruner.nodes.filter(({ rows }) => rows > 200)).toEqual([])
       expect(pruner.nodes.map(({ index }) => index)).toEqual(
         expect.arrayContaining([
           'mailtrail_messages_pkey',

@@ -1,4 +1,4 @@
-import type { Counted } from '../store.js'
+import type { Counted } from './store.js'
 
 /**
  * What is counted, in the order of the columns that SQL databases have for it: what rows are ordered by is read
