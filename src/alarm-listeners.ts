@@ -49,7 +49,7 @@ export function createAlarmListeners(
       for (const known of listeners) if (known === listener) remove(known)
     },
     sent(record) {
-      if (record.outcome !== 'sending') alarms?.sent(toSentMessage(record))
+      alarms?.sent(toSentMessage(record))
     },
     close() {
       alarms?.close()

@@ -103,8 +103,10 @@ describe('what was missed', () => {
     })
     expect(goesOn.asked).toEqual([{ from, to: end, position: '4' }])
     const again = pagedHistory()
-    await second.backfill(again, { from, to })
-    expect(again.asked).toEqual([{ from, to }])
+    const { resumed, to: later } = await second.backfill(again, { from })
+    expect(resumed).toBe(false)
+    expect(later.getTime()).toBeGreaterThanOrEqual(end?.getTime() ?? Infinity)
+    expect(again.asked).toEqual([{ from, to: later }])
   })
 
   test('is not taken up at the place of another span', async () => {

@@ -133,6 +133,21 @@ describe('a store with hashed addresses', () => {
     expect((await correlator.message(trackingId))?.events).toHaveLength(1)
   })
 
+  test('gives an event an id that nobody can make of its address', async () => {
+    const open = memoryStore()
+    const ids: string[] = []
+    for (const store of [open, hashedAddresses(open, key), hashedAddresses(open, `${key}!`)]) {
+      const one = createCorrelator({ store, webhooks: [webhook], foreignAfter: 0 })
+      one.on('delivered', ({ id }) => void ids.push(id))
+      const body = JSON.stringify([{ type: 'delivered', recipient: ann }])
+      await one.handler(new Request('https://example.com/outside', { method: 'POST', body }))
+      await one.drain()
+      one.on('delivered', () => {})()
+    }
+    expect(new Set(ids).size).toBe(3)
+    expect(new Set(ids.map((id) => id.slice(0, 13))).size).toBe(1)
+  })
+
   test('forgets an address', async () => {
     await send()
     expect(await correlator.forget(ann)).toBe(1)

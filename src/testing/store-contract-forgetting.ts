@@ -9,10 +9,10 @@ import {
   claim,
   farAhead,
   first,
-  giveUp,
   idsOf,
   ingest,
   like,
+  now,
   same,
 } from './store-steps.js'
 
@@ -67,7 +67,8 @@ async function busy(store: Store) {
     ),
   )
   const [dead = '', ...others] = idsOf(deliveries)
-  await giveUp(store, [dead])
+  const progress = { crm: { attempts: 10, error: `no ${ann} here`, ended: 'given-up' as const } }
+  await store.settle([{ eventId: dead, kind: 'given-up', progress, at: now }])
   await store.settle(others.map((eventId) => ({ eventId, kind: 'told' as const })))
   return record
 }
