@@ -1,7 +1,7 @@
 // npm run bench:questions [-- --store sqlite|postgres] [--messages 1000000]
 //
 // Fills a store with messages of thirty days and what became of them, while this process's memory is watched, and
-// then asks each question of a correlator several times. PostgreSQL is the one of BENCH_POSTGRES_URL, a database of
+// then, after pruning as it is done once a day, asks each question of a correlator several times. PostgreSQL is the one of BENCH_POSTGRES_URL, a database of
 // its own that is left filled.
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -119,6 +119,10 @@ console.log(`resident size while they were, in MB: ${resident.join(' ')}`)
 if (values.store === 'sqlite') {
   console.log(`${Math.round(statSync(file).size / count)} bytes a message in the file`)
 }
+
+const pruning = performance.now()
+await correlator.prune({})
+console.log(`pruned as once a day in ${Math.round((performance.now() - pruning) / 1000)} s`)
 
 const middle = messageOf(Math.floor(count / 2))
 const recipient = middle.recipients[0]?.address ?? ''

@@ -27,13 +27,13 @@ const minutesKept = 2 * day
 const atOnce = 500
 
 /**
- * Removes what is too old, in steps.
+ * Removes what is too old, in steps, and puts together what is counted of days that are over.
  *
  * @returns how much it was
  * @throws TypeError for a time that is none
  */
 export async function prune(
-  store: Pick<Store, 'prune'>,
+  store: Pick<Store, 'prune' | 'mergeCounts'>,
   { messages, events, tokens, counts, signal, onProgress }: Retention,
   now: number,
 ): Promise<number> {
@@ -51,10 +51,13 @@ export async function prune(
   for (;;) {
     signal?.throwIfAborted()
     const count = await store.prune(limits, atOnce)
-    if (count === 0) return removed
+    if (count === 0) break
     removed += count
     onProgress?.(removed)
   }
+  // Nobody adds much to a day that is over.
+  while (((await store.mergeCounts?.(now - (now % day))) ?? 0) > 0) signal?.throwIfAborted()
+  return removed
 }
 
 function checkTime(name: string, time: unknown): void {

@@ -376,6 +376,12 @@ export interface Store {
   /** Adds up what was counted. Rows by start are in its order, all others have the most first. */
   counts(query: CountQuery): Promise<CountRow[]>
 
+  /**
+   * Where counts are kept in parts, for many processes to add to, puts some of those together that begin before, in
+   * ms since 1970: they are read faster then. Resolves to how many parts that were; 0 when none is left.
+   */
+  mergeCounts?(before: number): Promise<number>
+
   /** Takes in what is said of addresses by others than events. */
   suppress(facts: readonly SuppressionFact[]): Promise<void>
 

@@ -45,6 +45,17 @@ describe('what is kept for so long', () => {
     ])
   })
 
+  test('is put together, of days that are over, where it was counted in parts', async () => {
+    const days: number[] = []
+    const parts = [5, 2, 0]
+    const mergeCounts = async (before: number): Promise<number> => {
+      days.push(before)
+      return parts.shift() ?? 0
+    }
+    expect(await prune({ ...asked(1), mergeCounts }, {}, start + 5 * hour)).toBe(1)
+    expect(days).toEqual([start, start, start])
+  })
+
   test('stays from where a signal is aborted', async () => {
     const controller = new AbortController()
     const store = asked(500, 500, 500)

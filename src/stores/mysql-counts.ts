@@ -1,6 +1,7 @@
 import { digest } from '../ids.js'
 import { counted, noCounts } from '../counts.js'
-import { mysqlLists, short } from './mysql-lists.js'
+import type { CountChange, Counted } from '../store.js'
+import { mysqlLists, type Row, short } from './mysql-lists.js'
 import { countedValue } from './mysql-migrations.js'
 import type { Query } from './mysql-transaction.js'
 import type { Tables } from './sql-tables.js'
@@ -11,10 +12,23 @@ import type { Tables } from './sql-tables.js'
  */
 const shards = 8
 
+/** So many parts are put together at once, for a transaction has no more than some seconds. */
+const mostMerged = 2000
+
+/** A count with its key. */
+interface Place {
+  dimension: Buffer
+  start: number
+  provider: Buffer
+  value_digest: Buffer
+}
+
+type Part = Place & { shard: number; value: Buffer } & Record<Counted, number>
+
 /** What is counted of messages. */
-export function mysqlCounts(query: Query): Pick<Tables, 'addCounts' | 'counts'> {
-  const { insert } = mysqlLists(query)
-  const shard = Math.floor(Math.random() * shards)
+export function mysqlCounts(query: Query): Pick<Tables, 'addCounts' | 'counts' | 'mergeCounts'> {
+  const { each, insert } = mysqlLists(query)
+  const mine = Math.floor(Math.random() * shards)
 
   return {
     async addCounts(changes) {
@@ -22,26 +36,30 @@ export function mysqlCounts(query: Query): Pick<Tables, 'addCounts' | 'counts'> 
         dimension: Buffer.from(dimension),
         start,
         provider: short(provider),
-        valueDigest: digest(value),
-        rest: [
-          shard,
-          Buffer.from(value).subarray(0, countedValue),
-          ...counted.map((name) => counts[name] ?? 0),
-        ],
+        value_digest: digest(value),
+        value: Buffer.from(value).subarray(0, countedValue),
+        counts,
       }))
-      // In the order of the key, or two who change the same rows might wait for each other.
-      const sorted = rows.toSorted(
-        (a, b) =>
-          Buffer.compare(a.dimension, b.dimension) ||
-          a.start - b.start ||
-          Buffer.compare(a.provider, b.provider) ||
-          Buffer.compare(a.valueDigest, b.valueDigest),
+      await add(rows, mine)
+    },
+
+    async mergeCounts(before) {
+      const parts = await query<Part>(
+        `SELECT * FROM mailtrail_counts FORCE INDEX (mailtrail_counts_by_shard)
+         WHERE shard IN (?) AND start < ? LIMIT ${mostMerged} FOR UPDATE SKIP LOCKED`,
+        [Array.from({ length: shards - 1 }, (_, index) => index + 1), before],
       )
-      await insert(
-        `mailtrail_counts (dimension, start, provider, value_digest, shard, value, ${counted.join(', ')})`,
-        sorted.map((row) => [row.dimension, row.start, row.provider, row.valueDigest, ...row.rest]),
-        `ON DUPLICATE KEY UPDATE ${counted.map((name) => `${name} = ${name} + VALUES(${name})`).join(', ')}`,
+      await each(
+        `DELETE counts FROM mailtrail_counts AS counts FORCE INDEX (PRIMARY)
+         WHERE (dimension, start, provider, value_digest, shard) IN (?)`,
+        parts.map((part) => [...keyOf(part), part.shard]),
       )
+      const rows = parts.map((part) => ({
+        ...part,
+        counts: Object.fromEntries(counted.map((name) => [name, Number(part[name])])),
+      }))
+      await add(rows, 0)
+      return parts.length
     },
 
     async counts({ dimension, from, to, provider, by, limit }) {
@@ -69,4 +87,32 @@ export function mysqlCounts(query: Query): Pick<Tables, 'addCounts' | 'counts'> 
       })
     },
   }
+
+  async function add(
+    rows: readonly (Place & { value: Buffer; counts: CountChange['counts'] })[],
+    shard: number,
+  ): Promise<void> {
+    // In the order of the key, or two who change the same rows might wait for each other.
+    const sorted = rows.toSorted(
+      (a, b) =>
+        Buffer.compare(a.dimension, b.dimension) ||
+        Number(a.start) - Number(b.start) ||
+        Buffer.compare(a.provider, b.provider) ||
+        Buffer.compare(a.value_digest, b.value_digest),
+    )
+    await insert(
+      `mailtrail_counts (dimension, start, provider, value_digest, shard, value, ${counted.join(', ')})`,
+      sorted.map((row) => [
+        ...keyOf(row),
+        shard,
+        row.value,
+        ...counted.map((name) => row.counts[name] ?? 0),
+      ]),
+      `ON DUPLICATE KEY UPDATE ${counted.map((name) => `${name} = ${name} + VALUES(${name})`).join(', ')}`,
+    )
+  }
+}
+
+function keyOf({ dimension, start, provider, value_digest: value }: Place): Row {
+  return [dimension, Number(start), provider, value]
 }

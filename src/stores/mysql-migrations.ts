@@ -163,7 +163,8 @@ export const mysqlMigrations: Migrations = [
       unsubscribed BIGINT NOT NULL DEFAULT 0,
       opens BIGINT NOT NULL DEFAULT 0,
       clicks BIGINT NOT NULL DEFAULT 0,
-      PRIMARY KEY (dimension, start, provider, value_digest, shard)
+      PRIMARY KEY (dimension, start, provider, value_digest, shard),
+      KEY mailtrail_counts_by_shard (shard, start)
     ) ${table}`,
 
     `CREATE TABLE IF NOT EXISTS mailtrail_checkpoints (

@@ -8,7 +8,7 @@ import type { Tables } from './sql-tables.js'
 /** What is counted. */
 export function countTables(
   query: Query,
-): Pick<Tables, 'addCounts' | 'counts' | 'removeCounts' | 'takeCountsWith'> {
+): Pick<Tables, 'addCounts' | 'counts' | 'mergeCounts' | 'removeCounts' | 'takeCountsWith'> {
   return {
     async addCounts(changes) {
       if (changes.length > 0) await query(addCounts, toColumns(changes))
@@ -17,6 +17,11 @@ export function countTables(
     async counts(asked) {
       const { statement, values } = readCounts(asked)
       return (await query(statement, values)).map(toCountRow)
+    },
+
+    async mergeCounts(before) {
+      const [row] = await query(mergeCounts, [whole(before)])
+      return Number(row?.merged ?? 0)
     },
 
     async removeCounts(dimensions, before) {
@@ -50,6 +55,9 @@ const parameters = [...placeTypes, ...counted.map(() => 'bigint')]
   .map((type, index) => `$${index + 1}::${type}[]`)
   .join(', ')
 
+const addToKnown = `ON CONFLICT (dimension, start, value_digest, shard)
+  DO UPDATE SET ${counted.map((name) => `${name} = known.${name} + excluded.${name}`).join(', ')}`
+
 // Each of those who add at once has a shard to itself, as far as there are some left: a row is locked
 // until its transaction has ended. The first that is free, so that there are no more rows than
 // that takes. Where there is none, rows are waited for, by all in the order of their keys.
@@ -65,8 +73,7 @@ const addCounts = prepared(
      provider, value, ${columns}
    FROM unnest(${parameters}) AS new (dimension, start, value_digest, provider, value, ${columns})
    ORDER BY dimension, start, value_digest
-   ON CONFLICT (dimension, start, value_digest, shard)
-     DO UPDATE SET ${counted.map((name) => `${name} = known.${name} + excluded.${name}`).join(', ')}`,
+   ${addToKnown}`,
 )
 
 function toColumns(changes: readonly CountChange[]): unknown[][] {
@@ -91,12 +98,15 @@ function readCounts({ dimension, from, to, provider, by, limit }: CountQuery): {
 } {
   const values: unknown[] = [dimension, whole(from), whole(to), limit]
   if (provider !== undefined) values.push(storable(provider))
-  const text = `SELECT ${by} AS key, ${sums}
-    FROM mailtrail_counts
-    WHERE dimension = $1 AND start >= $2 AND start < $3
-      ${provider === undefined ? '' : 'AND provider = $5'}
-    GROUP BY ${by} ORDER BY ${by === 'start' ? '' : 'sum(recipients) + sum(events) DESC,'} ${by}
-    LIMIT $4`
+  const fits = `dimension = $1 AND start >= $2 AND start < $3
+    ${provider === undefined ? '' : 'AND provider = $5'}`
+  const size = 'sum(recipients) + sum(events) DESC'
+  // To add up all columns of all values takes three times as long as to find those that are asked for first.
+  const largest = `AND value = ANY (ARRAY (
+    SELECT value FROM mailtrail_counts WHERE ${fits} GROUP BY value ORDER BY ${size}, value LIMIT $4))`
+  const text = `SELECT ${by} AS key, ${sums} FROM mailtrail_counts
+    WHERE ${fits} ${by === 'value' ? largest : ''}
+    GROUP BY ${by} ORDER BY ${by === 'start' ? '' : `${size}, `}${by} LIMIT $4`
   return { statement: { text }, values }
 }
 
@@ -108,6 +118,28 @@ function toCounts(row: Sums): Record<Counted, number> {
   const counts = { ...noCounts }
   for (const name of counted) counts[name] = Number(row[name])
   return counts
+}
+
+/** So many parts are put together at once, or it might take longer than a statement may. */
+const mostMerged = 5000
+
+// What somebody adds to meanwhile stays for the next time.
+const mergeCounts: Statement<{ merged: string }> = {
+  text: `WITH gone AS (
+      DELETE FROM mailtrail_counts WHERE ctid = ANY (ARRAY (
+        SELECT ctid FROM mailtrail_counts WHERE shard > 0 AND start < $1
+        ORDER BY start LIMIT ${mostMerged} FOR UPDATE SKIP LOCKED))
+      RETURNING *
+    ), whole AS (
+      INSERT INTO mailtrail_counts AS known
+        (dimension, start, value_digest, shard, provider, value, ${columns})
+      SELECT dimension, start, value_digest, 0, provider, value, ${sums} FROM gone
+      GROUP BY dimension, start, value_digest, provider, value
+      ORDER BY dimension, start, value_digest
+      ${addToKnown}
+      RETURNING shard
+    )
+    SELECT count(*) AS merged FROM gone`,
 }
 
 /** So many rows are removed at once, or a year of them might take longer than a statement may. */

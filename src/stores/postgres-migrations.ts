@@ -117,6 +117,7 @@ export const postgresMigrations: Migrations = [
       events bigint NOT NULL DEFAULT 0,
       PRIMARY KEY (dimension, start, value_digest, shard)
     ) WITH (fillfactor = 50)`,
+    'CREATE INDEX mailtrail_counts_in_parts ON mailtrail_counts (start) WHERE shard > 0',
 
     `CREATE TABLE mailtrail_checkpoints (
       name uuid PRIMARY KEY,

@@ -216,6 +216,11 @@ export interface Tables {
   /** Adds to what was counted; each row once. Others may add to the same rows at the same time. */
   addCounts(changes: readonly CountChange[]): Promise<void>
   counts(query: CountQuery): Promise<CountRow[]>
+  /**
+   * Where rows are kept in parts, puts together some of those that begin before, and resolves to how many parts
+   * that were.
+   */
+  mergeCounts?(before: number): Promise<number>
   /** Removes rows of these dimensions that begin before. */
   removeCounts(dimensions: readonly CountDimension[], before: number): Promise<number>
   /** Removes rows whose value has one of these texts in it, in whatever case, and gives them. */

@@ -152,6 +152,9 @@ export function sqlStore(database: SqlDatabase): Store {
 
     counts: (query) => read((tables) => tables.counts(query)),
 
+    mergeCounts: (before) =>
+      transaction(async (tables) => (await tables.mergeCounts?.(before)) ?? 0),
+
     suppress: (facts) => transaction((tables) => suppress(tables, facts)),
 
     suppressionsOf: (addresses) =>

@@ -157,6 +157,38 @@ export const countChecks: Checks = {
     ])
   },
 
+  async 'parts of counts are put together, of what is before the given time, and nothing is lost'({
+    store,
+    other,
+  }) {
+    const records = Array.from({ length: 24 }, (_, index) =>
+      recordAt(start + (index % 2) * day, 'ann@example.com'),
+    )
+    await Promise.all(records.map((record, index) => add(index % 3 === 0 ? other : store, record)))
+    const span = { by: 'start' } as const
+    const before = await counted(store, 'all', span)
+    const merge = async (time: number): Promise<void> => {
+      while (((await store.mergeCounts?.(time)) ?? 0) > 0);
+    }
+    await Promise.all([
+      merge(start + day),
+      other.mergeCounts?.(start + day),
+      merge(start + 2 * day),
+    ])
+    same(await counted(store, 'all', span), before)
+    same(
+      before.map(([, { messages }]) => messages),
+      [12, 12],
+    )
+    await Promise.all(
+      records.map((record) => answer(store, record, resultOf(record, record.trackingId))),
+    )
+    same(
+      (await counted(other, 'all', span)).map(([, { sent }]) => sent),
+      [12, 12],
+    )
+  },
+
   async 'what values look like does not matter'({ store }) {
     const odd = ["it's", '%_"', 'x'.repeat(5000), 'Straße', 'STRASSE', 'a', 'A']
     await add(store, { ...recordAt(start, 'ann@example.com'), tags: odd })
