@@ -1,8 +1,8 @@
 // npm run bench:questions [-- --store sqlite|postgres] [--messages 1000000]
 //
-// Fills a store with messages of thirty days and what became of them, while this process's memory is watched, and
-// then, after pruning as it is done once a day, asks each question of a correlator several times. PostgreSQL is the one of BENCH_POSTGRES_URL, a database of
-// its own that is left filled.
+// Fills a store with messages of thirty days and what became of them, while this process's memory is watched;
+// then, after pruning as it is done once a day, asks each question of a correlator several times. PostgreSQL is
+// the one of BENCH_POSTGRES_URL, a database of its own that is left filled.
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
