@@ -59,13 +59,21 @@ export function httpCaller(timeout: number): HttpCaller {
     })
 }
 
+/** More than any API answers: beyond it somebody else does. In bytes. */
+const largestAnswer = 32 * 1024 * 1024
+
 function readWhole(
   response: http.IncomingMessage,
   resolve: (answer: HttpAnswer) => void,
   reject: (error: Error) => void,
 ): void {
   const pieces: Buffer[] = []
-  response.on('data', (piece: Buffer) => pieces.push(piece))
+  let size = 0
+  response.on('data', (piece: Buffer) => {
+    pieces.push(piece)
+    size += piece.length
+    if (size > largestAnswer) response.destroy(tooLarge())
+  })
   response.once('error', reject)
   response.once('end', () => {
     resolve({
@@ -84,6 +92,10 @@ function firstOfEach(headers: http.IncomingHttpHeaders): Record<string, string> 
     if (first !== undefined) values[name] = first
   }
   return values
+}
+
+function tooLarge(): Error {
+  return Object.assign(new Error('the answer is too large'), { code: 'EMSGSIZE' })
 }
 
 /** As Node names it; nothing was sent before there was a connection, and its encryption. */

@@ -51,6 +51,18 @@ describe('a call', () => {
     })
   })
 
+  test('is given up where the answer does not end', async () => {
+    const piece = Buffer.alloc(1_000_000)
+    const { url } = await serve((_, response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write(piece));
+        if (!response.destroyed) response.once('drain', more)
+      }
+      more()
+    })
+    await expect(httpCaller(20_000)({ ...call, url })).rejects.toMatchObject({ code: 'EMSGSIZE' })
+  })
+
   test('uses the connection of the one before', async () => {
     const ports = new Set<number | undefined>()
     const { url } = await serve((request, response) => {
