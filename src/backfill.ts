@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HistoryError } from './errors.js'
+import { inStore } from './in-store.js'
 import type { ParsedEvent } from './event.js'
 import { fields, text } from './payload.js'
 import type { EventHistory, HistoryRequest, SentIds } from './provider.js'
@@ -69,7 +70,9 @@ export async function backfill(
   if (to !== undefined) checkTime('to', to)
   const { provider } = history
   const name = `backfill ${provider} ${from.toISOString()}`
-  const unfinished = readCheckpoint(await store.checkpoint(name))
+  const unfinished = readCheckpoint(
+    await inStore('reading how far a history was read', () => store.checkpoint(name)),
+  )
   const resumed = unfinished && (!to || to.getTime() === unfinished.to) ? unfinished : undefined
   const end = new Date(resumed?.to ?? to ?? now())
   if (from >= end) throw new TypeError('backfill: from must be before to')
@@ -149,7 +152,10 @@ async function sentThrough(
   after: string | undefined,
 ): Promise<SentIds[]> {
   const query = { provider, from: from.getTime() - longestLife, to: to.getTime() }
-  return (await store.find(query, messagesAtOnce, after)).map(toSentIds)
+  const found = await inStore('looking for messages', () =>
+    store.find(query, messagesAtOnce, after),
+  )
+  return found.map(toSentIds)
 }
 
 function toSentIds({ record }: StoredMessage): SentIds {

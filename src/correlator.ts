@@ -12,30 +12,22 @@ import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
 import { createHealthCounter, type EndpointHealth } from './endpoint-health.js'
 import { type CorrelatorError, StoreError, type WebhookError } from './errors.js'
-import type { EventOf, EventType, MailEvent } from './event.js'
+import type { AnyEvent, EventType, MailEvent, ParsedEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
-import { canonicalAddress, labelsOf, messageKeys, toIncoming, writtenForms } from './matching.js'
-import {
-  type MessageRecord,
-  type RecipientStatus,
-  type SendResult,
-  type SentMessage,
-  withResult,
-} from './message.js'
+import { canonicalAddress, messageKeys, toIncoming, writtenForms } from './matching.js'
+import { type MessageRecord, type SendResult, type SentMessage, withResult } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
-import { checkedPaging, pageOf, type Paging } from './paging.js'
 import type { EventHistory, SendRecorder } from './provider.js'
-import { messagesLookedAt, recipientHealth, type RecipientHealth } from './recipient-health.js'
+import { createQuestions, type Questions } from './questions.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import { prune, type Retention } from './retention.js'
-import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
-import type { Schedule, Store, Tellable } from './store.js'
+import { inStore } from './in-store.js'
+import type { IncomingBatch, IngestResult, Schedule, Tellable } from './store.js'
 import { scopeKey } from './suppression.js'
 import { createSuppressions, inForce, type Suppressions } from './suppressions.js'
-import { type FoundMessage, toFoundMessage, type TrackedMessage } from './tracked-message.js'
 import { createUnwrittenResults } from './unwritten-results.js'
-import { createWaiting, type WaitOptions } from './waiting.js'
+import { createWaiting } from './waiting.js'
 import { createWebhookHandler, type Ingest, routeByName } from './webhook-handler.js'
 
 /** How long closing waits for listeners, in ms. */
@@ -44,23 +36,8 @@ const defaultCloseTimeout = 10_000
 /** Called with a webhook request that was refused, and why. */
 export type RefusedListener = (refusal: WebhookError) => unknown
 
-/** Which messages are looked for: those that fit everything given. */
-export interface MessageQuery {
-  provider?: string
-  recipient?: string
-  /** The status of that recipient, or else of any. */
-  status?: RecipientStatus
-  tag?: string
-  /** It must have all of these. */
-  metadata?: Readonly<Record<string, string>>
-  /** Sent at that time or later. */
-  from?: Date
-  /** Sent before that time. */
-  to?: Date
-}
-
 /** Records messages, takes webhooks, matches events to messages and tells listeners. */
-export interface Correlator extends SendRecorder {
+export interface Correlator extends SendRecorder, Questions {
   /** Listens to one type of event, or several. The returned function ends it. */
   on<T extends EventType>(
     types: T | readonly T[],
@@ -101,27 +78,6 @@ export interface Correlator extends SendRecorder {
   /** What came in at the webhooks of this process so far: whether they come, how late, and what was refused. */
   health(): EndpointHealth
 
-  /** A message and what became of it; undefined when it was never recorded. */
-  message(trackingId: string): Promise<TrackedMessage | undefined>
-  /** Messages, the newest first. There are more of them while a `cursor` comes along. */
-  find(
-    query?: MessageQuery,
-    paging?: Paging,
-  ): Promise<{ messages: FoundMessage[]; cursor?: string }>
-  /**
-   * Resolves with a message's event of this type, at once when it is there already.
-   *
-   * @throws WaitError when a final status rules it out, or the time is over
-   */
-  waitFor<T extends EventType>(
-    trackingId: string,
-    type: T,
-    options?: WaitOptions,
-  ): Promise<EventOf<T>>
-  /** How many messages were sent in a span, and what became of them. */
-  stats(query?: StatisticsQuery): Promise<Statistics>
-  /** How mail to an address has fared lately, and whether it may be mailed. */
-  recipientHealth(address: string): Promise<RecipientHealth>
   /** The addresses that must not be mailed. */
   readonly suppressions: Suppressions
   /**
@@ -167,24 +123,12 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     timeout: listenerTimeout,
     told: health.told,
   })
-  const readMessage: Store['message'] = (trackingId) =>
-    inStore('reading a message', () => store.message(trackingId))
-  const storedAddress = (canonical: string): string => store.storedAddress?.(canonical) ?? canonical
-  const waiting = createWaiting(readMessage, storedAddress)
+  const waiting = createWaiting(store)
 
   const schedule = (): Schedule => {
     const now = Date.now()
     const lease = dispatcher.lease(now)
     return { now, foreignAt: now + foreignAfter, ...(lease && { lease }) }
-  }
-
-  /** Does something with the store; what fails there is a `StoreError`. */
-  async function inStore<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      throw new StoreError(doing, error)
-    }
   }
 
   function tell({ deliveries, left }: Tellable, trackingIds: readonly string[]): void {
@@ -193,43 +137,42 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     if (left > 0) dispatcher.wakeSoon()
   }
 
-  const ingest: Ingest = async (webhook, parsed, nonce, receivedAt) => {
-    const events = parsed.map((event) =>
-      toIncoming(webhook.provider, event, receivedAt, recipientWindow, providers),
-    )
-    const times = schedule()
-    const result = await inStore('storing a webhook', () =>
-      store.ingest({ events, ...(nonce && { nonce }) }, times),
-    )
-    if (result.kind === 'replayed') return 'replayed'
-    health.stored(
-      webhook.name,
-      events.map(({ event }) => event),
-      result,
-      receivedAt,
-    )
-    tell(result, result.trackingIds)
-    if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
-    return 'stored'
-  }
-
-  const suppressions = createSuppressions(store, inStore)
-
-  const storePage: StorePage = async (provider, parsed, checkpoint) => {
-    const receivedAt = new Date()
+  /** Stores events and has those told that are new. */
+  async function take(
+    doing: string,
+    provider: string,
+    parsed: readonly ParsedEvent[],
+    receivedAt: Date,
+    rest: Omit<IncomingBatch, 'events'>,
+  ): Promise<{ events: AnyEvent[]; result: IngestResult }> {
     const events = parsed.map((event) =>
       toIncoming(provider, event, receivedAt, recipientWindow, providers),
     )
     const times = schedule()
-    const result = await inStore('storing a page of a history', () =>
-      store.ingest({ events, checkpoint }, times),
-    )
-    // A page has no token of its own, by which it could be known again.
-    if (result.kind === 'replayed') return { duplicates: events.length }
-    tell(result, result.trackingIds)
-    if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
-    return result
+    const result = await inStore(doing, () => store.ingest({ events, ...rest }, times))
+    if (result.kind === 'stored') {
+      tell(result, result.trackingIds)
+      if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
+    }
+    return { events: events.map(({ event }) => event), result }
   }
+
+  const ingest: Ingest = async ({ provider, name }, parsed, nonce, receivedAt) => {
+    const rest = { ...(nonce && { nonce }) }
+    const { events, result } = await take('storing a webhook', provider, parsed, receivedAt, rest)
+    if (result.kind === 'replayed') return 'replayed'
+    health.stored(name, events, result, receivedAt)
+    return 'stored'
+  }
+
+  const storePage: StorePage = async (provider, parsed, checkpoint) => {
+    const doing = 'storing a page of a history'
+    const { events, result } = await take(doing, provider, parsed, new Date(), { checkpoint })
+    // A page has no token of its own, by which it could be known again.
+    return result.kind === 'stored' ? result : { duplicates: events.length }
+  }
+
+  const suppressions = createSuppressions(store)
 
   const handle = createWebhookHandler({
     ...checked,
@@ -319,6 +262,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
   return {
     ...recorder,
+    ...createQuestions(store, waiting, suppressions),
     on,
     onAny: (listener, named) => listening(listeners.add('any', listener, named)),
     once: (types, listener) => listening(listeners.add(types, listener, { once: true })),
@@ -328,51 +272,6 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     nodeHandler: nodeHandler(handle),
     drain: () => dispatcher.drain(),
     health: health.report,
-
-    async message(trackingId) {
-      const stored = await readMessage(trackingId)
-      // The core knows no provider's payload, so its events are untyped in that respect.
-      return (
-        stored && { ...toFoundMessage(stored, Date.now()), events: stored.events as MailEvent[] }
-      )
-    },
-
-    async find({ provider, recipient, status, tag, metadata, from, to } = {}, paging) {
-      const { limit, cursor } = checkedPaging('find', paging)
-      const query = {
-        ...(provider !== undefined && { provider }),
-        ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
-        ...(status !== undefined && { status }),
-        ...(from && { from: from.getTime() }),
-        ...(to && { to: to.getTime() }),
-        labels: labelsOf({
-          ...(tag !== undefined && { tags: [tag] }),
-          ...(metadata && { metadata }),
-        }),
-      }
-      const found = await inStore('looking for messages', () =>
-        store.find(query, limit + 1, cursor),
-      )
-      const { page, ...next } = pageOf(found, limit, ({ record }) => record.trackingId)
-      const now = Date.now()
-      return { messages: page.map((stored) => toFoundMessage(stored, now)), ...next }
-    },
-
-    async waitFor<T extends EventType>(trackingId: string, type: T, wait: WaitOptions = {}) {
-      // It was found by its type, which no type can follow.
-      return (await waiting.waitFor(trackingId, type, wait)) as EventOf<T>
-    },
-
-    stats: (query) => inStore('counting messages', () => readStatistics(store, query)),
-
-    async recipientHealth(address) {
-      const canonical = canonicalAddress(address)
-      const [stored, reasons] = await Promise.all([
-        inStore('looking for messages', () => store.find({ address: canonical }, messagesLookedAt)),
-        suppressions.get(canonical),
-      ])
-      return { ...recipientHealth(storedAddress(canonical), stored, reasons), address: canonical }
-    },
 
     suppressions,
 
@@ -384,7 +283,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       return record.trackingId
     },
 
-    prune: (retention) => inStore('pruning', () => prune(store, retention, Date.now())),
+    prune: (retention) => prune(store, retention, Date.now()),
 
     async forget(address) {
       const canonical = canonicalAddress(address)

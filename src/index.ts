@@ -11,7 +11,7 @@ export type { AttachmentHead, AttachmentKeeper } from './attachments.js'
 export type { BackfillOptions, BackfillProgress } from './backfill.js'
 export type { BeforeSend, MessageChange, MessageDraft } from './before-send.js'
 export { createCorrelator } from './correlator.js'
-export type { Correlator, MessageQuery, RefusedListener } from './correlator.js'
+export type { Correlator, RefusedListener } from './correlator.js'
 export type { CorrelatorOptions } from './correlator-options.js'
 export type { DeadLetter, DeadLetters, ListenerFailure } from './dead-letters.js'
 export type { EndpointHealth, RequestOutcome, WebhookHealth } from './endpoint-health.js'
@@ -104,6 +104,7 @@ export type {
   WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
+export type { MessageQuery, Questions } from './questions.js'
 export type { RecipientHealth } from './recipient-health.js'
 export type { RecordedMessage } from './recorded-message.js'
 export type { Retention } from './retention.js'

@@ -1,3 +1,4 @@
+import { inStore } from './in-store.js'
 import type { PruneLimits, Store } from './store.js'
 
 /** How long what is stored is kept. What is left out is kept for good. */
@@ -50,13 +51,14 @@ export async function prune(
   let removed = 0
   for (;;) {
     signal?.throwIfAborted()
-    const count = await store.prune(limits, atOnce)
+    const count = await inStore('pruning', () => store.prune(limits, atOnce))
     if (count === 0) break
     removed += count
     onProgress?.(removed)
   }
   // Nobody adds much to a day that is over.
-  while (((await store.mergeCounts?.(now - (now % day))) ?? 0) > 0) signal?.throwIfAborted()
+  const merge = async (): Promise<number> => (await store.mergeCounts?.(now - (now % day))) ?? 0
+  while ((await inStore('putting counts together', merge)) > 0) signal?.throwIfAborted()
   return removed
 }
 

@@ -1,4 +1,5 @@
 import { counted, noCounts } from './counts.js'
+import { inStore } from './in-store.js'
 import type { Counted, CountDimension, CountQuery, CountRow, Store } from './store.js'
 
 /** Which messages are counted: those that were sent in a span of days, by their day in UTC. */
@@ -76,14 +77,16 @@ export async function readStatistics(
     by: CountQuery['by'],
     most = limit,
   ): Promise<CountRow[]> =>
-    store.counts({
-      dimension,
-      from: start,
-      to: end,
-      by,
-      limit: most,
-      ...(provider !== undefined && { provider }),
-    })
+    inStore('counting messages', () =>
+      store.counts({
+        dimension,
+        from: start,
+        to: end,
+        by,
+        limit: most,
+        ...(provider !== undefined && { provider }),
+      }),
+    )
   const [days, providers, templates, tags, domains, reasons, links] = await Promise.all([
     read('all', 'start', Math.ceil((end - start) / dayLength)),
     read('all', 'provider'),

@@ -1,4 +1,5 @@
 import { messageOf } from './errors.js'
+import { inStore } from './in-store.js'
 import type { SubscriptionScope } from './event.js'
 import { canonicalAddress } from './matching.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
@@ -78,11 +79,7 @@ export interface Suppressions {
   ): Promise<ImportResult>
 }
 
-/** @param inStore does something with the store; what fails there is a `StoreError` */
-export function createSuppressions(
-  store: Store,
-  inStore: <T>(doing: string, work: () => Promise<T>) => Promise<T>,
-): Suppressions {
+export function createSuppressions(store: Store): Suppressions {
   async function* all(): AsyncGenerator<Suppression> {
     let place: string | undefined
     for (;;) {

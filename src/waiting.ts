@@ -3,6 +3,7 @@ import type { AnyEvent, EventType } from './event.js'
 import { checkTypes } from './listeners.js'
 import { canonicalAddress } from './matching.js'
 import { messageStatus, recipientStatus } from './status.js'
+import { readMessage, storedAddress } from './stored-message.js'
 import type { Store } from './store.js'
 
 // Events of this process are noticed at once; other processes' at the next look, in ms.
@@ -23,15 +24,8 @@ export interface Waiting {
   waitFor(trackingId: string, type: EventType, options: WaitOptions): Promise<AnyEvent>
 }
 
-/**
- * Lets callers wait for the events of a message, which `read` gives as they are now.
- *
- * @param storedAddress how a canonical address stands in them
- */
-export function createWaiting(
-  read: Store['message'],
-  storedAddress: (address: string) => string,
-): Waiting {
+/** Lets callers wait for the events of a message. */
+export function createWaiting(store: Pick<Store, 'message' | 'storedAddress'>): Waiting {
   const wakers = new Map<string, Set<() => void>>()
 
   return {
@@ -47,15 +41,14 @@ export function createWaiting(
       if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
         throw new TypeError(`waitFor: timeout must be a number of ms, and is ${String(timeout)}`)
       }
-      const address =
-        recipient === undefined ? undefined : storedAddress(canonicalAddress(recipient))
+      const address = recipient === undefined ? undefined : storedAddress(store, recipient)
       const deadline = timeout === undefined ? Infinity : Date.now() + timeout
       for (;;) {
         signal?.throwIfAborted()
         // Listening begins before the look, so that nothing falls between them.
         const news = listen(wakers, trackingId, signal)
         try {
-          const found = look(await read(trackingId), trackingId, type, address)
+          const found = look(await readMessage(store, trackingId), trackingId, type, address)
           if (found) return found
           const left = deadline - Date.now()
           if (left <= 0) {
