@@ -14,14 +14,13 @@ import type {
   Schedule,
   Store,
   StoredMessage,
-  StoredSuppression,
-  SuppressionFact,
   Tellable,
   TimeSpan,
 } from '../store.js'
-import { factsOf, isAdded, withFact } from '../suppression.js'
+import { factsOf } from '../suppression.js'
 import { inTimeOrder } from '../timeline.js'
 import { memoryCounts } from './memory-counts.js'
+import { memorySuppressions } from './memory-suppressions.js'
 import { replayable } from './progress.js'
 
 interface Message {
@@ -72,7 +71,7 @@ export function memoryStore(): Store {
   const deadLetters = new Map<string, DeadLetter>()
   const nonces = new Map<string, { content: string; usedAt: number }>()
   const checkpoints = new Map<string, string>()
-  const suppressions = new Map<string, StoredSuppression>()
+  const suppressions = memorySuppressions()
   const counts = memoryCounts()
   let lastPosition = 0
   let closed = false
@@ -146,15 +145,6 @@ export function memoryStore(): Store {
     }
     events.delete(id)
     deadLetters.delete(id)
-  }
-
-  function suppress(facts: readonly SuppressionFact[]): void {
-    for (const fact of facts) {
-      const { address, scope, cause } = fact
-      const key = [address, scope, cause].join('\0')
-      const state = withFact(suppressions.get(key)?.state, fact)
-      suppressions.set(key, { address, scope, cause, state })
-    }
   }
 
   /** Gives an event to its message, counts it, and folds it into the state of the recipient. */
@@ -294,7 +284,7 @@ export function memoryStore(): Store {
           continue
         }
         const stored = add(incoming)
-        suppress(factsOf(stored.event))
+        suppressions.take(factsOf(stored.event))
         const { id, correlation, trackingId } = stored.event
         const entry: Untold = {
           stored,
@@ -507,9 +497,7 @@ export function memoryStore(): Store {
         if (dead) deadLetters.set(known, { ...dead, progress })
         if (entry) addUntold({ ...entry, progress, lane: stored.event.trackingId ?? known })
       }
-      for (const [key, { address: of }] of suppressions) {
-        if (of === address) suppressions.delete(key)
-      }
+      suppressions.remove(address)
       counts.add(counting.changes())
       counts.rename(forgetting)
       return changed
@@ -527,22 +515,17 @@ export function memoryStore(): Store {
 
     async suppress(facts) {
       checkOpen()
-      suppress(facts)
+      suppressions.take(facts)
     },
 
     async suppressionsOf(addresses) {
       checkOpen()
-      const asked = new Set(addresses)
-      return [...suppressions.values()].filter(({ address }) => asked.has(address))
+      return suppressions.of(addresses)
     },
 
-    async suppressions(limit, after = '') {
+    async suppressions(limit, after) {
       checkOpen()
-      return [...suppressions]
-        .filter(([place, { state }]) => place > after && isAdded(state))
-        .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .slice(0, limit)
-        .map(([place, suppression]) => ({ ...suppression, place }))
+      return suppressions.list(limit, after)
     },
 
     async close() {
