@@ -92,7 +92,7 @@ async function forgetInMessages(
     const before = recordFromJson(row.record)
     const record = forgetting.record(before)
     await tables.putMessage({ trackingId, provider, record: JSON.stringify(record) })
-    await tables.putLabels(trackingId, labelsOf(record))
+    await tables.putLabels(trackingId, labelsOf(record), labelsOf(before))
     await tables.putKeys(trackingId, messageKeys(record))
     const mine = states.find(
       (state) => state.trackingId === trackingId && state.address === address,

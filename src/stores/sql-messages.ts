@@ -1,5 +1,5 @@
 import { type Counting, createCounting, isCountedAlike } from '../counting.js'
-import { canonicalAddress, labelsOf, matched } from '../matching.js'
+import { canonicalAddress, labelsOf, matched, messageKeys } from '../matching.js'
 import {
   type MessageRecord,
   type SendResult,
@@ -60,8 +60,9 @@ async function write(
   const counting = createCounting()
   counting.message(record, before)
   const labels = labelsOf(record)
-  if (!before ? labels.length > 0 : JSON.stringify(labels) !== JSON.stringify(labelsOf(before))) {
-    await tables.putLabels(trackingId, labels)
+  const known = before ? labelsOf(before) : []
+  if (JSON.stringify(labels) !== JSON.stringify(known)) {
+    await tables.putLabels(trackingId, labels, known)
   }
   if (before && !isCountedAlike(record, before)) {
     const rows = await tables.statesOf([trackingId])
@@ -77,12 +78,19 @@ async function write(
     change: (state) => withSendStatus(state, status),
   }))
   await changeStates(tables, changes, 'make', counting)
+  await tables.putKeys(trackingId, before ? newKeys(keys, before) : keys)
   const tellable = await join(tables, record, keys, schedule, counting)
   await tables.addCounts(counting.changes())
   return tellable
 }
 
-/** Makes a message known by these ids, and gives it the events that waited for one of them. */
+/** Those that the message was not known by before. */
+function newKeys(keys: readonly MessageKey[], before: MessageRecord): MessageKey[] {
+  const known = new Map(messageKeys(before).map(({ key, address }) => [key, address]))
+  return keys.filter(({ key, address }) => !known.has(key) || known.get(key) !== address)
+}
+
+/** Gives a message the events that waited for one of its ids. */
 async function join(
   tables: Tables,
   record: MessageRecord,
@@ -91,7 +99,6 @@ async function join(
   counting: Counting,
 ): Promise<Tellable> {
   const { trackingId } = record
-  await tables.putKeys(trackingId, keys)
   const waiting = await tables.waiting(keys.map(({ key }) => key))
   if (waiting.length === 0) return { deliveries: [], left: 0 }
   const joined = oncePerEvent(waiting, keys).map(({ via, key, event: json }) => {

@@ -1,4 +1,4 @@
-import { firstTrackingId, messageKeys } from '../matching.js'
+import { firstTrackingId, labelsOf, messageKeys } from '../matching.js'
 import type { CountDimension, PruneLimits } from '../store.js'
 import { recordFromJson } from './serialization.js'
 import type { Tables } from './sql-tables.js'
@@ -15,10 +15,11 @@ export async function prune(
   if (messages !== undefined) {
     const rows = await tables.oldMessages(firstTrackingId(messages), most)
     await tables.removeMessages(
-      rows.map(({ trackingId, record }) => ({
-        trackingId,
-        keys: messageKeys(recordFromJson(record)).map(({ key }) => key),
-      })),
+      rows.map(({ trackingId, record: json }) => {
+        const record = recordFromJson(json)
+        const keys = messageKeys(record).map(({ key }) => key)
+        return { trackingId, keys, labels: labelsOf(record) }
+      }),
     )
     removed += rows.length
   }

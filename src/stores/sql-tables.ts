@@ -64,6 +64,13 @@ export interface LaneRow {
   event: string
 }
 
+/** A message that is to be removed, with what leads to it. */
+export interface OldMessage {
+  trackingId: string
+  keys: readonly string[]
+  labels: readonly string[]
+}
+
 /** An event as it stands. */
 export interface StoredEventRow {
   id: string
@@ -136,7 +143,7 @@ export interface Tables {
   messages(trackingIds: readonly string[]): Promise<MessageRow[]>
   putMessage(row: MessageRow): Promise<void>
   /** What a message can be found by, in place of what it could be found by before. */
-  putLabels(trackingId: string, labels: readonly string[]): Promise<void>
+  putLabels(trackingId: string, labels: readonly string[], before: readonly string[]): Promise<void>
   /** The newest first, with ids before the given one. */
   findMessages(query: StoreQuery, limit: number, before: string | undefined): Promise<string[]>
 
@@ -159,9 +166,7 @@ export interface Tables {
   /** Messages with ids from before this one of which nothing is left to be told, the oldest first; locked. */
   oldMessages(beforeId: string, limit: number): Promise<MessageRow[]>
   /** Removes messages with these keys, their recipients, labels and events, and what waits or is dead of these. */
-  removeMessages(
-    messages: readonly { trackingId: string; keys: readonly string[] }[],
-  ): Promise<void>
+  removeMessages(messages: readonly OldMessage[]): Promise<void>
   /** Events without a message that are told, with ids from before this one, the oldest first. */
   oldEvents(beforeId: string, limit: number): Promise<string[]>
   /** Removes events, and what waits or is dead of them. */

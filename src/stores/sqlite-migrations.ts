@@ -80,7 +80,6 @@ export const sqliteMigrations: Migrations = [
       tracking_id BLOB NOT NULL,
       PRIMARY KEY (label, tracking_id)
     ) STRICT, WITHOUT ROWID`,
-    'CREATE INDEX mailtrail_labels_by_message ON mailtrail_labels (tracking_id)',
 
     `CREATE TABLE mailtrail_counts (
       dimension TEXT NOT NULL,

@@ -19,11 +19,11 @@ export function sqlitePruning(statements: SqliteStatements): Pruning {
     },
 
     async removeMessages(messages) {
-      for (const { trackingId, keys } of messages) {
+      for (const { trackingId, keys, labels } of messages) {
         const id = toBytes(trackingId)
         for (const key of keys) statements.removeKey.run(digest(key), id)
         removeEvents(statements.eventIdsOf.all(id).map((row) => row.id))
-        statements.removeLabels.run(id)
+        for (const label of labels) statements.removeLabel.run(digest(label), id)
         statements.removeRecipients.run(id)
         statements.removeMessage.run(id)
       }

@@ -182,7 +182,7 @@ export function prepareStatements(database: SqliteDatabase) {
     ),
 
     putLabel: prepare('INSERT OR IGNORE INTO mailtrail_labels (label, tracking_id) VALUES (?, ?)'),
-    removeLabels: prepare('DELETE FROM mailtrail_labels WHERE tracking_id = ?'),
+    removeLabel: prepare('DELETE FROM mailtrail_labels WHERE label = ? AND tracking_id = ?'),
 
     addCounts: prepare(
       `INSERT INTO mailtrail_counts (dimension, start, provider, value, ${counted.join(', ')})

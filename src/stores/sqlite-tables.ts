@@ -66,10 +66,14 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
       statements.putMessage.run(toBytes(trackingId), provider, record)
     },
 
-    async putLabels(trackingId, labels) {
+    async putLabels(trackingId, labels, before) {
       const id = toBytes(trackingId)
-      statements.removeLabels.run(id)
-      for (const label of labels) statements.putLabel.run(digest(label), id)
+      for (const label of before) {
+        if (!labels.includes(label)) statements.removeLabel.run(digest(label), id)
+      }
+      for (const label of labels) {
+        if (!before.includes(label)) statements.putLabel.run(digest(label), id)
+      }
     },
 
     async findMessages(query, limit, before) {
