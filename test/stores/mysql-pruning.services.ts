@@ -121,7 +121,9 @@ test('who writes to a message that is being removed waits, and finds it gone', a
     const rows = await old(tables)
     const ingesting = ingest(other, batchFor(record, 'delivered'), byNobody)
     await delay(200)
-    await tables.removeMessages(rows.map(({ trackingId }) => ({ trackingId, keys: [] })))
+    await tables.removeMessages(
+      rows.map(({ trackingId }) => ({ trackingId, keys: [], labels: [] })),
+    )
     return { ingesting }
   })
   expect(await result.ingesting).toMatchObject({ waiting: 1, trackingIds: [] })
@@ -259,7 +261,7 @@ test('what is old is found and removed without a look at what is young', async (
   expect(messages.reads).toBeLessThan(400)
   const removed = await withReads(pool, (all) =>
     all.removeMessages(
-      messages.result.map(({ trackingId }) => ({ trackingId, keys: [trackingId] })),
+      messages.result.map(({ trackingId }) => ({ trackingId, keys: [trackingId], labels: [] })),
     ),
   )
   expect(removed.reads).toBeLessThan(800)
