@@ -4,7 +4,7 @@ import { counted } from '../counts.js'
 import { mysqlLists, optional, type Row } from './mysql-lists.js'
 import { type MessageColumns, messageColumns, toMessage } from './mysql-messages.js'
 import type { Query } from './mysql-transaction.js'
-import type { StoredEventRow, Tables } from './sql-tables.js'
+import type { ForgettingTables, StoredEventRow } from './sql-tables.js'
 
 /** What is counted by a text that may have an address in it. */
 const dimensions = ['domain', 'link', 'reason', 'tag', 'template'] as const
@@ -46,19 +46,8 @@ function toStoredEvent({ id, position, event, ...row }: EventColumns): StoredEve
   }
 }
 
-type Forgetting = Pick<
-  Tables,
-  | 'messagesAfter'
-  | 'eventsAfter'
-  | 'lockEvents'
-  | 'renameRecipient'
-  | 'renameEvent'
-  | 'removeSuppressions'
-  | 'takeCountsWith'
->
-
 /** What it takes to find an address everywhere and to take it out. */
-export function mysqlForgetting(query: Query): Forgetting {
+export function mysqlForgetting(query: Query): ForgettingTables {
   const { each } = mysqlLists(query)
 
   return {

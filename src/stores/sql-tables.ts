@@ -248,6 +248,18 @@ export interface Tables {
   deadLetters(limit: number, before: string | undefined): Promise<DeadLetterRow[]>
 }
 
+/** What it takes to find an address everywhere and to take it out. */
+export type ForgettingTables = Pick<
+  Tables,
+  | 'messagesAfter'
+  | 'eventsAfter'
+  | 'lockEvents'
+  | 'renameRecipient'
+  | 'renameEvent'
+  | 'removeSuppressions'
+  | 'takeCountsWith'
+>
+
 /** A database that a store runs on. */
 export interface SqlDatabase {
   /** Connects, and migrates what needs it. Called once at a time; when it rejects, called again. */

@@ -1,20 +1,9 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
-import type { StoredEventRow, Tables } from './sql-tables.js'
+import type { ForgettingTables, StoredEventRow } from './sql-tables.js'
 import { type EventColumns, type SqliteStatements, toMessage } from './sqlite-statements.js'
 
-type Forgetting = Pick<
-  Tables,
-  | 'messagesAfter'
-  | 'eventsAfter'
-  | 'lockEvents'
-  | 'renameRecipient'
-  | 'renameEvent'
-  | 'takeCountsWith'
-  | 'removeSuppressions'
->
-
 /** What it takes to find an address everywhere and to take it out. */
-export function sqliteForgetting(statements: SqliteStatements): Forgetting {
+export function sqliteForgetting(statements: SqliteStatements): ForgettingTables {
   return {
     async messagesAfter(id, limit) {
       return statements.messagesAfter.all(toBytes(id ?? ''), limit).map(toMessage)
