@@ -1,6 +1,14 @@
-import type { CountChange, CountDimension, Counted, CountQuery, CountRow } from '../store.js'
-import { counted, noCounts } from '../counts.js'
-import { countShards, firstShardLock, lockClass } from './postgres-locks.js'
+import type { CountChange, CountDimension, CountQuery, CountRow } from '../store.js'
+import { counted } from '../counts.js'
+import { addToKnown, columns, sums, type Sums, toCounts } from './postgres-count-columns.js'
+import {
+  changeTotals,
+  readTotals,
+  removeEmptyTotals,
+  removeEmptyTotalsOf,
+  wholeWeeks,
+} from './postgres-count-totals.js'
+import { countShards, firstShardLock, lockClass, totalsLock } from './postgres-locks.js'
 import { prepared, type Query, type Statement } from './postgres-transaction.js'
 import { columnsOf, digestId, storable, whole } from './postgres-values.js'
 import type { Tables } from './sql-tables.js'
@@ -20,25 +28,31 @@ export function countTables(
     },
 
     async mergeCounts(before) {
+      await query(lockTotals)
       const [row] = await query(mergeCounts, [whole(before)])
       return Number(row?.merged ?? 0)
     },
 
     async removeCounts(dimensions, before) {
+      await query(lockTotals)
       const [row] = await query(removeCounts, [dimensions, whole(before)])
+      await query(removeEmptyTotals, [dimensions, whole(before)])
       return Number(row?.removed ?? 0)
     },
 
     async takeCountsWith(texts) {
       const lowered = [...new Set(texts.map((text) => storable(text).toLowerCase()))]
       if (lowered.length === 0) return []
+      await query(lockTotals)
       const fitting = await query(countsWith, [lowered.map(patternOf)])
       const found = fitting.filter(({ value }) =>
         lowered.some((text) => value.toLowerCase().includes(text)),
       )
       if (found.length === 0) return []
       const locked = await query(lockCounts, keysOf(found))
-      return (await query(takeCounts, keysOf(locked))).map((row) => ({
+      const taken = await query(takeCounts, keysOf(locked))
+      await query(removeEmptyTotalsOf, [taken.map(({ value }) => value)])
+      return taken.map((row) => ({
         dimension: row.dimension,
         start: Number(row.start),
         provider: row.provider,
@@ -49,14 +63,17 @@ export function countTables(
   }
 }
 
-const columns = counted.join(', ')
 const placeTypes = ['text', 'bigint', 'uuid', 'text', 'text']
 const parameters = [...placeTypes, ...counted.map(() => 'bigint')]
   .map((type, index) => `$${index + 1}::${type}[]`)
   .join(', ')
 
-const addToKnown = `ON CONFLICT (dimension, start, value_digest, shard)
-  DO UPDATE SET ${counted.map((name) => `${name} = known.${name} + excluded.${name}`).join(', ')}`
+const byKey = 'ON CONFLICT (dimension, start, value_digest, shard)'
+
+// Who changes totals has this lock, so that nobody waits for another one who waits for him.
+const lockTotals: Statement<never> = {
+  text: `SELECT pg_advisory_xact_lock(${lockClass}, ${totalsLock})`,
+}
 
 // Each of those who add at once has a shard to itself, as far as there are some left: a row is locked
 // until its transaction has ended. The first that is free, so that there are no more rows than
@@ -67,13 +84,13 @@ const addCounts = prepared(
      (dimension, start, value_digest, shard, provider, value, ${columns})
    SELECT dimension, start, value_digest,
      coalesce(
-       (SELECT shard FROM generate_series(0, ${countShards - 1}) AS shard
-        WHERE pg_try_advisory_xact_lock(${lockClass}, ${firstShardLock} + shard) LIMIT 1),
-       pg_backend_pid() % ${countShards}),
+       (SELECT shard FROM generate_series(1, ${countShards}) AS shard
+        WHERE pg_try_advisory_xact_lock(${lockClass}, ${firstShardLock} + shard - 1) LIMIT 1),
+       1 + pg_backend_pid() % ${countShards}),
      provider, value, ${columns}
    FROM unnest(${parameters}) AS new (dimension, start, value_digest, provider, value, ${columns})
    ORDER BY dimension, start, value_digest
-   ${addToKnown}`,
+   ${byKey} ${addToKnown}`,
 )
 
 function toColumns(changes: readonly CountChange[]): unknown[][] {
@@ -87,26 +104,20 @@ function toColumns(changes: readonly CountChange[]): unknown[][] {
   ]
 }
 
-/** Sums as PostgreSQL writes them. */
-type Sums = Record<Counted, string>
-
-const sums = counted.map((name) => `sum(${name}) AS ${name}`).join(', ')
-
 function readCounts({ dimension, from, to, provider, by, limit }: CountQuery): {
   statement: Statement<Sums & { key: string }>
   values: unknown[]
 } {
   const values: unknown[] = [dimension, whole(from), whole(to), limit]
+  if (by === 'value' && provider === undefined) {
+    return { statement: readTotals, values: [...values, ...wholeWeeks(whole(from), whole(to))] }
+  }
   if (provider !== undefined) values.push(storable(provider))
-  const fits = `dimension = $1 AND start >= $2 AND start < $3
-    ${provider === undefined ? '' : 'AND provider = $5'}`
-  const size = 'sum(recipients) + sum(events) DESC'
-  // To add up all columns of all values takes three times as long as to find those that are asked for first.
-  const largest = `AND value = ANY (ARRAY (
-    SELECT value FROM mailtrail_counts WHERE ${fits} GROUP BY value ORDER BY ${size}, value LIMIT $4))`
+  const order = by === 'start' ? 'start' : `sum(recipients) + sum(events) DESC, ${by}`
   const text = `SELECT ${by} AS key, ${sums} FROM mailtrail_counts
-    WHERE ${fits} ${by === 'value' ? largest : ''}
-    GROUP BY ${by} ORDER BY ${by === 'start' ? '' : `${size}, `}${by} LIMIT $4`
+    WHERE dimension = $1 AND start >= $2 AND start < $3
+      ${provider === undefined ? '' : 'AND provider = $5'}
+    GROUP BY ${by} ORDER BY ${order} LIMIT $4`
   return { statement: { text }, values }
 }
 
@@ -114,21 +125,15 @@ function toCountRow(row: Sums & { key: string }): CountRow {
   return { key: row.key, counts: toCounts(row) }
 }
 
-function toCounts(row: Sums): Record<Counted, number> {
-  const counts = { ...noCounts }
-  for (const name of counted) counts[name] = Number(row[name])
-  return counts
-}
-
 /** So many parts are put together at once, or it might take longer than a statement may. */
 const mostMerged = 5000
 
-// What somebody adds to meanwhile stays for the next time.
+// What somebody adds to meanwhile stays for the next time. Minutes are not kept for long enough.
 const mergeCounts: Statement<{ merged: string }> = {
   text: `WITH gone AS (
       DELETE FROM mailtrail_counts WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM mailtrail_counts WHERE shard > 0 AND start < $1
-        ORDER BY start LIMIT ${mostMerged} FOR UPDATE SKIP LOCKED))
+        SELECT ctid FROM mailtrail_counts WHERE shard > 0 AND start < $1 AND dimension <> 'minute'
+        LIMIT ${mostMerged} FOR UPDATE SKIP LOCKED))
       RETURNING *
     ), whole AS (
       INSERT INTO mailtrail_counts AS known
@@ -136,8 +141,9 @@ const mergeCounts: Statement<{ merged: string }> = {
       SELECT dimension, start, value_digest, 0, provider, value, ${sums} FROM gone
       GROUP BY dimension, start, value_digest, provider, value
       ORDER BY dimension, start, value_digest
-      ${addToKnown}
-      RETURNING shard
+      ${byKey} ${addToKnown}
+    ), totals AS (
+      ${changeTotals('gone', '+')}
     )
     SELECT count(*) AS merged FROM gone`,
 }
@@ -154,7 +160,11 @@ const removeCounts: Statement<{ removed: string }> = {
           WHERE known.dimension = given.dimension AND start < $2
           ORDER BY start LIMIT ${mostRemoved} FOR UPDATE SKIP LOCKED) AS old
         LIMIT ${mostRemoved}))
-      RETURNING shard
+      RETURNING *
+    ), whole AS (
+      SELECT * FROM gone WHERE shard = 0
+    ), totals AS (
+      ${changeTotals('whole', '-')}
     )
     SELECT count(*) AS removed FROM gone`,
 }
@@ -190,6 +200,10 @@ const takeCounts: Statement<
       DELETE FROM mailtrail_counts AS known USING ${given}
         WHERE ${isGiven}
       RETURNING known.*
+    ), whole AS (
+      SELECT * FROM taken WHERE shard = 0
+    ), totals AS (
+      ${changeTotals('whole', '-')}
     )
     SELECT dimension, start, provider, value, ${sums} FROM taken
     GROUP BY dimension, start, provider, value`,

@@ -7,8 +7,11 @@ export const keyLocks = 64
 /** The lock of who migrates. */
 export const migrationLock = keyLocks
 
+/** The lock of who puts counts together or takes some away. */
+export const totalsLock = migrationLock + 1
+
 /** Each row of counts is kept in up to this many, so that so many can add to it at once. */
 export const countShards = 8
 
 /** The locks of who adds to the rows of a shard, from this one on. */
-export const firstShardLock = migrationLock + 1
+export const firstShardLock = totalsLock + 1

@@ -1,5 +1,24 @@
 import type { Migrations } from './migrations.js'
 
+const countColumns = `messages bigint NOT NULL DEFAULT 0,
+      sent bigint NOT NULL DEFAULT 0,
+      unsent bigint NOT NULL DEFAULT 0,
+      recipients bigint NOT NULL DEFAULT 0,
+      pending bigint NOT NULL DEFAULT 0,
+      accepted bigint NOT NULL DEFAULT 0,
+      deferred bigint NOT NULL DEFAULT 0,
+      delivered bigint NOT NULL DEFAULT 0,
+      bounced bigint NOT NULL DEFAULT 0,
+      rejected bigint NOT NULL DEFAULT 0,
+      failed bigint NOT NULL DEFAULT 0,
+      opened bigint NOT NULL DEFAULT 0,
+      clicked bigint NOT NULL DEFAULT 0,
+      complained bigint NOT NULL DEFAULT 0,
+      unsubscribed bigint NOT NULL DEFAULT 0,
+      opens bigint NOT NULL DEFAULT 0,
+      clicks bigint NOT NULL DEFAULT 0,
+      events bigint NOT NULL DEFAULT 0`
+
 // Where rows change and hardly any index with them, pages keep room for the next version of a row:
 // then no index has to be written. JSON is text: `jsonb` takes no \u0000, and sorts keys.
 export const postgresMigrations: Migrations = [
@@ -89,35 +108,26 @@ export const postgresMigrations: Migrations = [
     'CREATE INDEX mailtrail_labels_by_message ON mailtrail_labels (tracking_id)',
 
     // All transactions change the same few rows, so there is much room for their versions. Text is
-    // ordered by its bytes, as in every other store.
+    // ordered by its bytes, as in every other store. Numbers come before text, for they are found faster there.
     `CREATE TABLE mailtrail_counts (
-      dimension text COLLATE "C" NOT NULL,
       start bigint NOT NULL,
       value_digest uuid NOT NULL,
+      ${countColumns},
       shard smallint NOT NULL,
+      dimension text COLLATE "C" NOT NULL,
       provider text COLLATE "C" NOT NULL,
       value text COLLATE "C" NOT NULL,
-      messages bigint NOT NULL DEFAULT 0,
-      sent bigint NOT NULL DEFAULT 0,
-      unsent bigint NOT NULL DEFAULT 0,
-      recipients bigint NOT NULL DEFAULT 0,
-      pending bigint NOT NULL DEFAULT 0,
-      accepted bigint NOT NULL DEFAULT 0,
-      deferred bigint NOT NULL DEFAULT 0,
-      delivered bigint NOT NULL DEFAULT 0,
-      bounced bigint NOT NULL DEFAULT 0,
-      rejected bigint NOT NULL DEFAULT 0,
-      failed bigint NOT NULL DEFAULT 0,
-      opened bigint NOT NULL DEFAULT 0,
-      clicked bigint NOT NULL DEFAULT 0,
-      complained bigint NOT NULL DEFAULT 0,
-      unsubscribed bigint NOT NULL DEFAULT 0,
-      opens bigint NOT NULL DEFAULT 0,
-      clicks bigint NOT NULL DEFAULT 0,
-      events bigint NOT NULL DEFAULT 0,
       PRIMARY KEY (dimension, start, value_digest, shard)
     ) WITH (fillfactor = 50)`,
-    'CREATE INDEX mailtrail_counts_in_parts ON mailtrail_counts (start) WHERE shard > 0',
+    'CREATE INDEX mailtrail_counts_in_parts ON mailtrail_counts (dimension, start) WHERE shard > 0',
+    `CREATE TABLE mailtrail_count_totals (
+      start bigint NOT NULL,
+      ${countColumns},
+      weekly boolean NOT NULL,
+      dimension text COLLATE "C" NOT NULL,
+      value text COLLATE "C" NOT NULL,
+      PRIMARY KEY (weekly, dimension, start, value)
+    )`,
 
     `CREATE TABLE mailtrail_checkpoints (
       name uuid PRIMARY KEY,
