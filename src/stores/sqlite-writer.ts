@@ -17,6 +17,9 @@ export interface WriterSteps {
   clear(): void
 }
 
+/** Resolves when every commit so far is on disk. */
+export type Sync = () => Promise<void>
+
 export interface Writer {
   /** Runs the work as one transaction. It must await nothing but the tables. */
   transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>
@@ -34,7 +37,8 @@ interface Job {
 
 /**
  * Writes what is asked for at the same time in one commit, for a commit waits for the disk and
- * hardly longer for more. Each piece of work still happens whole or not at all.
+ * hardly longer for more. Each piece of work still happens whole or not at all. While the disk is waited for,
+ * this thread goes on and gathers the next.
  *
  * @param now a clock that never goes back, in ms
  */
@@ -42,6 +46,7 @@ export function createWriter(
   database: SqliteDatabase,
   tables: Tables,
   steps: WriterSteps,
+  sync: Sync,
   now: () => number = () => performance.now(),
 ): Writer {
   const begin = database.prepare('BEGIN IMMEDIATE')
@@ -52,6 +57,7 @@ export function createWriter(
   const queue: Job[] = []
   let writing: Promise<void> | undefined
   let open = false
+  let broken: Error | undefined
 
   async function write(): Promise<void> {
     // What comes in the same turn goes into the same commit.
@@ -65,6 +71,7 @@ export function createWriter(
 
   async function writeTogether(): Promise<void> {
     try {
+      if (broken) throw broken
       await whileLocked(() => begin.run())
     } catch (error) {
       for (const { reject } of queue.splice(0)) reject(error)
@@ -93,12 +100,26 @@ export function createWriter(
       steps.write()
       commit.run()
       open = false
-      for (const { resolve, value } of ended) resolve(value)
     } catch (error) {
       rollBack()
-      for (const { reject } of ended) reject(error)
+      for (const { reject } of ended.splice(0)) reject(error)
     }
     for (const { job, error } of failed) job.reject(error)
+    await acknowledge(ended)
+  }
+
+  async function acknowledge(ended: readonly (Job & { value: unknown })[]): Promise<void> {
+    if (ended.length === 0) return
+    try {
+      await sync()
+      for (const { resolve, value } of ended) resolve(value)
+    } catch (cause) {
+      // A second try may succeed without having written anything: the system has forgotten by then what it owes.
+      broken = new Error('the disk has failed: nothing is written until the store is opened anew', {
+        cause,
+      })
+      for (const { reject } of ended) reject(broken)
+    }
   }
 
   /** @throws the reason, where SQLite has undone the others too, as it does when the disk is full */

@@ -6,11 +6,12 @@ import type { SqlDatabase, Tables } from './sql-tables.js'
 import { openDatabase, type SqliteDatabase, whileLocked } from './sqlite-driver.js'
 import { sqliteMigrations } from './sqlite-migrations.js'
 import { sqliteTables } from './sqlite-tables.js'
+import { openWriteAheadLog, type WriteAheadLog } from './sqlite-wal.js'
 import { createWriter, type Writer } from './sqlite-writer.js'
 
 /**
  * Keeps everything in one SQLite file: for one machine, any number of processes. A commit is on
- * disk when it is acknowledged (WAL, `synchronous=FULL`).
+ * disk when it is acknowledged, as with `synchronous=FULL`.
  *
  * @param path the file, which is created when it is missing
  * @throws ConfigurationError when there is no path: SQLite would take a file that nobody finds again
@@ -22,10 +23,17 @@ export function sqliteStore(path: string): Store {
   return sqlStore(sqliteDatabase(path))
 }
 
-function sqliteDatabase(path: string): SqlDatabase {
-  let connection: { database: SqliteDatabase; tables: Tables; writer: Writer } | undefined
+interface Connection {
+  database: SqliteDatabase
+  tables: Tables
+  log: WriteAheadLog
+  writer: Writer
+}
 
-  function connected(): NonNullable<typeof connection> {
+function sqliteDatabase(path: string): SqlDatabase {
+  let connection: Connection | undefined
+
+  function connected(): Connection {
     if (!connection) throw new Error('the SQLite store is closed')
     return connection
   }
@@ -36,7 +44,13 @@ function sqliteDatabase(path: string): SqlDatabase {
       try {
         await migrate(database)
         const { tables, counts } = sqliteTables(database)
-        connection = { database, tables, writer: createWriter(database, tables, counts) }
+        const log = await openWriteAheadLog(database)
+        connection = {
+          database,
+          tables,
+          log,
+          writer: createWriter(database, tables, counts, log.sync),
+        }
       } catch (error) {
         database.close()
         throw error
@@ -55,6 +69,7 @@ function sqliteDatabase(path: string): SqlDatabase {
       const closing = connection
       connection = undefined
       await closing?.writer.end()
+      await closing?.log.close()
       closing?.database.close()
     },
   }

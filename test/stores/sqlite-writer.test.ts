@@ -11,11 +11,13 @@ import {
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Tables } from '../../src/stores/sql-tables.js'
 import { openDatabase, type SqliteDatabase } from '../../src/stores/sqlite-driver.js'
 import { createWriter, type Writer } from '../../src/stores/sqlite-writer.js'
 
 let steps: Record<'keep' | 'drop' | 'write' | 'clear', jest.Mock<() => void>>
+const sync = jest.fn<() => Promise<void>>()
 let folder = ''
 let files = 0
 let database: SqliteDatabase
@@ -29,8 +31,9 @@ beforeEach(async () => {
   database = await openDatabase(join(folder, `${(files += 1)}.db`))
   database.exec('CREATE TABLE kept (name TEXT, content BLOB)')
   steps = { keep: jest.fn(), drop: jest.fn(), write: jest.fn(), clear: jest.fn() }
+  sync.mockReset().mockResolvedValue()
   // What the work is done with does not matter to who commits it.
-  writer = createWriter(database, {} as Tables, steps)
+  writer = createWriter(database, {} as Tables, steps, sync)
 })
 afterEach(async () => {
   await writer.end()
@@ -86,6 +89,7 @@ describe('work that is asked for at once', () => {
       counting(() => seen.push([...answered])),
       {} as Tables,
       steps,
+      sync,
       () => time,
     )
     const slow = (name: string): Promise<string> =>
@@ -149,6 +153,83 @@ describe('when the disk is full', () => {
     limitTo(10_000)
     expect(await insert('large', 1_000_000)).toBe('large')
     expect(names()).toContain('large')
+  })
+})
+
+describe('while the disk is waited for', () => {
+  /** A disk that takes its time: resolves when it is waited for, with what lets it end. */
+  const slowDisk = (): Promise<{ end: () => void; fail: (error: Error) => void }> =>
+    new Promise((reached) => {
+      sync.mockImplementationOnce(
+        () => new Promise((end, fail) => reached({ end: () => end(), fail })),
+      )
+    })
+
+  test('nobody is answered, and what is asked for meanwhile is gathered', async () => {
+    const answered: string[] = []
+    const asked = async (name: string) => void answered.push(await insert(name))
+    const disk = slowDisk()
+    const first = [asked('a'), asked('b')]
+    const { end } = await disk
+    const next = [asked('c'), asked('d')]
+    for (let turn = 0; turn < 20; turn += 1) await setImmediate()
+    expect(names()).toEqual(['a', 'b'])
+    expect(answered).toEqual([])
+    end()
+    await Promise.all([...first, ...next])
+    expect(answered).toEqual(['a', 'b', 'c', 'd'])
+    expect(sync).toHaveBeenCalledTimes(2)
+  })
+
+  test('what is committed can be read', async () => {
+    const disk = slowDisk()
+    const writing = insert('a')
+    const { end } = await disk
+    await writer.idle()
+    expect(names()).toEqual(['a'])
+    end()
+    await writing
+  })
+
+  test('it is not ended', async () => {
+    const disk = slowDisk()
+    const writing = insert('a')
+    const { end } = await disk
+    let ended = false
+    const ending = writer.end().then(() => (ended = true))
+    for (let turn = 0; turn < 20; turn += 1) await setImmediate()
+    expect(ended).toBe(false)
+    end()
+    await Promise.all([writing, ending])
+  })
+
+  test('and it fails, everybody is told, and nothing is acknowledged any more', async () => {
+    const disk = slowDisk()
+    const writing = Promise.allSettled([insert('a'), insert('b')])
+    const { fail } = await disk
+    const meanwhile = Promise.allSettled([insert('c')])
+    const reason = new Error('EIO')
+    fail(reason)
+    const results = [
+      ...(await writing),
+      ...(await meanwhile),
+      ...(await Promise.allSettled([insert('d')])),
+    ]
+    for (const result of results) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringContaining('the disk has failed'), cause: reason },
+      })
+    }
+    expect(names()).toEqual(['a', 'b'])
+  })
+
+  test('for nothing, it is not', async () => {
+    const failing = writer.transaction(async () => {
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(sync).not.toHaveBeenCalled()
   })
 })
 

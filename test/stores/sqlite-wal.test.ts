@@ -1,0 +1,84 @@
+import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
+import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openDatabase } from '../../src/stores/sqlite-driver.js'
+import { sqliteStore } from '../../src/stores/sqlite.js'
+import { openWriteAheadLog } from '../../src/stores/sqlite-wal.js'
+import { recordAt, start } from '../../src/testing/store-samples.js'
+import { add } from '../../src/testing/store-steps.js'
+
+let folder = ''
+let handle: { datasync(): Promise<void> }
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'mailtrail-wal-'))
+  const file = await open(folder)
+  // Every file that is opened has this method from there.
+  handle = Object.getPrototypeOf(file)
+  await file.close()
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => void jest.restoreAllMocks())
+
+const synchronous = (database: Awaited<ReturnType<typeof openDatabase>>): unknown =>
+  Reflect.get(Object(database.prepare('PRAGMA synchronous').get()), 'synchronous')
+
+test('a message counts as written when the log is on disk, and no sooner', async () => {
+  const store = sqliteStore(join(folder, 'store.db'))
+  await store.open()
+  let release = (): void => {}
+  const disk = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const synced: string[] = []
+  const { datasync } = handle
+  jest.spyOn(handle, 'datasync').mockImplementation(async function (this: { fd?: number }) {
+    if (process.platform === 'linux') synced.push(readlinkSync(`/proc/self/fd/${this.fd}`))
+    await Reflect.apply(datasync, this, [])
+    await disk
+  })
+  let written = false
+  const adding = add(store, recordAt(start, 'ann@example.com')).then(() => (written = true))
+  await delay(50)
+  expect(written).toBe(false)
+  release()
+  await adding
+  expect(written).toBe(true)
+  expect(handle.datasync).toHaveBeenCalledTimes(1)
+  if (process.platform === 'linux') expect(synced).toEqual([join(folder, 'store.db-wal')])
+  await store.close()
+})
+
+test('a commit does not wait by itself where the log is synced', async () => {
+  const database = await openDatabase(join(folder, 'apart.db'))
+  database.exec('CREATE TABLE theirs (x)')
+  const log = await openWriteAheadLog(database)
+  expect(synchronous(database)).toBe(1)
+  await log.sync()
+  await log.close()
+  database.close()
+})
+
+test('the log stands beside the file itself, where a link leads to it', async () => {
+  mkdirSync(join(folder, 'elsewhere'))
+  const file = join(folder, 'elsewhere', 'store.db')
+  const link = join(folder, 'link.db')
+  symlinkSync(file, link)
+  const database = await openDatabase(link)
+  database.exec('CREATE TABLE theirs (x)')
+  const log = await openWriteAheadLog(database)
+  expect(synchronous(database)).toBe(1)
+  await log.close()
+  database.close()
+})
+
+test('a database without a log waits with each commit', async () => {
+  const database = await openDatabase(':memory:')
+  const log = await openWriteAheadLog(database)
+  expect(synchronous(database)).toBe(2)
+  await log.sync()
+  await log.close()
+  database.close()
+})
