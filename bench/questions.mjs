@@ -123,6 +123,14 @@ if (values.store === 'sqlite') {
 const pruning = performance.now()
 await correlator.prune({})
 console.log(`pruned as once a day in ${Math.round((performance.now() - pruning) / 1000)} s`)
+if (values.store === 'postgres') {
+  // As the server does by itself within minutes.
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({ connectionString: process.env['BENCH_POSTGRES_URL'] })
+  await client.connect()
+  await client.query('VACUUM ANALYZE')
+  await client.end()
+}
 
 const middle = messageOf(Math.floor(count / 2))
 const recipient = middle.recipients[0]?.address ?? ''

@@ -1,4 +1,4 @@
-import type { Counted } from './store.js'
+import type { CountDimension, Counted } from './store.js'
 
 /**
  * What is counted, in the order of the columns that SQL databases have for it: what rows are ordered by is read
@@ -29,3 +29,13 @@ export const noCounts = Object.fromEntries(counted.map((name) => [name, 0])) as 
   Counted,
   number
 >
+
+/** What is counted by the day on which its message was sent. */
+export const countedByDay: readonly CountDimension[] = [
+  'all',
+  'template',
+  'tag',
+  'domain',
+  'reason',
+  'link',
+]

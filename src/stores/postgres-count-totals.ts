@@ -2,44 +2,31 @@ import { counted } from '../counts.js'
 import { addToKnown, columns, sums, type Sums } from './postgres-count-columns.js'
 import type { Statement } from './postgres-transaction.js'
 
-// A thousand domains of three providers are a hundred thousand rows a month, and PostgreSQL takes half a
-// microsecond for each that it adds up. So what is put together is also added to totals of all providers, by day
-// and by week, and a month is read from those. They hold what rows of shard 0 hold, and change with them alone.
+// A thousand domains of three providers are a hundred thousand counts a month, and PostgreSQL takes half a
+// microsecond for each that it adds up. So parts are put together by day and by week, and both also for all
+// providers, whose name is empty here: a month is read from some of these. Counts of one provider and day are what
+// was counted, and the others follow them in the same statement.
 
 const week = 7 * 24 * 3600_000
+const weekOf = `start - (start % ${week} + ${week}) % ${week}`
 
 /**
- * The end of a statement that changes totals by rows of counts: those in which it puts something together, or
- * those that it removes.
+ * The end of a statement that changes totals: by rows that are put together, or by totals of providers and days
+ * that it removes.
  */
-export function changeTotals(rows: string, sign: '+' | '-'): string {
-  return `INSERT INTO mailtrail_count_totals AS known (weekly, dimension, start, value, ${columns})
-    SELECT weekly, dimension, beginning, value, ${counted.map((name) => `${sign} sum(${name})`).join(', ')}
+export function changeTotals(rows: string, change: 'add' | 'remove'): string {
+  const by = counted.map((name) => (change === 'add' ? `sum(${name})` : `-sum(${name})`)).join(', ')
+  const itself = change === 'add' ? '(false, provider, start), ' : ''
+  return `INSERT INTO mailtrail_count_totals AS known
+      (weekly, dimension, provider, start, value, ${columns})
+    SELECT of_week, dimension, whose, beginning, value, ${by}
     FROM ${rows} CROSS JOIN LATERAL (
-      VALUES (false, start), (true, start - (start % ${week} + ${week}) % ${week})
-    ) AS spans (weekly, beginning)
-    GROUP BY weekly, dimension, beginning, value
-    ORDER BY weekly, dimension, beginning, value
-    ON CONFLICT (weekly, dimension, start, value)
+      VALUES ${itself}(false, '', start), (true, provider, ${weekOf}), (true, '', ${weekOf})
+    ) AS total (of_week, whose, beginning)
+    GROUP BY of_week, dimension, whose, beginning, value
+    ORDER BY of_week, dimension, whose, beginning, value
+    ON CONFLICT (weekly, dimension, provider, start, value)
     ${addToKnown}`
-}
-
-/** From the totals where there are some, and from what is not put together yet. */
-export const readTotals: Statement<Sums & { key: string }> = {
-  text: `SELECT value AS key, ${sums} FROM (
-      SELECT value, ${columns} FROM mailtrail_count_totals
-      WHERE weekly AND dimension = $1 AND start >= $5 AND start < $6
-      UNION ALL
-      SELECT value, ${columns} FROM mailtrail_count_totals
-      WHERE NOT weekly AND dimension = $1 AND start >= $2 AND start < $5
-      UNION ALL
-      SELECT value, ${columns} FROM mailtrail_count_totals
-      WHERE NOT weekly AND dimension = $1 AND start >= $6 AND start < $3
-      UNION ALL
-      SELECT value, ${columns} FROM mailtrail_counts
-      WHERE shard > 0 AND dimension = $1 AND start >= $2 AND start < $3
-    ) AS counts
-    GROUP BY value ORDER BY sum(recipients) + sum(events) DESC, value LIMIT $4`,
 }
 
 /** Where the whole weeks of a span begin and end; both at its beginning where it has none. */
@@ -49,11 +36,42 @@ export function wholeWeeks(from: number, to: number): [from: number, to: number]
   return begin < end ? [begin, end] : [from, from]
 }
 
+const part = `SELECT value, ${columns} FROM`
+const total = `${part} mailtrail_count_totals WHERE provider = $5 AND dimension = $1`
+
+/** Of one provider, or of all: from totals where there are some, and from what is not put together yet. */
+export const readValues: Statement<Sums & { key: string }> = {
+  text: `SELECT value AS key, ${sums} FROM (
+      ${total} AND weekly AND start >= $6 AND start < $7
+      UNION ALL ${total} AND NOT weekly AND start >= $2 AND start < $6
+      UNION ALL ${total} AND NOT weekly AND start >= $7 AND start < $3
+      UNION ALL ${part} mailtrail_counts
+      WHERE dimension = $1 AND start >= $2 AND start < $3 AND $5 IN ('', provider)
+    ) AS counts
+    GROUP BY value ORDER BY sum(recipients) + sum(events) DESC, value LIMIT $4`,
+}
+
+/** So many rows are removed at once, or a year of them might take longer than a statement may. */
+export const mostRemoved = 10_000
+
+export const removeTotals: Statement<{ removed: string }> = {
+  text: `WITH gone AS (
+      DELETE FROM mailtrail_count_totals WHERE ctid = ANY (ARRAY (
+        SELECT ctid FROM mailtrail_count_totals
+        WHERE start < $2 AND dimension = ANY ($1::text[]) AND NOT weekly AND provider <> ''
+        ORDER BY start LIMIT ${mostRemoved}))
+      RETURNING *
+    ), changed AS (
+      ${changeTotals('gone', 'remove')}
+    )
+    SELECT count(*) AS removed FROM gone`,
+}
+
 const isEmpty = counted.map((name) => `${name} = 0`).join(' AND ')
 
 export const removeEmptyTotals: Statement<never> = {
   text: `DELETE FROM mailtrail_count_totals
-    WHERE weekly = ANY ('{true,false}') AND dimension = ANY ($1::text[]) AND start < $2 AND ${isEmpty}`,
+    WHERE start < $2 AND dimension = ANY ($1::text[]) AND ${isEmpty}`,
 }
 
 export const removeEmptyTotalsOf: Statement<never> = {

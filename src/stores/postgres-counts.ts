@@ -1,11 +1,13 @@
 import type { CountChange, CountDimension, CountQuery, CountRow } from '../store.js'
-import { counted } from '../counts.js'
+import { counted, countedByDay } from '../counts.js'
 import { addToKnown, columns, sums, type Sums, toCounts } from './postgres-count-columns.js'
 import {
   changeTotals,
-  readTotals,
+  mostRemoved,
+  readValues,
   removeEmptyTotals,
   removeEmptyTotalsOf,
+  removeTotals,
   wholeWeeks,
 } from './postgres-count-totals.js'
 import { countShards, firstShardLock, lockClass, totalsLock } from './postgres-locks.js'
@@ -29,29 +31,31 @@ export function countTables(
 
     async mergeCounts(before) {
       await query(lockTotals)
-      const [row] = await query(mergeCounts, [whole(before)])
+      const [row] = await query(mergeCounts, [countedByDay, whole(before)])
       return Number(row?.merged ?? 0)
     },
 
     async removeCounts(dimensions, before) {
       await query(lockTotals)
-      const [row] = await query(removeCounts, [dimensions, whole(before)])
-      await query(removeEmptyTotals, [dimensions, whole(before)])
-      return Number(row?.removed ?? 0)
+      const given = [dimensions, whole(before)]
+      const [parts] = await query(removeParts, given)
+      const [totals] = await query(removeTotals, given)
+      await query(removeEmptyTotals, given)
+      return Number(parts?.removed ?? 0) + Number(totals?.removed ?? 0)
     },
 
     async takeCountsWith(texts) {
       const lowered = [...new Set(texts.map((text) => storable(text).toLowerCase()))]
       if (lowered.length === 0) return []
       await query(lockTotals)
-      const fitting = await query(countsWith, [lowered.map(patternOf)])
-      const found = fitting.filter(({ value }) =>
-        lowered.some((text) => value.toLowerCase().includes(text)),
-      )
-      if (found.length === 0) return []
-      const locked = await query(lockCounts, keysOf(found))
-      const taken = await query(takeCounts, keysOf(locked))
-      await query(removeEmptyTotalsOf, [taken.map(({ value }) => value)])
+      const patterns = [lowered.map(patternOf)]
+      const isFound = ({ value }: { value: string }): boolean =>
+        lowered.some((text) => value.toLowerCase().includes(text))
+      const parts = (await query(partsWith, patterns)).filter(isFound)
+      const locked = await query(lockParts, keysOf(parts))
+      const values = (await query(totalsWith, patterns)).filter(isFound).map(({ value }) => value)
+      const taken = await query(takeCounts, [...keysOf(locked), values])
+      await query(removeEmptyTotalsOf, [values])
       return taken.map((row) => ({
         dimension: row.dimension,
         start: Number(row.start),
@@ -84,9 +88,9 @@ const addCounts = prepared(
      (dimension, start, value_digest, shard, provider, value, ${columns})
    SELECT dimension, start, value_digest,
      coalesce(
-       (SELECT shard FROM generate_series(1, ${countShards}) AS shard
-        WHERE pg_try_advisory_xact_lock(${lockClass}, ${firstShardLock} + shard - 1) LIMIT 1),
-       1 + pg_backend_pid() % ${countShards}),
+       (SELECT shard FROM generate_series(0, ${countShards - 1}) AS shard
+        WHERE pg_try_advisory_xact_lock(${lockClass}, ${firstShardLock} + shard) LIMIT 1),
+       pg_backend_pid() % ${countShards}),
      provider, value, ${columns}
    FROM unnest(${parameters}) AS new (dimension, start, value_digest, provider, value, ${columns})
    ORDER BY dimension, start, value_digest
@@ -108,17 +112,31 @@ function readCounts({ dimension, from, to, provider, by, limit }: CountQuery): {
   statement: Statement<Sums & { key: string }>
   values: unknown[]
 } {
-  const values: unknown[] = [dimension, whole(from), whole(to), limit]
-  if (by === 'value' && provider === undefined) {
-    return { statement: readTotals, values: [...values, ...wholeWeeks(whole(from), whole(to))] }
-  }
-  if (provider !== undefined) values.push(storable(provider))
-  const order = by === 'start' ? 'start' : `sum(recipients) + sum(events) DESC, ${by}`
-  const text = `SELECT ${by} AS key, ${sums} FROM mailtrail_counts
-    WHERE dimension = $1 AND start >= $2 AND start < $3
-      ${provider === undefined ? '' : 'AND provider = $5'}
-    GROUP BY ${by} ORDER BY ${order} LIMIT $4`
-  return { statement: { text }, values }
+  const span = [whole(from), whole(to)] as const
+  const whose = provider === undefined ? '' : storable(provider)
+  const values = [dimension, ...span, limit, whose]
+  return by === 'value'
+    ? { statement: readValues, values: [...values, ...wholeWeeks(...span)] }
+    : { statement: readBy[by], values }
+}
+
+// Of these there are few.
+const readPlaces = (
+  by: 'start' | 'provider',
+  order: string,
+): Statement<Sums & { key: string }> => ({
+  text: `SELECT ${by} AS key, ${sums} FROM (
+      SELECT start, provider, ${columns} FROM mailtrail_count_totals
+      WHERE NOT weekly AND provider <> '' AND dimension = $1 AND start >= $2 AND start < $3
+      UNION ALL SELECT start, provider, ${columns} FROM mailtrail_counts
+      WHERE dimension = $1 AND start >= $2 AND start < $3
+    ) AS counts
+    WHERE $5 IN ('', provider)
+    GROUP BY ${by} ORDER BY ${order} LIMIT $4`,
+})
+const readBy = {
+  start: readPlaces('start', 'start'),
+  provider: readPlaces('provider', 'sum(recipients) + sum(events) DESC, provider'),
 }
 
 function toCountRow(row: Sums & { key: string }): CountRow {
@@ -132,27 +150,17 @@ const mostMerged = 5000
 const mergeCounts: Statement<{ merged: string }> = {
   text: `WITH gone AS (
       DELETE FROM mailtrail_counts WHERE ctid = ANY (ARRAY (
-        SELECT ctid FROM mailtrail_counts WHERE shard > 0 AND start < $1 AND dimension <> 'minute'
+        SELECT ctid FROM mailtrail_counts WHERE dimension = ANY ($1::text[]) AND start < $2
         LIMIT ${mostMerged} FOR UPDATE SKIP LOCKED))
       RETURNING *
-    ), whole AS (
-      INSERT INTO mailtrail_counts AS known
-        (dimension, start, value_digest, shard, provider, value, ${columns})
-      SELECT dimension, start, value_digest, 0, provider, value, ${sums} FROM gone
-      GROUP BY dimension, start, value_digest, provider, value
-      ORDER BY dimension, start, value_digest
-      ${byKey} ${addToKnown}
-    ), totals AS (
-      ${changeTotals('gone', '+')}
+    ), changed AS (
+      ${changeTotals('gone', 'add')}
     )
     SELECT count(*) AS merged FROM gone`,
 }
 
-/** So many rows are removed at once, or a year of them might take longer than a statement may. */
-const mostRemoved = 10_000
-
 // By their places in the table: those that somebody adds to meanwhile stay until the next time.
-const removeCounts: Statement<{ removed: string }> = {
+const removeParts: Statement<{ removed: string }> = {
   text: `WITH gone AS (
       DELETE FROM mailtrail_counts WHERE ctid = ANY (ARRAY (
         SELECT place FROM unnest($1::text[]) AS given (dimension) CROSS JOIN LATERAL (
@@ -160,11 +168,7 @@ const removeCounts: Statement<{ removed: string }> = {
           WHERE known.dimension = given.dimension AND start < $2
           ORDER BY start LIMIT ${mostRemoved} FOR UPDATE SKIP LOCKED) AS old
         LIMIT ${mostRemoved}))
-      RETURNING *
-    ), whole AS (
-      SELECT * FROM gone WHERE shard = 0
-    ), totals AS (
-      ${changeTotals('whole', '-')}
+      RETURNING shard
     )
     SELECT count(*) AS removed FROM gone`,
 }
@@ -178,15 +182,18 @@ interface CountKey {
 const keysOf = (rows: readonly CountKey[]): string[][] =>
   columnsOf(rows, 'dimension', 'start', 'value_digest', 'shard')
 // A text may stand anywhere in a value, so all are read: as fast as can be, and without a lock.
-const countsWith: Statement<CountKey & { value: string }> = {
+const partsWith: Statement<CountKey & { value: string }> = {
   text: `SELECT dimension, start, value_digest, shard, value FROM mailtrail_counts
     WHERE lower(value) LIKE ANY ($1::text[]) ORDER BY dimension, start, value_digest, shard`,
+}
+const totalsWith: Statement<{ value: string }> = {
+  text: `SELECT DISTINCT value FROM mailtrail_count_totals WHERE lower(value) LIKE ANY ($1::text[])`,
 }
 const given = `unnest($1::text[], $2::bigint[], $3::uuid[], $4::smallint[])
       AS given (dimension, start, value_digest, shard)`
 const isGiven = `known.dimension = given.dimension AND known.start = given.start
           AND known.value_digest = given.value_digest AND known.shard = given.shard`
-const lockCounts: Statement<CountKey> = {
+const lockParts: Statement<CountKey> = {
   text: `SELECT locked.* FROM ${given}
     CROSS JOIN LATERAL (
       SELECT dimension, start, value_digest, shard FROM mailtrail_counts AS known
@@ -196,16 +203,21 @@ const lockCounts: Statement<CountKey> = {
 const takeCounts: Statement<
   Sums & Omit<CountKey, 'value_digest' | 'shard'> & Record<Text, string>
 > = {
-  text: `WITH taken AS (
+  text: `WITH parts AS (
       DELETE FROM mailtrail_counts AS known USING ${given}
         WHERE ${isGiven}
       RETURNING known.*
-    ), whole AS (
-      SELECT * FROM taken WHERE shard = 0
     ), totals AS (
-      ${changeTotals('whole', '-')}
+      DELETE FROM mailtrail_count_totals
+        WHERE NOT weekly AND provider <> '' AND value = ANY ($5::text[])
+      RETURNING *
+    ), changed AS (
+      ${changeTotals('totals', 'remove')}
     )
-    SELECT dimension, start, provider, value, ${sums} FROM taken
+    SELECT dimension, start, provider, value, ${sums} FROM (
+      SELECT dimension, start, provider, value, ${columns} FROM parts
+      UNION ALL SELECT dimension, start, provider, value, ${columns} FROM totals
+    ) AS taken
     GROUP BY dimension, start, provider, value`,
 }
 type Text = 'provider' | 'value'

@@ -119,15 +119,16 @@ export const postgresMigrations: Migrations = [
       value text COLLATE "C" NOT NULL,
       PRIMARY KEY (dimension, start, value_digest, shard)
     ) WITH (fillfactor = 50)`,
-    'CREATE INDEX mailtrail_counts_in_parts ON mailtrail_counts (dimension, start) WHERE shard > 0',
     `CREATE TABLE mailtrail_count_totals (
       start bigint NOT NULL,
       ${countColumns},
       weekly boolean NOT NULL,
       dimension text COLLATE "C" NOT NULL,
+      provider text COLLATE "C" NOT NULL,
       value text COLLATE "C" NOT NULL,
-      PRIMARY KEY (weekly, dimension, start, value)
-    )`,
+      PRIMARY KEY (weekly, dimension, provider, start, value)
+    ) WITH (fillfactor = 80)`,
+    'CREATE INDEX mailtrail_count_totals_by_time ON mailtrail_count_totals (start)',
 
     `CREATE TABLE mailtrail_checkpoints (
       name uuid PRIMARY KEY,

@@ -41,12 +41,13 @@ const longestTransaction = 2500
 const longestPause = 5000
 
 // Plans are kept, and one that was made when its table was nearly empty reads the table whole. A
-// statement that is over soon is not worth compiling.
+// statement that is over soon is worth neither compiling nor other processes.
 const settings = `
   SET LOCAL lock_timeout = ${longestWait};
   SET LOCAL idle_in_transaction_session_timeout = ${longestPause};
   SET LOCAL enable_seqscan = off;
-  SET LOCAL jit = off`
+  SET LOCAL jit = off;
+  SET LOCAL max_parallel_workers_per_gather = 0`
 
 const boundStatements = `SET LOCAL statement_timeout = ${longestWait}`
 

@@ -1,9 +1,8 @@
 import { firstTrackingId, labelsOf, messageKeys } from '../matching.js'
-import type { CountDimension, PruneLimits } from '../store.js'
+import { countedByDay } from '../counts.js'
+import type { PruneLimits } from '../store.js'
 import { recordFromJson } from './serialization.js'
 import type { Tables } from './sql-tables.js'
-
-const byDay: readonly CountDimension[] = ['all', 'template', 'tag', 'domain', 'reason', 'link']
 
 /** Removes what is too old, up to so much of each kind. */
 export async function prune(
@@ -30,7 +29,7 @@ export async function prune(
     removed += ids.length
   }
   if (nonces !== undefined) removed += await tables.removeNonces(nonces, most)
-  if (days !== undefined) removed += await tables.removeCounts(byDay, days)
+  if (days !== undefined) removed += await tables.removeCounts(countedByDay, days)
   if (minutes !== undefined) removed += await tables.removeCounts(['minute'], minutes)
   return removed
 }
