@@ -1,9 +1,8 @@
+import { addTo, countKey, type Counts, namesOf } from './counts.js'
 import type { AnyEvent } from './event.js'
 import type { EngagementKind, MessageRecord } from './message.js'
 import { recipientStatus } from './status.js'
-import type { CountChange, CountDimension, Counted, RecipientState } from './store.js'
-
-type Counts = Partial<Record<Counted, number>>
+import type { CountChange, CountDimension, RecipientState } from './store.js'
 
 const day = 24 * 3600_000
 const minute = 60_000
@@ -54,13 +53,14 @@ export function createCounting(): Counting {
     const length = dimension === 'minute' ? minute : day
     const sentAt = record.sentAt.getTime()
     const start = sentAt - (sentAt % length)
-    const cut = value.slice(0, longestValue)
-    const key = [start, dimension, provider, cut].join('\0')
-    const row = rows.get(key) ?? { start, provider, dimension, value: cut, counts: {} }
-    rows.set(key, row)
-    for (const counted of Object.keys(counts) as Counted[]) {
-      row.counts[counted] = (row.counts[counted] ?? 0) + sign * (counts[counted] ?? 0)
+    const place = { start, provider, dimension, value: value.slice(0, longestValue) }
+    const key = countKey(place)
+    let row = rows.get(key)
+    if (!row) {
+      row = { ...place, counts: {} }
+      rows.set(key, row)
     }
+    addTo(row.counts, counts, sign)
   }
 
   /** Under everything that a message is counted by. */
@@ -123,12 +123,15 @@ export function createCounting(): Counting {
         add(record, 'link', withoutQuery(event.url), { events: 1 }, 1)
       }
     },
-    changes: () =>
-      [...rows.values()].flatMap((row) => {
-        const counts = Object.fromEntries(Object.entries(row.counts).filter(([, by]) => by !== 0))
-        return Object.keys(counts).length === 0 ? [] : [{ ...row, counts }]
-      }),
+    changes: () => [...rows.values()].filter(changesSomething),
   }
+}
+
+/** Takes out what has come to nothing. */
+function changesSomething({ counts }: CountChange): boolean {
+  const names = namesOf(counts)
+  for (const name of names) if (counts[name] === 0) delete counts[name]
+  return names.some((name) => counts[name] !== undefined)
 }
 
 /** Whether recipients have to be counted anew when a record takes the place of another. */
@@ -157,11 +160,8 @@ function countsOf(state: RecipientState): Counts {
 }
 
 function difference(counts: Counts, before: Counts): Counts {
-  const changed: Counts = {}
-  for (const counted of Object.keys({ ...before, ...counts }) as Counted[]) {
-    const by = (counts[counted] ?? 0) - (before[counted] ?? 0)
-    if (by !== 0) changed[counted] = by
-  }
+  const changed = { ...counts }
+  addTo(changed, before, -1)
   return changed
 }
 

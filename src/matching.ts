@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { validate } from 'uuid'
 import type { AnyEvent, InboundMail, MatchedVia, ParsedEvent } from './event.js'
-import { fromBytes } from './ids.js'
+import { fromBytes, sha256, timedId } from './ids.js'
 import type { MessageRecord } from './message.js'
 import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
 
@@ -62,7 +61,7 @@ export function ownId(value: unknown): string | undefined {
 export function eventId(provider: string, event: ParsedEvent): string {
   // Of an inbound mail a provider tells when it posts it, which another post may tell otherwise.
   const at = event.type === 'inbound' ? event.mail.date?.getTime() : timeOf(event)
-  return timedId(inRange(at) ?? 0, [
+  const key = [
     provider,
     (event.type === 'inbound' ? event.messageId : undefined) ??
       event.providerMessageId ??
@@ -74,7 +73,8 @@ export function eventId(provider: string, event: ParsedEvent): string {
     event.providerEvent,
     event.discriminator ?? '',
     ...distinguishing(event),
-  ])
+  ]
+  return timedId(inRange(at) ?? 0, JSON.stringify(key))
 }
 
 // Ids of one provider are unique by themselves, so a coarse time serves: it only keeps the index
@@ -85,12 +85,13 @@ const providerKeyBucket = 1024_000
 export function providerKey(provider: string, event: ParsedEvent): string | undefined {
   if (event.providerEventId === undefined) return undefined
   const at = timeOf(event) ?? 0
-  return timedId(at - (at % providerKeyBucket), [
+  const key = [
     provider,
     event.providerEvent,
     event.providerEventId,
     event.providerMessageId ?? event.messageId ?? '',
-  ])
+  ]
+  return timedId(at - (at % providerKeyBucket), JSON.stringify(key))
 }
 
 /**
@@ -262,7 +263,7 @@ export function matched(
 
 /** The SHA-256 of a JSON value, whatever the order of its keys and the white space it came with. */
 export function contentDigest(value: unknown): string {
-  return sha256(JSON.stringify(value, sortedKeys)).toString('hex')
+  return sha256(JSON.stringify(value, sortedKeys))
 }
 
 // Bare: nothing else that is a key looks like it, and a store may find the message by it at once.
@@ -312,27 +313,11 @@ function inRange(at: number | undefined): number | undefined {
   return at !== undefined && at >= 0 && at <= latestTime ? at : undefined
 }
 
-/**
- * A UUID (version 8, RFC 9562) of a time and a hash: the same for the same input, and growing with
- * time, so that a store's index grows at one end.
- */
-function timedId(milliseconds: number, parts: string[]): string {
-  const bytes = sha256(JSON.stringify(parts)).subarray(0, 16)
-  bytes.writeUIntBE(Math.floor(milliseconds), 0, 6)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return fromBytes(bytes)
-}
-
 /** The smallest id of ours that a message sent at this time can have, in ms since 1970. */
 export function firstTrackingId(milliseconds: number): string {
   const bytes = Buffer.alloc(16)
   bytes.writeUIntBE(Math.min(Math.max(Math.floor(milliseconds), 0), latestTime), 0, 6)
   return fromBytes(bytes)
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 function sortedKeys(_key: string, value: unknown): unknown {

@@ -1,6 +1,6 @@
 import type { Forgetting } from '../forgetting.js'
 import type { CountChange, Counted, CountQuery, CountRow, PruneLimits } from '../store.js'
-import { noCounts } from '../counts.js'
+import { addTo, countKey, noCounts } from '../counts.js'
 
 /** What was counted, in this process. */
 export interface MemoryCounts {
@@ -16,11 +16,11 @@ export function memoryCounts(): MemoryCounts {
   const known = new Map<string, CountChange>()
 
   function add(changes: Iterable<CountChange>): void {
-    for (const { counts, ...place } of changes) {
-      const { start, provider, dimension, value } = place
-      const key = [start, dimension, provider, value].join('\0')
-      const row = known.get(key) ?? { ...place, counts: {} }
-      known.set(key, { ...place, counts: sum(row.counts, counts) })
+    for (const change of changes) {
+      const key = countKey(change)
+      const row = known.get(key)
+      if (row) addTo(row.counts, change.counts)
+      else known.set(key, { ...change, counts: { ...change.counts } })
     }
   }
 
@@ -47,7 +47,9 @@ export function memoryCounts(): MemoryCounts {
         if (row.dimension !== dimension || row.start < from || row.start >= to) continue
         if (provider !== undefined && row.provider !== provider) continue
         const key = String(row[by])
-        rows.set(key, { ...noCounts, ...sum(rows.get(key) ?? noCounts, row.counts) })
+        const sums = rows.get(key) ?? { ...noCounts }
+        addTo(sums, row.counts)
+        rows.set(key, sums)
       }
       return [...rows]
         .map(([key, counts]) => ({ key, counts }))
@@ -55,17 +57,6 @@ export function memoryCounts(): MemoryCounts {
         .slice(0, limit)
     },
   }
-}
-
-function sum(
-  a: Partial<Record<Counted, number>>,
-  b: Partial<Record<Counted, number>>,
-): Partial<Record<Counted, number>> {
-  const total = { ...a }
-  for (const counted of Object.keys(b) as Counted[]) {
-    total[counted] = (a[counted] ?? 0) + (b[counted] ?? 0)
-  }
-  return total
 }
 
 function order(a: CountRow, b: CountRow, by: CountQuery['by']): number {

@@ -1,4 +1,5 @@
-import type { CountChange, Counted } from '../store.js'
+import { addTo, countKey } from '../counts.js'
+import type { CountChange } from '../store.js'
 
 /**
  * What a commit adds to counts. Most pieces of work that are committed together change the same few rows, and
@@ -22,16 +23,10 @@ export function createCountBuffer(put: (change: CountChange) => void): CountBuff
   const kept = new Map<string, CountChange>()
 
   function merge(change: CountChange): void {
-    const { dimension, start, provider, value } = change
-    const key = [dimension, start, provider, value].join('\0')
+    const key = countKey(change)
     const known = kept.get(key)
-    if (!known) {
-      kept.set(key, { ...change, counts: { ...change.counts } })
-      return
-    }
-    for (const name of Object.keys(change.counts) as Counted[]) {
-      known.counts[name] = (known.counts[name] ?? 0) + (change.counts[name] ?? 0)
-    }
+    if (known) addTo(known.counts, change.counts)
+    else kept.set(key, { ...change, counts: { ...change.counts } })
   }
 
   return {
