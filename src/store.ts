@@ -128,6 +128,23 @@ export type Settlement =
   /** It is left to others, from `dueAt` on. */
   | { eventId: string; kind: 'released'; progress: Progress; dueAt: number }
 
+/** Events that somebody asks for by their ids. */
+export interface AskedEvents {
+  eventIds: readonly string[]
+  /** The owners that leave theirs to who asks, before their leases are over: how their names begin. */
+  leftBy: readonly string[]
+  /** How many earlier events of the same messages come along at most. */
+  mostEarlier: number
+}
+
+/** What became of events that were asked for; those that are told already are in neither. */
+export interface ClaimedEvents {
+  /** In the order they came. */
+  deliveries: Delivery[]
+  /** Those asked for that somebody else holds or that are not due, and those that come after such an event. */
+  blocked: string[]
+}
+
 /** An event that some listener did not take in all its attempts. */
 export interface StoredDeadLetter extends Delivery {
   /** In ms since 1970. */
@@ -329,6 +346,12 @@ export interface Store {
    * without a message become foreign.
    */
   claim(now: number, lease: Lease, limit: number): Promise<Delivery[]>
+
+  /**
+   * Takes the events that are asked for, and with them what is still to be told of their messages before: as far
+   * as each is due or left to the owner, and so is all that comes before it.
+   */
+  claimEvents(asked: AskedEvents, now: number, lease: Lease): Promise<ClaimedEvents>
 
   /** Prolongs a lease. Resolves to those of the events that are the owner's no more. */
   renew(eventIds: string[], lease: Lease): Promise<string[]>

@@ -7,6 +7,7 @@ import { initialState, recipientStatus, withEvent, withSendStatus } from '../sta
 import type {
   Delivery,
   IncomingEvent,
+  Lease,
   MatchKey,
   MessageKey,
   Progress,
@@ -117,6 +118,17 @@ export function memoryStore(): Store {
       return free
     })
     return { deliveries: leased.map(toDelivery), left: entries.length - leased.length }
+  }
+
+  /** Leases an event to be told, as foreign when it is still without its message. */
+  function take(entry: Untold, lease: Lease): Delivery {
+    const { stored } = entry
+    if (stored.event.correlation.status === 'pending') {
+      stored.event = { ...stored.event, correlation: { status: 'foreign' } }
+    }
+    entry.owner = lease.owner
+    entry.dueAt = lease.until
+    return toDelivery(entry)
   }
 
   /** Writes a message as it is now, and counts it in place of what it was. */
@@ -320,15 +332,34 @@ export function memoryStore(): Store {
       return claimed
         .toSorted((a, b) => a.position - b.position)
         .slice(0, limit)
-        .map((entry) => {
-          const { stored } = entry
-          if (stored.event.correlation.status === 'pending') {
-            stored.event = { ...stored.event, correlation: { status: 'foreign' } }
-          }
-          entry.owner = lease.owner
-          entry.dueAt = lease.until
-          return toDelivery(entry)
-        })
+        .map((entry) => take(entry, lease))
+    },
+
+    async claimEvents({ eventIds, leftBy, mostEarlier }, now, lease) {
+      checkOpen()
+      const byPosition = (a: Untold, b: Untold): number => a.position - b.position
+      const asked = new Set(eventIds.flatMap((id) => untold.get(id) ?? []))
+      const before = (entry: Untold): Untold[] =>
+        [...(lanes.get(entry.lane) ?? [])].filter(({ position }) => position < entry.position)
+      const earlier = new Set([...asked].flatMap(before).toSorted(byPosition))
+      const wanted = new Set([...asked, ...[...earlier].slice(0, mostEarlier)])
+      const isFree = (entry: Untold): boolean => {
+        const { owner, dueAt } = entry
+        const isLeft =
+          owner !== undefined &&
+          (owner === lease.owner || leftBy.some((beginning) => owner.startsWith(beginning)))
+        return wanted.has(entry) && (dueAt <= now || isLeft)
+      }
+      const claimed = [...wanted]
+        .toSorted(byPosition)
+        .filter((entry) => isFree(entry) && before(entry).every(isFree))
+      return {
+        deliveries: claimed.map((entry) => take(entry, lease)),
+        blocked: [...asked]
+          .filter((entry) => !claimed.includes(entry))
+          .toSorted(byPosition)
+          .map(({ stored }) => stored.event.id),
+      }
     },
 
     async renew(eventIds, lease) {

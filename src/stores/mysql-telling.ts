@@ -18,6 +18,9 @@ type Telling = Pick<
   | 'busyLanes'
   | 'dueLanes'
   | 'laneEvents'
+  | 'earlierEvents'
+  | 'untoldEvents'
+  | 'firstOthers'
   | 'lease'
   | 'prolong'
   | 'removeUntold'
@@ -132,6 +135,72 @@ export function mysqlTelling(query: Query): Telling {
           event: event.toString(),
           ...(progress !== null && { progress: progress.toString() }),
         }))
+    },
+
+    async earlierEvents(eventIds, limit) {
+      const rows = await each<{ event_id: Buffer; position: number }>(
+        `SELECT event_id, position
+         FROM (
+           SELECT lane, MAX(position) AS last FROM ${untoldById}
+           WHERE event_id IN (?) GROUP BY lane) AS asked
+           STRAIGHT_JOIN mailtrail_untold AS earlier FORCE INDEX (mailtrail_untold_by_lane)
+             ON earlier.lane = asked.lane AND earlier.position < asked.last
+         ORDER BY position LIMIT ?`,
+        eventIds.map(toBytes),
+        [],
+        [limit],
+      )
+      return rows
+        .toSorted((a, b) => Number(a.position) - Number(b.position))
+        .slice(0, limit)
+        .map(({ event_id: id }) => fromBytes(id))
+    },
+
+    async untoldEvents(eventIds) {
+      const rows = await each<{
+        event_id: Buffer
+        position: number
+        lane: Buffer
+        due_at: number
+        owner: Buffer | null
+        progress: Buffer | null
+        event: Buffer
+      }>(
+        `SELECT event_id, untold.position, lane, due_at, owner, progress, event
+         FROM mailtrail_untold AS untold FORCE INDEX (PRIMARY)
+           STRAIGHT_JOIN mailtrail_events FORCE INDEX (mailtrail_events_by_id) ON id = event_id
+         WHERE event_id IN (?) ORDER BY event_id FOR UPDATE`,
+        eventIds.map(toBytes).toSorted(Buffer.compare),
+      )
+      return rows
+        .map(({ event_id: id, position, lane, due_at: dueAt, owner, progress, event }) => ({
+          eventId: fromBytes(id),
+          position: Number(position),
+          lane: fromBytes(lane),
+          dueAt: Number(dueAt),
+          event: event.toString(),
+          ...(owner !== null && { owner: owner.toString() }),
+          ...(progress !== null && { progress: progress.toString() }),
+        }))
+        .toSorted((a, b) => a.position - b.position)
+    },
+
+    async firstOthers(lanes, eventIds) {
+      if (lanes.length === 0) return new Map()
+      const rows = await each<{ lane: Buffer; position: number | null }>(
+        `SELECT lane, (
+           SELECT position FROM mailtrail_untold AS other FORCE INDEX (mailtrail_untold_by_lane)
+           WHERE other.lane = asked.lane AND other.event_id NOT IN (?)
+           ORDER BY other.position LIMIT 1) AS position
+         FROM (SELECT DISTINCT lane FROM ${untoldByLane} WHERE lane IN (?)) AS asked`,
+        lanes.map(toBytes),
+        [eventIds.map(toBytes)],
+      )
+      return new Map(
+        rows.flatMap(({ lane, position }) =>
+          position === null ? [] : [[fromBytes(lane), Number(position)]],
+        ),
+      )
     },
 
     async lease(eventIds, { owner, until }) {

@@ -206,6 +206,40 @@ export const laneEvents = prepared<{
    FROM mailtrail_untold AS untold JOIN mailtrail_events ON id = event_id
    WHERE lane = ANY ($1::uuid[]) ORDER BY untold.position LIMIT $2 FOR UPDATE OF untold`,
 )
+export const earlierEvents = prepared<{ event_id: string }>(
+  'earlier_events',
+  `SELECT event_id
+   FROM (
+     SELECT lane, max(position) AS last FROM mailtrail_untold
+     WHERE event_id = ANY ($1::uuid[]) GROUP BY lane) AS asked
+   CROSS JOIN LATERAL (
+     SELECT event_id, position FROM mailtrail_untold AS untold
+     WHERE untold.lane = asked.lane AND position < asked.last
+     ORDER BY position LIMIT $2) AS earlier
+   ORDER BY position LIMIT $2`,
+)
+export const untoldEvents = prepared<{
+  event_id: string
+  position: string
+  lane: string
+  due_at: string
+  owner: string | null
+  progress: string | null
+  event: string
+}>(
+  'untold_events',
+  `SELECT event_id, untold.position, lane, due_at, owner, progress, event
+   FROM mailtrail_untold AS untold JOIN mailtrail_events ON id = event_id
+   WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE OF untold`,
+)
+export const firstOthers = prepared<{ lane: string; position: string }>(
+  'first_others',
+  `SELECT asked.lane, other.position FROM unnest($1::uuid[]) AS asked (lane)
+   CROSS JOIN LATERAL (
+     SELECT position FROM mailtrail_untold AS untold
+     WHERE untold.lane = asked.lane AND event_id <> ALL ($2::uuid[])
+     ORDER BY position LIMIT 1) AS other`,
+)
 export const lease = prepared(
   'lease',
   'UPDATE mailtrail_untold SET owner = $2, due_at = $3 WHERE event_id = ANY ($1::uuid[])',

@@ -197,6 +197,32 @@ export function postgresTables(query: Query): Tables {
       }))
     },
 
+    async earlierEvents(eventIds, limit) {
+      const rows = await query(statements.earlierEvents, [eventIds.filter(isId), limit])
+      return rows.map(({ event_id: id }) => id)
+    },
+
+    async untoldEvents(eventIds) {
+      const rows = await byIds(statements.untoldEvents, eventIds)
+      return rows
+        .map(({ event_id: eventId, position, lane, due_at: dueAt, owner, progress, event }) => ({
+          eventId,
+          position: Number(position),
+          lane,
+          dueAt: Number(dueAt),
+          event,
+          ...(owner !== null && { owner }),
+          ...(progress !== null && { progress }),
+        }))
+        .toSorted((a, b) => a.position - b.position)
+    },
+
+    async firstOthers(lanes, eventIds) {
+      if (lanes.length === 0) return new Map()
+      const rows = await query(statements.firstOthers, [lanes, eventIds.filter(isId)])
+      return new Map(rows.map(({ lane, position }) => [lane, Number(position)]))
+    },
+
     async lease(eventIds, { owner, until }) {
       if (eventIds.length > 0) await query(statements.lease, [eventIds, storable(owner), until])
     },

@@ -40,9 +40,17 @@ export async function changeStates(
   const rows = [...changed].flatMap(([recipient, { record, address }]) => {
     const state = states.get(recipient)
     if (!state) return []
-    counting.recipient(record, address, state, before.get(recipient))
-    const { trackingId } = record
-    return [{ trackingId, address, status: recipientStatus(state), state: JSON.stringify(state) }]
+    const known = before.get(recipient)
+    counting.recipient(record, address, state, known)
+    return [
+      {
+        trackingId: record.trackingId,
+        address,
+        status: recipientStatus(state),
+        ...(known && { statusBefore: recipientStatus(known) }),
+        state: JSON.stringify(state),
+      },
+    ]
   })
   await tables.putStates(rows)
 }

@@ -64,6 +64,12 @@ export interface LaneRow {
   event: string
 }
 
+/** An event that is still to be told, and who has it. */
+export interface HeldRow extends LaneRow {
+  position: number
+  owner?: string
+}
+
 /** A message that is to be removed, with what leads to it. */
 export interface OldMessage {
   trackingId: string
@@ -114,6 +120,12 @@ export interface SuppressionRow {
   expiresAt: number
 }
 
+export interface ChangedState extends StateRow {
+  status: RecipientStatus
+  /** Absent where there was no such recipient. */
+  statusBefore?: RecipientStatus
+}
+
 /**
  * What the SQL databases do for a store, within one transaction. Lists go in and come out whole:
  * how many statements that takes is the database's own affair. Order of rows is said where it counts.
@@ -150,7 +162,7 @@ export interface Tables {
   /** The states of these recipients, as far as there are any. */
   states(recipients: readonly { trackingId: string; address: string }[]): Promise<StateRow[]>
   statesOf(trackingIds: readonly string[]): Promise<StateRow[]>
-  putStates(rows: readonly (StateRow & { status: RecipientStatus })[]): Promise<void>
+  putStates(rows: readonly ChangedState[]): Promise<void>
 
   /** Which of these events, and of their provider's keys, are known. */
   knownEvents(
@@ -203,6 +215,12 @@ export interface Tables {
   dueLanes(now: number, limit: number): Promise<string[]>
   /** Up to `limit` events of these lanes, in the order they came; locked. */
   laneEvents(lanes: readonly string[], limit: number): Promise<LaneRow[]>
+  /** Up to `limit` events that come before one of these in its lane, the first ones. */
+  earlierEvents(eventIds: readonly string[], limit: number): Promise<string[]>
+  /** Those of these events that are still to be told, in the order they came; locked. */
+  untoldEvents(eventIds: readonly string[]): Promise<HeldRow[]>
+  /** The position of the first event of each lane that is none of these events, where there is one. */
+  firstOthers(lanes: readonly string[], eventIds: readonly string[]): Promise<Map<string, number>>
   lease(eventIds: readonly string[], lease: Lease): Promise<void>
   /** Resolves to those that are still the owner's. */
   prolong(eventIds: readonly string[], lease: Lease): Promise<Set<string>>

@@ -1,9 +1,8 @@
-import type { AnyEvent } from '../event.js'
-import { toSentMessage } from '../message.js'
-import type { Delivery, Progress, Store, StoredMessage } from '../store.js'
+import type { Store, StoredMessage } from '../store.js'
 import { inTimeOrder } from '../timeline.js'
 import { replayable } from './progress.js'
 import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
+import { claim, claimEvents, fromJson, toDeliveries } from './sql-claiming.js'
 import { ingest } from './sql-ingest.js'
 import { addMessage, addResult } from './sql-messages.js'
 import { forget } from './sql-forgetting.js'
@@ -47,28 +46,10 @@ export function sqlStore(database: SqlDatabase): Store {
 
     ingest: (batch, schedule) => transaction((tables) => ingest(tables, batch, schedule)),
 
-    claim: (now, lease, limit) =>
-      transaction(async (tables) => {
-        const lanes = await tables.dueLanes(now, limit)
-        if (lanes.length === 0) return []
-        const blocked = new Set<string>()
-        const foreign: { id: string; event: string }[] = []
-        const claimed: { event: AnyEvent; progress: Progress }[] = []
-        for (const row of await tables.laneEvents(lanes, limit)) {
-          // What comes after an event that is not due has to wait for it.
-          if (row.dueAt > now) blocked.add(row.lane)
-          if (blocked.has(row.lane)) continue
-          const event = told(eventFromJson(row.event))
-          if (event.correlation.status === 'foreign') {
-            foreign.push({ id: event.id, event: JSON.stringify(event) })
-          }
-          claimed.push({ event, progress: fromJson(row.progress) })
-        }
-        await tables.putEvents(foreign)
-        const ids = claimed.map(({ event }) => event.id)
-        await tables.lease(ids, lease)
-        return toDeliveries(tables, claimed)
-      }),
+    claim: (now, lease, limit) => transaction((tables) => claim(tables, now, lease, limit)),
+
+    claimEvents: (asked, now, lease) =>
+      transaction((tables) => claimEvents(tables, asked, now, lease)),
 
     renew: (eventIds, lease) =>
       transaction(async (tables) => {
@@ -176,33 +157,6 @@ export function sqlStore(database: SqlDatabase): Store {
       return closing
     },
   }
-}
-
-/** As it is told: what still waits for its message has waited long enough. */
-function told(event: AnyEvent): AnyEvent {
-  return event.correlation.status === 'pending'
-    ? { ...event, correlation: { status: 'foreign' } }
-    : event
-}
-
-function fromJson(progress: string | undefined): Progress {
-  return progress === undefined ? {} : JSON.parse(progress)
-}
-
-async function toDeliveries(
-  tables: Tables,
-  tellable: { event: AnyEvent; progress: Progress }[],
-): Promise<Delivery[]> {
-  const ids = new Set(tellable.flatMap(({ event }) => event.trackingId ?? []))
-  const rows = await tables.messages([...ids])
-  const messages = new Map(
-    rows.map(({ trackingId, record }) => [trackingId, toSentMessage(recordFromJson(record))]),
-  )
-  return tellable.map(({ event, progress }) => ({
-    event,
-    message: event.trackingId === undefined ? undefined : messages.get(event.trackingId),
-    progress,
-  }))
 }
 
 /** The messages in the order of their ids as given, each with the states of its recipients. */

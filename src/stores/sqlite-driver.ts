@@ -24,7 +24,7 @@ const lockTimeout = 2000
 const blockingWait = 5
 
 /** How much of the file is kept in memory, in KiB. */
-const cacheSize = 32 * 1024
+const cacheSize = 16 * 1024
 
 /**
  * Opens a database with the SQLite that is in Node (from 22.13), or else with the optional package.

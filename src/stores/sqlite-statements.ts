@@ -4,6 +4,7 @@ import { fromBytes } from '../ids.js'
 import { counted } from '../counts.js'
 import type { MessageRow } from './sql-tables.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import { prepareRows } from './sqlite-rows.js'
 
 export type SqliteStatements = ReturnType<typeof prepareStatements>
 
@@ -46,16 +47,26 @@ export function prepareStatements(database: SqliteDatabase) {
     statesOf: prepare<{ address: string; state: string }>(
       'SELECT address, state FROM mailtrail_recipients WHERE tracking_id = ?',
     ),
-    putState: prepare(
-      `INSERT INTO mailtrail_recipients (tracking_id, address_digest, address, status, state)
-       VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET status = excluded.status, state = excluded.state`,
+    putStates: prepareRows(
+      database,
+      5,
+      (rows) =>
+        `INSERT INTO mailtrail_recipients (tracking_id, address_digest, address, status, state)
+         VALUES ${rows}
+         ON CONFLICT DO UPDATE SET status = excluded.status, state = excluded.state`,
+    ),
+    // Without the status, whose index is written anew whatever it was before.
+    changeState: prepare(
+      'UPDATE mailtrail_recipients SET state = ? WHERE tracking_id = ? AND address_digest = ?',
     ),
 
     isEvent: prepare('SELECT 1 FROM mailtrail_events WHERE id = ?'),
     isProviderKey: prepare('SELECT 1 FROM mailtrail_events WHERE provider_key = ?'),
-    addEvent: prepare(
-      'INSERT INTO mailtrail_events (id, provider_key, tracking_id, event) VALUES (?, ?, ?, ?)',
+    addEvents: prepareRows(
+      database,
+      4,
+      (rows) =>
+        `INSERT INTO mailtrail_events (id, provider_key, tracking_id, event) VALUES ${rows}`,
     ),
     tieEvent: prepare('UPDATE mailtrail_events SET tracking_id = ?, event = ? WHERE id = ?'),
     putEvent: prepare('UPDATE mailtrail_events SET event = ? WHERE id = ?'),
@@ -71,9 +82,12 @@ export function prepareStatements(database: SqliteDatabase) {
     ),
     removeWaiting: prepare('DELETE FROM mailtrail_waiting WHERE key = ?'),
 
-    addUntold: prepare(
-      `INSERT INTO mailtrail_untold (event_id, position, lane, due_at, owner, progress)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+    addUntold: prepareRows(
+      database,
+      6,
+      (rows) =>
+        `INSERT INTO mailtrail_untold (event_id, position, lane, due_at, owner, progress)
+         VALUES ${rows}`,
     ),
     moveUntold: prepare(
       'UPDATE mailtrail_untold SET lane = ?, due_at = ?, owner = ? WHERE event_id = ?',
@@ -98,9 +112,32 @@ export function prepareStatements(database: SqliteDatabase) {
        FROM mailtrail_untold JOIN mailtrail_events ON id = event_id
        WHERE lane = ? ORDER BY mailtrail_untold.position LIMIT ?`,
     ),
+    untoldEvent: prepare<{
+      position: number
+      lane: Uint8Array
+      due_at: number
+      owner: string | null
+      progress: string | null
+      event: string
+    }>(
+      `SELECT mailtrail_untold.position, lane, due_at, owner, progress, event
+       FROM mailtrail_untold JOIN mailtrail_events ON id = event_id WHERE event_id = ?`,
+    ),
+    laneUpTo: prepare<{ event_id: Uint8Array; position: number }>(
+      `SELECT event_id, position FROM mailtrail_untold
+       WHERE lane = ? AND position < ? ORDER BY position LIMIT ?`,
+    ),
+    firstOfLane: prepare<{ event_id: Uint8Array; position: number }>(
+      `SELECT event_id, position FROM mailtrail_untold
+       WHERE lane = ? ORDER BY position LIMIT ?`,
+    ),
     lease: prepare('UPDATE mailtrail_untold SET owner = ?, due_at = ? WHERE event_id = ?'),
     prolong: prepare('UPDATE mailtrail_untold SET due_at = ? WHERE event_id = ? AND owner = ?'),
-    removeUntold: prepare('DELETE FROM mailtrail_untold WHERE event_id = ?'),
+    removeUntold: prepareRows(
+      database,
+      1,
+      (ids) => `DELETE FROM mailtrail_untold WHERE event_id IN (${ids})`,
+    ),
     putProgress: prepare('UPDATE mailtrail_untold SET progress = ? WHERE event_id = ?'),
     release: prepare(
       'UPDATE mailtrail_untold SET owner = NULL, progress = ?, due_at = ? WHERE event_id = ?',

@@ -1,7 +1,7 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import type { Tables } from './sql-tables.js'
 import { readCounts } from './sqlite-counts.js'
-import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import type { SqliteDatabase, SqliteStatement, SqliteValue } from './sqlite-driver.js'
 import { type CountBuffer, createCountBuffer } from './sqlite-count-buffer.js'
 import { findMessages } from './sqlite-find.js'
 import { sqliteForgetting } from './sqlite-forgetting.js'
@@ -98,9 +98,13 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
     },
 
     async putStates(rows) {
-      for (const { trackingId, address, status, state } of rows) {
-        statements.putState.run(toBytes(trackingId), digest(address), address, status, state)
+      const others: SqliteValue[][] = []
+      for (const { trackingId, address, status, statusBefore, state } of rows) {
+        const key = [toBytes(trackingId), digest(address)] as const
+        if (status === statusBefore) statements.changeState.run(state, ...key)
+        else others.push([...key, address, status, state])
       }
+      statements.putStates(others)
     },
 
     async knownEvents(events) {
@@ -116,17 +120,16 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
     },
 
     async addEvents(events) {
-      const positions = new Map<string, number>()
-      for (const { id, providerKey, trackingId, event } of events) {
-        const { lastInsertRowid } = statements.addEvent.run(
+      const last = statements.addEvents(
+        events.map(({ id, providerKey, trackingId, event }) => [
           toBytes(id),
           providerKey === undefined ? null : toBytes(providerKey),
           trackingId === undefined ? null : toBytes(trackingId),
           event,
-        )
-        positions.set(id, Number(lastInsertRowid))
-      }
-      return positions
+        ]),
+      )
+      const first = last - events.length + 1
+      return new Map(events.map(({ id }, index) => [id, first + index]))
     },
 
     async tieEvents(trackingId, events) {
@@ -162,9 +165,16 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
     },
 
     async addUntold(rows) {
-      for (const { eventId, position, lane, dueAt, owner = null, progress = null } of rows) {
-        statements.addUntold.run(toBytes(eventId), position, toBytes(lane), dueAt, owner, progress)
-      }
+      statements.addUntold(
+        rows.map(({ eventId, position, lane, dueAt, owner = null, progress = null }) => [
+          toBytes(eventId),
+          position,
+          toBytes(lane),
+          dueAt,
+          owner,
+          progress,
+        ]),
+      )
     },
 
     async moveUntold(rows) {
@@ -197,6 +207,52 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
         }))
     },
 
+    async untoldEvents(eventIds) {
+      return eventIds
+        .flatMap((eventId) => {
+          const row = statements.untoldEvent.get(toBytes(eventId))
+          if (!row) return []
+          const { position, lane, due_at: dueAt, owner, progress, event } = row
+          return {
+            eventId,
+            position,
+            lane: fromBytes(lane),
+            dueAt,
+            event,
+            ...(owner !== null && { owner }),
+            ...(progress !== null && { progress }),
+          }
+        })
+        .toSorted((a, b) => a.position - b.position)
+    },
+
+    async earlierEvents(eventIds, limit) {
+      const last = new Map<string, { lane: Uint8Array; position: number }>()
+      for (const eventId of eventIds) {
+        const row = statements.untoldEvent.get(toBytes(eventId))
+        if (!row) continue
+        const lane = fromBytes(row.lane)
+        if (row.position > (last.get(lane)?.position ?? 0)) last.set(lane, row)
+      }
+      return [...last.values()]
+        .flatMap(({ lane, position }) => statements.laneUpTo.all(lane, position, limit))
+        .toSorted((a, b) => a.position - b.position)
+        .slice(0, limit)
+        .map(({ event_id: id }) => fromBytes(id))
+    },
+
+    async firstOthers(lanes, eventIds) {
+      const known = new Set(eventIds)
+      const others = new Map<string, number>()
+      for (const lane of lanes) {
+        const first = statements.firstOfLane
+          .all(toBytes(lane), known.size + 1)
+          .find(({ event_id: id }) => !known.has(fromBytes(id)))
+        if (first) others.set(lane, first.position)
+      }
+      return others
+    },
+
     async lease(eventIds, { owner, until }) {
       for (const id of eventIds) statements.lease.run(owner, until, toBytes(id))
     },
@@ -209,7 +265,7 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
     },
 
     async removeUntold(eventIds) {
-      for (const id of eventIds) statements.removeUntold.run(toBytes(id))
+      statements.removeUntold(eventIds.map((id) => [toBytes(id)]))
     },
 
     async putProgress(rows) {
@@ -232,7 +288,7 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
       for (const { eventId, progress, givenUpAt } of rows) {
         const id = toBytes(eventId)
         statements.bury.run(progress, givenUpAt, id)
-        statements.removeUntold.run(id)
+        statements.removeUntold([[id]])
       }
     },
 

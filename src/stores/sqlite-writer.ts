@@ -2,8 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Tables } from './sql-tables.js'
 import { type SqliteDatabase, whileLocked } from './sqlite-driver.js'
 
-/** How long one transaction takes more work in, in ms: nothing else goes on in this process meanwhile. */
-const longestTransaction = 10
+/** How long one transaction takes more work in, in ms: other processes wait for it meanwhile. */
+const longestTransaction = 50
+
+/** How long it goes on before this process does something else, in ms. */
+const longestTurn = 10
 
 /** What is done beside the work itself. */
 export interface WriterSteps {
@@ -82,8 +85,14 @@ export function createWriter(
     const ended: (Job & { value: unknown })[] = []
     const failed: { job: Job; error: unknown }[] = []
     const deadline = now() + longestTransaction
+    let turn = now() + longestTurn
     try {
       do {
+        if (now() >= turn) {
+          // What comes meanwhile is taken in, too.
+          await nextTurn()
+          turn = now() + longestTurn
+        }
         const job = queue.shift()
         if (!job) break
         save.run()

@@ -1,3 +1,4 @@
+import { claimingChecks } from './store-contract-claiming.js'
 import { concurrencyChecks } from './store-contract-concurrency.js'
 import { countChecks } from './store-contract-counts.js'
 import { eventChecks } from './store-contract-events.js'
@@ -47,6 +48,7 @@ export function storeContract(open: () => Promise<OpenedStore>): StoreCase[] {
     ...pruningChecks,
     ...forgettingChecks,
     ...tellingChecks,
+    ...claimingChecks,
     ...concurrencyChecks,
   }
   return Object.entries(checks).map(([name, check]) => ({

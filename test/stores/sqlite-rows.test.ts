@@ -1,66 +1,47 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Store } from '../../src/store.js'
-import { sqliteStore } from '../../src/stores/sqlite.js'
-import { openDatabase } from '../../src/stores/sqlite-driver.js'
-import { batchOf, recordOf } from '../../src/testing/store-samples.js'
-import {
-  add,
-  answer,
-  farAhead,
-  idsOf,
-  ingest,
-  statusOf,
-  tell,
-} from '../../src/testing/store-steps.js'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { openDatabase, type SqliteDatabase } from '../../src/stores/sqlite-driver.js'
+import { prepareRows } from '../../src/stores/sqlite-rows.js'
 
-let folder = ''
-let file = ''
-let store: Store
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mailtrail-rows-'))
-  file = join(folder, 'store.db')
-  store = sqliteStore(file)
+let database: SqliteDatabase
+beforeEach(async () => {
+  database = await openDatabase(':memory:')
+  database.exec('CREATE TABLE kept (position INTEGER PRIMARY KEY, name TEXT UNIQUE, size INTEGER)')
 })
-afterEach(async () => {
-  await store.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterEach(() => database.close())
 
-/** A message whose provider id turned out to be that of one of its recipients. */
-async function sent() {
-  const record = { ...recordOf('ann@example.com', 'bob@example.com'), providerMessageId: 'p-1' }
-  await add(store, record)
-  await answer(store, record, {
-    outcome: 'sent',
-    recipients: record.recipients.map((entry, index) => ({
-      ...entry,
-      status: 'accepted',
-      providerMessageId: `p-${index + 1}`,
-    })),
+const insert = (count: number, from = 0): number =>
+  prepareRows(
+    database,
+    2,
+    (rows) => `INSERT INTO kept (name, size) VALUES ${rows}`,
+  )(Array.from({ length: count }, (_, index) => [`name ${from + index}`, from + index]))
+
+const kept = (): unknown[] =>
+  database
+    .prepare('SELECT position, name, size FROM kept ORDER BY position')
+    .all()
+    .map((row) => Object.values(Object(row)))
+
+describe('rows that go into as few statements as can be', () => {
+  test.each([0, 1, 2, 31, 32, 33, 100])('all %d are written, one after the other', (count) => {
+    insert(2, 1000)
+    expect(insert(count)).toBe(count === 0 ? 0 : 2 + count)
+    expect(kept().slice(2)).toEqual(
+      Array.from({ length: count }, (_, index) => [index + 3, `name ${index}`, index]),
+    )
   })
-  const batch = batchOf({ type: 'delivered', providerMessageId: 'p-1' })
-  await tell(store, idsOf((await ingest(store, batch)).deliveries))
-  return record
-}
 
-test('an id that was known for the whole message becomes that of one recipient', async () => {
-  const record = await sent()
-  expect(await statusOf(store, record, 'ann@example.com')).toBe('delivered')
-  expect(await statusOf(store, record, 'bob@example.com')).toBe('accepted')
-})
+  test('those that were removed leave no place in between', () => {
+    insert(40)
+    const remove = prepareRows(database, 1, (names) => `DELETE FROM kept WHERE name IN (${names})`)
+    remove(Array.from({ length: 35 }, (_, index) => [`name ${index + 5}`]))
+    expect(kept()).toHaveLength(5)
+    expect(insert(35, 100)).toBe(40)
+    expect(kept()).toHaveLength(40)
+  })
 
-test('of a message that is pruned no row is left in any table', async () => {
-  await sent()
-  expect(await store.prune({ messages: farAhead }, 10)).toBe(1)
-  const database = await openDatabase(file)
-  const rowsOf = (table: string): number =>
-    database.prepare(`SELECT 1 FROM mailtrail_${table}`).all().length
-  const tables = ['messages', 'recipients', 'labels', 'keys', 'events', 'waiting', 'untold']
-  const left = tables.map((table) => [table, rowsOf(table)])
-  database.close()
-  expect(left).toEqual(tables.map((table) => [table, 0]))
+  test('one that cannot be written is told', () => {
+    insert(1, 50)
+    expect(() => insert(100)).toThrow('UNIQUE')
+  })
 })

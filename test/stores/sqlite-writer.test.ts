@@ -11,6 +11,7 @@ import {
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as setImmediateCallback } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import type { Tables } from '../../src/stores/sql-tables.js'
 import { openDatabase, type SqliteDatabase } from '../../src/stores/sqlite-driver.js'
@@ -75,9 +76,9 @@ describe('work that is asked for at once', () => {
 
   test.each([
     { takes: 0, each: 'is committed together', commits: [[]] },
-    { takes: 4, each: 'goes on for 10 ms at most', commits: [[], ['a', 'b', 'c']] },
+    { takes: 20, each: 'goes on for 50 ms at most', commits: [[], ['a', 'b', 'c']] },
     {
-      takes: 10,
+      takes: 50,
       each: 'is a commit each where it is slow',
       commits: [[], ['a'], ['a', 'b'], ['a', 'b', 'c']],
     },
@@ -103,6 +104,26 @@ describe('work that is asked for at once', () => {
     expect(seen).toEqual(commits)
     expect(answered).toEqual(all)
     expect(names()).toEqual(all)
+  })
+
+  test('lets others have their turn every 10 ms, and nobody read meanwhile', async () => {
+    const done: string[] = []
+    let time = 0
+    writer = createWriter(database, {} as Tables, steps, sync, () => time)
+    const working = ['a', 'b', 'c'].map((name) =>
+      writer.transaction(async () => {
+        time += 15
+        done.push(name)
+        setImmediateCallback(() => done.push('turn'))
+      }),
+    )
+    await setImmediate()
+    await setImmediate()
+    await writer.idle()
+    done.push('read')
+    await Promise.all(working)
+    expect(done.filter((what) => what !== 'turn')).toEqual(['a', 'b', 'c', 'read'])
+    expect(done.indexOf('turn')).toBeLessThan(done.indexOf('c'))
   })
 
   test('fails alone', async () => {
