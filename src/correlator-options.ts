@@ -1,6 +1,7 @@
 import { type AddressRanges, addressRanges } from './address-ranges.js'
 import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
+import type { EventQueue } from './event-queue.js'
 import type { Webhook } from './provider.js'
 import type { Store } from './store.js'
 
@@ -19,6 +20,11 @@ const longestTimer = 2_000_000_000
 export interface CorrelatorOptions {
   /** Where messages and events are kept: `sqliteStore(path)`, `memoryStore()` or another. */
   store: Store
+  /**
+   * Brings events to listeners in other processes, as `bullmqQueue(queue)` does. Then listeners of a process are told
+   * only by the jobs that are run there, and all processes on one store need the same queue.
+   */
+  queue?: EventQueue
   /** The providers' webhooks: `sendgridWebhook({ publicKey })` and so on. */
   webhooks?: readonly Webhook[]
   /**
@@ -49,8 +55,10 @@ export interface CorrelatorOptions {
   alarms?: AlarmOptions
 }
 
-type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow' | 'trustedProxies'>> &
-  Pick<CorrelatorOptions, 'recipientWindow'> & { trustedProxies: AddressRanges }
+type CheckedOptions = Required<
+  Omit<CorrelatorOptions, 'queue' | 'recipientWindow' | 'trustedProxies'>
+> &
+  Pick<CorrelatorOptions, 'queue' | 'recipientWindow'> & { trustedProxies: AddressRanges }
 
 /**
  * What was given, with the defaults for the rest.
@@ -60,6 +68,7 @@ type CheckedOptions = Required<Omit<CorrelatorOptions, 'recipientWindow' | 'trus
 export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {}): CheckedOptions {
   const {
     store,
+    queue,
     webhooks = [],
     foreignAfter = defaultForeignAfter,
     recipientWindow,
@@ -71,6 +80,11 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
   if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
       "createCorrelator: store is missing: say where events are kept, with sqliteStore('mailtrail.db') or memoryStore()",
+    )
+  }
+  if (queue !== undefined && !hasMethods(queue, 'add', 'waitingSince')) {
+    throw new ConfigurationError(
+      'createCorrelator: queue is none: it needs the methods add and waitingSince',
     )
   }
   checkTime('foreignAfter', foreignAfter, 0, longestGrace)
@@ -112,6 +126,7 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     bodyTimeout,
     alarms,
     trustedProxies: addressRanges('createCorrelator: trustedProxies', trustedProxies),
+    ...(queue !== undefined && { queue }),
     ...(recipientWindow !== undefined && { recipientWindow }),
   }
 }

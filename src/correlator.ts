@@ -11,7 +11,13 @@ import { createDeadLetters, type DeadLetters } from './dead-letters.js'
 import { createDispatcher } from './dispatcher.js'
 import { createErrorReporter } from './error-reporter.js'
 import { createHealthCounter, type EndpointHealth } from './endpoint-health.js'
-import { type CorrelatorError, StoreError, type WebhookError } from './errors.js'
+import {
+  ConfigurationError,
+  type CorrelatorError,
+  StoreError,
+  type WebhookError,
+} from './errors.js'
+import type { QueuedEvents, QueuedResult } from './event-queue.js'
 import type { AnyEvent, EventType, MailEvent, ParsedEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
@@ -19,6 +25,8 @@ import { canonicalAddress, messageKeys, toIncoming, writtenForms } from './match
 import { type MessageRecord, type SendResult, type SentMessage, withResult } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { EventHistory, SendRecorder } from './provider.js'
+import { createQueueDispatcher } from './queue-dispatcher.js'
+import { createQueueTelling } from './queue-telling.js'
 import { createQuestions, type Questions } from './questions.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import { prune, type Retention } from './retention.js'
@@ -71,9 +79,16 @@ export interface Correlator extends SendRecorder, Questions {
   readonly nodeHandler: NodeHandler
   /**
    * Resolves when every stored event was told, those that wait for their message included; at once
-   * in a process where nobody listens, for what is stored then is left to others.
+   * in a process where nobody listens, for what is stored then is left to others: with a queue, when that
+   * has what came in here.
    */
   drain(): Promise<void>
+
+  /**
+   * Tells the listeners of this process what a job of the queue brings. For whoever runs its jobs:
+   * `eventProcessor(correlator)` does.
+   */
+  tellQueued(queued: QueuedEvents): Promise<QueuedResult>
 
   /** What came in at the webhooks of this process so far: whether they come, how late, and what was refused. */
   health(): EndpointHealth
@@ -112,17 +127,18 @@ export interface Correlator extends SendRecorder, Questions {
  */
 export function createCorrelator(options: CorrelatorOptions): Correlator {
   const checked = checkedCorrelatorOptions(options)
-  const { store, webhooks, foreignAfter, recipientWindow, listenerTimeout } = checked
+  const { store, queue, webhooks, foreignAfter, recipientWindow, listenerTimeout } = checked
   const health = createHealthCounter(webhooks)
   // A reply may come in at another provider than the one that its message went out through.
   const providers = new Set(webhooks.map(({ provider }) => provider))
   const listeners = createListeners()
   const errors = createErrorReporter()
   const alarms = createAlarmListeners(store, checked.alarms, errors.report)
-  const dispatcher = createDispatcher(store, listeners, errors.report, {
-    timeout: listenerTimeout,
-    told: health.told,
-  })
+  const telling = { timeout: listenerTimeout, told: health.told }
+  const dispatcher = queue
+    ? createQueueDispatcher(store, queue, listeners, errors.report)
+    : createDispatcher(store, listeners, errors.report, telling)
+  const queueTelling = createQueueTelling(store, listeners, errors.report, telling)
   const waiting = createWaiting(store)
 
   const schedule = (): Schedule => {
@@ -273,6 +289,15 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     drain: () => dispatcher.drain(),
     health: health.report,
 
+    async tellQueued(queued) {
+      // Its own dispatcher would tell them at the same time.
+      if (!queue) throw new ConfigurationError('createCorrelator: queue is missing')
+      const result = await queueTelling.run(queued)
+      // What came after something that was given up is nobody's by now.
+      if (queued.last) dispatcher.wakeSoon()
+      return result
+    },
+
     suppressions,
 
     backfill: (history, span) => backfill(history, span, { store, storePage }),
@@ -299,7 +324,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     async close({ timeout = defaultCloseTimeout } = {}) {
       alarms.close()
       await unwritten.close()
-      await dispatcher.close(timeout)
+      await Promise.all([dispatcher.close(timeout), queueTelling.close(timeout)])
       await store.close()
     },
   }

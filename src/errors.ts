@@ -201,6 +201,16 @@ export class StoreError extends Error {
   }
 }
 
+/** A queue could not be reached. What it was to have is stored, and handed on when it is back. */
+export class QueueError extends Error {
+  override readonly name = 'QueueError'
+  readonly code = 'EQUEUE'
+
+  constructor(doing: string, cause: unknown) {
+    super(`the queue failed while ${doing}: ${messageOf(cause)}`, { cause })
+  }
+}
+
 /** A provider could not be asked for what it knows of events, or did not answer as its API does. */
 export class HistoryError extends Error {
   override readonly name = 'HistoryError'
@@ -245,7 +255,7 @@ export class WaitError extends Error {
 }
 
 /** What `onError` listeners are told of. */
-export type CorrelatorError = WebhookError | ListenerError | StoreError
+export type CorrelatorError = WebhookError | ListenerError | StoreError | QueueError
 
 /** What an error says, whatever was thrown. It never throws itself. */
 export function messageOf(error: unknown): string {

@@ -20,12 +20,14 @@ export {
   ForwardingError,
   HistoryError,
   ListenerError,
+  QueueError,
   SendError,
   StoreError,
   WaitError,
   WebhookError,
 } from './errors.js'
 export type { CorrelatorError, RefusalReason, SendErrorCategory, SendErrorCode } from './errors.js'
+export type { EventQueue, QueuedEvents, QueuedIds, QueuedResult } from './event-queue.js'
 export type {
   AnyEvent,
   AttachmentContent,

@@ -44,6 +44,8 @@ export interface TakenListener {
   readonly once: boolean
   /** It was taken away by its owner, and wants to hear no more. */
   readonly ended: boolean
+  /** Has it found again, when it is told of one event and did not take that. */
+  putBack(): void
 }
 
 export interface Listeners {
@@ -133,6 +135,9 @@ export function createListeners(): Listeners {
         types: wanted === 'any' ? wanted : new Set(wanted),
         once,
         ended: false,
+        putBack() {
+          if (!registration.ended) registrations.add(registration)
+        },
       }
       registrations.add(registration)
       return () => end(registration)

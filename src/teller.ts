@@ -1,16 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { ListenerError, messageOf } from './errors.js'
-import { listenerName, type TakenListener } from './listeners.js'
-import type { Delivery, ListenerProgress } from './store.js'
+import type { ListenerError } from './errors.js'
+import { callListener } from './listener-call.js'
+import type { TakenListener } from './listeners.js'
+import type { Delivery } from './store.js'
 
 /** How many messages' events one listener is told at the same time. */
 const concurrency = 64
 
 /** How long a listener may keep the event loop before others get their turn, in ms. */
 const longestTurn = 5
-
-/** How much of what a listener has thrown is kept, in characters. */
-const longestReason = 1000
 
 /** When a listener that fails is told again. */
 export interface Retries {
@@ -110,23 +108,14 @@ export function createTeller(
 
   /** How long to wait before it is told again, in ms; undefined when that was the last time. */
   async function tell(job: Job): Promise<number | undefined> {
-    const { event, message, progress } = job.delivery
     if (job.lost || listener.ended) return undefined
-    const attempts = (progress[listener.id]?.attempts ?? 0) + 1
-    try {
-      await inTime(async () => listener.call(event, message), retries.timeout)
-      progress[listener.id] = { attempts: attempts - 1, ended: 'told' }
-      return undefined
-    } catch (cause) {
-      const final = attempts >= retries.attempts
-      const error = new ListenerError(event.id, attempts, final, cause, listenerName(listener.id))
-      const known: ListenerProgress = { attempts, error: messageOf(cause).slice(0, longestReason) }
-      progress[listener.id] = final ? { ...known, ended: 'given-up' } : known
-      const wait = retries.firstWait * 2 ** (attempts - 1)
-      if (!final) job.retryAt.set(listener.id, Date.now() + wait)
-      failed(job, error)
-      return final ? undefined : wait
-    }
+    const { timeout, attempts, firstWait } = retries
+    const error = await callListener(listener, job.delivery, timeout, (count) => count >= attempts)
+    if (!error) return undefined
+    const wait = error.final ? undefined : firstWait * 2 ** (error.attempts - 1)
+    if (wait !== undefined) job.retryAt.set(listener.id, Date.now() + wait)
+    failed(job, error)
+    return wait
   }
 
   return {
@@ -144,18 +133,5 @@ export function createTeller(
     stop() {
       stopped = true
     },
-  }
-}
-
-async function inTime(work: () => Promise<unknown>, limit: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const expiry = new Promise<never>((_, reject) => {
-    const late = (): void => reject(new Error(`it did not end within ${limit} ms`))
-    timer = setTimeout(late, limit).unref()
-  })
-  try {
-    await Promise.race([work(), expiry])
-  } finally {
-    clearTimeout(timer)
   }
 }

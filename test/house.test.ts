@@ -84,10 +84,15 @@ describe('no code', () => {
     expect(pathsOf(importing)).toEqual([])
   })
 
+  test('outside of its folder knows BullMQ', () => {
+    const knowing = files.filter(outside('bullmq')).filter(({ code }) => /bullmq|redis/i.test(code))
+    expect(pathsOf(knowing)).toEqual([])
+  })
+
   test('of the core imports a provider or a store, but for the plain one in the face', () => {
     const core = files.filter(({ path }) => !path.includes('/') && path !== 'index.ts')
     const importing = core.filter(({ imports }) =>
-      imports.some((name) => /^(?:adapters|providers|stores|testing)\//.test(name)),
+      imports.some((name) => /^(?:adapters|bullmq|providers|stores|testing)\//.test(name)),
     )
     expect(pathsOf(importing)).toEqual([])
   })

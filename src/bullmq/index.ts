@@ -1,0 +1,3 @@
+export { bullmqQueue } from './queue.js'
+export type { EventJob, JobQueue } from './queue.js'
+export { eventProcessor } from './processor.js'
