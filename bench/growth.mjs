@@ -1,58 +1,19 @@
-// npm run bench:growth [-- --store sqlite|postgres] [--messages 1000000] [--rounds 300]
-//
-// What matching and recording a batch costs with many stored messages against what it costs with
-// 10,000: two databases, filled through the store itself, take batches in turn. PostgreSQL is the one
-// of BENCH_POSTGRES_URL, whose user may create databases.
+// What matching and recording a batch costs with many stored messages against what it costs with 10,000: two
+// databases, filled through the store itself, take batches in turn. And what a message takes in the file, and
+// how long it takes to remove what is old.
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { v7 as uuidv7 } from 'uuid'
 import { messageKeys, toIncoming } from '../dist/esm/matching.js'
+import { median } from './processes.mjs'
+import { newMessages } from './webhook-batches.mjs'
 
 /** @typedef {import('../dist/esm/index.js').Store} Store */
 /** @typedef {import('../dist/esm/index.js').MessageRecord} MessageRecord */
 
-const { values } = parseArgs({
-  options: {
-    store: { type: 'string', default: 'sqlite' },
-    messages: { type: 'string', default: '1000000' },
-    rounds: { type: 'string', default: '300' },
-  },
-})
 const few = 10_000
-const many = Number(values.messages)
-const rounds = Number(values.rounds)
 const batchSize = 100
 const filledAtOnce = 500
-
-let sequence = 0
-
-/** A message as a transport records it, with the provider's answer. */
-function newMessage() {
-  sequence += 1
-  const address = `customer-${sequence}@example.com`
-  const trackingId = uuidv7()
-  /** @type {MessageRecord} */
-  const record = {
-    trackingId,
-    provider: 'sendgrid',
-    messageId: `<${crypto.randomUUID()}@example.com>`,
-    providerMessageId: crypto.randomUUID(),
-    envelope: { from: 'shop@example.com', to: [address] },
-    from: { name: 'Shop', address: 'shop@example.com' },
-    to: [{ name: `Customer ${sequence}`, address }],
-    cc: [],
-    bcc: [],
-    subject: `Your order ${sequence}`,
-    tags: ['order'],
-    metadata: { order: String(sequence) },
-    sentAt: new Date(),
-    recipients: [{ address, kind: 'to', status: 'accepted', providerStatus: '' }],
-    outcome: 'sent',
-  }
-  return record
-}
 
 /** @typedef {{ store: Store, recent: MessageRecord[], sample: MessageRecord[], count: number }} Filled */
 
@@ -66,7 +27,7 @@ async function fill(filled, count) {
   const schedule = { now: Date.now(), foreignAt: Date.now() }
   const began = performance.now()
   while (filled.count < count) {
-    const records = Array.from({ length: Math.min(filledAtOnce, count - filled.count) }, newMessage)
+    const records = newMessages('sendgrid', Math.min(filledAtOnce, count - filled.count))
     await Promise.all(
       records.map((record) => store.addMessage(record, messageKeys(record), schedule)),
     )
@@ -76,11 +37,8 @@ async function fill(filled, count) {
       if (filled.count % every === 0) sample.push(record)
     }
     if (recent.length > few) recent.splice(0, recent.length - few)
-    if (process.stderr.isTTY) process.stderr.write(`\r${filled.count} of ${count} messages `)
   }
-  const rate = Math.round(count / ((performance.now() - began) / 1000))
-  if (process.stderr.isTTY) process.stderr.write('\r')
-  console.log(`${count} messages stored, ${rate} a second`)
+  return Math.round(count / ((performance.now() - began) / 1000))
 }
 
 let second = Math.floor(Date.now() / 1000)
@@ -93,7 +51,8 @@ let second = Math.floor(Date.now() / 1000)
 function batchAbout(records) {
   second += 1
   return Array.from({ length: batchSize }, (_, index) => {
-    const record = records[Math.floor(Math.random() * records.length)] ?? newMessage()
+    const record = records[Math.floor(Math.random() * records.length)]
+    if (!record) throw new Error('there are no messages')
     const ids = [
       { ownId: record.trackingId },
       { providerMessageId: record.providerMessageId ?? '' },
@@ -135,18 +94,15 @@ async function timed(store, records) {
   return time
 }
 
-/** @param {number[]} times */
-function median(times) {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
-}
-
 /**
- * @param {string} name
+ * How long a batch takes in each, in ms, in turn.
+ *
  * @param {Filled} small
  * @param {Filled} large
  * @param {'recent' | 'sample'} which
+ * @param {number} rounds
  */
-async function compare(name, small, large, which) {
+async function compare(small, large, which, rounds) {
   /** @type {number[]} */
   const smallTimes = []
   /** @type {number[]} */
@@ -157,19 +113,18 @@ async function compare(name, small, large, which) {
     smallTimes.push(times[0] ?? 0)
     largeTimes.push(times[1] ?? 0)
   }
-  const [a, b] = [median(smallTimes), median(largeTimes)]
-  console.log(
-    `${name}: ${a.toFixed(2)} ms with ${few}, ${b.toFixed(2)} ms with ${many}: ${(b / a).toFixed(2)} times`,
-  )
+  return [median(smallTimes), median(largeTimes)]
 }
 
-/** Two empty stores, and what takes them away again. */
-async function openStores() {
-  if (values.store === 'postgres') {
+/**
+ * Two empty stores, and what takes them away again.
+ *
+ * @param {string} [url] of a PostgreSQL, in place of SQLite
+ */
+async function openStores(url) {
+  if (url) {
     const { postgresStore } = await import('../dist/esm/stores/postgres.js')
     const { default: pg } = await import('pg')
-    const url = process.env['BENCH_POSTGRES_URL']
-    if (!url) throw new Error('BENCH_POSTGRES_URL is missing: postgres://user@host/database')
     const admin = new pg.Client({ connectionString: url })
     await admin.connect()
     const names = ['small', 'large'].map((name) => `mailtrail_bench_${name}_${process.pid}`)
@@ -181,10 +136,12 @@ async function openStores() {
     })
     return {
       stores,
-      settle: async () => {
+      async bytes() {
         await admin.query('CHECKPOINT')
+        const { rows } = await admin.query('SELECT pg_database_size($1) AS bytes', [names[1]])
+        return Number(rows[0].bytes)
       },
-      remove: async () => {
+      async remove() {
         for (const name of names) await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
         await admin.end()
       },
@@ -195,29 +152,45 @@ async function openStores() {
   const files = ['small.db', 'large.db'].map((name) => join(folder, name))
   return {
     stores: files.map((file) => sqliteStore(file)),
-    settle: async () => {
-      const [, large = ''] = files
-      console.log(`the large file has ${Math.round(statSync(large).size / many)} bytes a message`)
-    },
+    bytes: async () => statSync(files[1] ?? '').size,
     remove: async () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 
-const { stores, settle, remove } = await openStores()
-try {
-  const [small, large] = stores.map((store) => {
-    /** @type {Filled} */
-    const filled = { store, recent: [], sample: [], count: 0 }
-    return filled
-  })
-  if (!small || !large) throw new Error('there are two')
-  await fill(small, few)
-  await fill(large, many)
-  await settle()
-  console.log(`batches of ${batchSize} new events, ${rounds} each, in turn; medians:`)
-  await compare('about the 10,000 newest messages', small, large, 'recent')
-  await compare('about any message', small, large, 'sample')
-  for (const store of stores) await store.close()
-} finally {
-  await remove()
+/**
+ * @param {{ messages: number, rounds: number, url?: string }} options
+ */
+export async function measureGrowth({ messages, rounds, url }) {
+  const { stores, bytes, remove } = await openStores(url)
+  try {
+    const [small, large] = stores.map((store) => {
+      /** @type {Filled} */
+      const filled = { store, recent: [], sample: [], count: 0 }
+      return filled
+    })
+    if (!small || !large) throw new Error('there are two')
+    await fill(small, few)
+    const rate = await fill(large, messages)
+    const perMessage = Math.round((await bytes()) / messages)
+    const recent = await compare(small, large, 'recent', rounds)
+    const any = await compare(small, large, 'sample', rounds)
+    const pruning = performance.now()
+    const limits = { messages: Date.now() + 1000 }
+    const removed = await large.store.prune(limits, 500)
+    const pruned = performance.now() - pruning
+    for (const store of stores) await store.close()
+    return {
+      store: url ? 'PostgreSQL' : 'SQLite',
+      messages,
+      'stored/s': rate,
+      'bytes a message': perMessage,
+      'ms a batch, of the newest': recent.map((ms) => ms.toFixed(2)).join(' → '),
+      times: Number(((recent[1] ?? 0) / (recent[0] ?? 0)).toFixed(2)),
+      'ms a batch, of any': any.map((ms) => ms.toFixed(2)).join(' → '),
+      'times, of any': Number(((any[1] ?? 0) / (any[0] ?? 0)).toFixed(2)),
+      'ms to prune 500 messages': Number(((pruned / removed) * 500).toFixed(1)),
+    }
+  } finally {
+    await remove()
+  }
 }
