@@ -26,11 +26,15 @@ const startedAt = Date.now()
 /** @type {string[]} */
 const faults = []
 
-// Each message, what the provider is to do with it, and what must be known of it in the end.
 const ann = 'ann@example.com'
 const bob = 'bob@example.com'
+/** @param {string} provider An address that bounced is not mailed again, through whichever. */
+const nobody = (provider) => `nobody@${provider}.example`
 /**
- * @type {{
+ * Each message, what the provider is to do with it, and what must be known of it in the end.
+ *
+ * @param {string} provider
+ * @returns {{
  *   subject: string
  *   to: string[]
  *   unrecorded?: boolean
@@ -39,7 +43,7 @@ const bob = 'bob@example.com'
  *   events: number
  * }[]}
  */
-const scenarios = [
+const scenariosOf = (provider) => [
   {
     subject: 'Welcome',
     to: [ann],
@@ -66,9 +70,9 @@ const scenarios = [
   },
   {
     subject: 'Password reset (bounces)',
-    to: ['nobody@example.com'],
-    posts: [{ events: [{ type: 'bounced', recipient: 'nobody@example.com' }], after: 200 }],
-    ends: { 'nobody@example.com': 'bounced' },
+    to: [nobody(provider)],
+    posts: [{ events: [{ type: 'bounced', recipient: nobody(provider) }], after: 200 }],
+    ends: { [nobody(provider)]: 'bounced' },
     events: 1,
   },
   {
@@ -131,7 +135,7 @@ const start = (simulator) =>
   startProvider(simulator, {
     webhookUrl: `${webhooks}/${simulator.provider}`,
     script: ({ subject }) =>
-      scenarios.find((scenario) => scenario.subject === subject)?.posts ?? [],
+      scenariosOf(simulator.provider).find((scenario) => scenario.subject === subject)?.posts ?? [],
   })
 const providers = {
   sendgrid: await start(sendgrid),
@@ -174,11 +178,11 @@ correlator.onError((error) => print('', 'refused', '', error.message))
 
 const apiKeys = { sendgrid: 'SG.demo', mailgun: 'key-demo', mandrill: 'md-demo' }
 /** @param {{ correlator?: import('mailtrail').Correlator }} options */
-const createTransporters = (options) => [
-  nodemailer.createTransport(
+const createTransporters = (options) => ({
+  sendgrid: nodemailer.createTransport(
     sendgridTransport({ apiKey: apiKeys.sendgrid, baseUrl: providers.sendgrid.url, ...options }),
   ),
-  nodemailer.createTransport(
+  mailgun: nodemailer.createTransport(
     mailgunTransport({
       apiKey: apiKeys.mailgun,
       domain: 'mg.example.com',
@@ -186,17 +190,17 @@ const createTransporters = (options) => [
       ...options,
     }),
   ),
-  nodemailer.createTransport(
+  mandrill: nodemailer.createTransport(
     mandrillTransport({ apiKey: apiKeys.mandrill, baseUrl: providers.mandrill.url, ...options }),
   ),
-]
+})
 
-for (const transporter of createTransporters({ correlator })) {
+for (const [provider, transporter] of Object.entries(createTransporters({ correlator }))) {
   transporter.on('sent', (message, failFlag) => {
     const to = message.recipients.map((recipient) => recipient.address).join(', ')
     print(message.provider, failFlag ? 'FAILED' : 'sent', to, `“${message.subject}”`)
   })
-  for (const { subject, to } of scenarios.filter((scenario) => !scenario.unrecorded)) {
+  for (const { subject, to } of scenariosOf(provider).filter(({ unrecorded }) => !unrecorded)) {
     await transporter.sendMail({
       from: 'Shop <shop@example.com>',
       to,
@@ -210,8 +214,8 @@ for (const transporter of createTransporters({ correlator })) {
 }
 
 // A transport without a correlator records nothing, as would another program.
-for (const transporter of createTransporters({})) {
-  for (const { subject, to } of scenarios.filter((scenario) => scenario.unrecorded)) {
+for (const [name, transporter] of Object.entries(createTransporters({}))) {
+  for (const { subject, to } of scenariosOf(name).filter(({ unrecorded }) => unrecorded)) {
     const info = await transporter.sendMail({ from: 'shop@example.com', to, subject, text: 'Hi' })
     const provider = providers[/** @type {keyof typeof providers} */ (info.provider)]
     while (!provider.posted.some(({ body }) => String(body).includes(idOf(info)))) await tick()
@@ -252,7 +256,7 @@ server.close()
 console.log(`\nRead back from ${file}, each message with its events by the time they happened:\n`)
 const { messages, timelines } = await printMessages(file)
 for (const provider of Object.keys(providers)) {
-  for (const { subject, ends, events } of scenarios) {
+  for (const { subject, ends, events } of scenariosOf(provider)) {
     const message = messages.find(
       (found) => found.provider === provider && found.subject === subject,
     )
