@@ -58,8 +58,13 @@ const commands = {
   },
 
   /** Posts all of them, each client one after the other. */
-  async post({ port, clients }) {
-    const connections = await Promise.all(Array.from({ length: clients }, () => connect(port)))
+  post: ({ port, clients }) => commands.postAll({ ports: [port], clients }),
+
+  /** The same to several servers, each with so many clients. */
+  async postAll({ ports, clients }) {
+    const connections = await Promise.all(
+      ports.flatMap((port) => Array.from({ length: clients }, () => connect(port))),
+    )
     const began = performance.now()
     await Promise.all(
       connections.map(async ({ post }) => {
