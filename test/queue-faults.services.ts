@@ -9,7 +9,7 @@ import { addressOf, recordNamed, signedPost } from './signed-posts.js'
 import { restartPostgres } from './started-services.js'
 
 /** For how long something is killed again and again. */
-const seconds = Number(process.env['MAILTRAIL_FAULT_SECONDS'] ?? 20)
+const seconds = Number(process.env['MAILTRAIL_FAULT_SECONDS'] ?? 12)
 
 /** A queue's lease, a run's lease, and what is left to be told then. */
 const longestEnd = 120_000
