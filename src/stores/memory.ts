@@ -5,12 +5,9 @@ import { canonicalAddress, firstTrackingId, labelsOf, matched } from '../matchin
 import { type MessageRecord, type SentRecipient, toSentMessage, withResult } from '../message.js'
 import { initialState, recipientStatus, withEvent, withSendStatus } from '../status.js'
 import type {
-  Delivery,
   IncomingEvent,
-  Lease,
   MatchKey,
   MessageKey,
-  Progress,
   RecipientState,
   Schedule,
   Store,
@@ -22,7 +19,7 @@ import { factsOf } from '../suppression.js'
 import { inTimeOrder } from '../timeline.js'
 import { memoryCounts } from './memory-counts.js'
 import { memorySuppressions } from './memory-suppressions.js'
-import { replayable } from './progress.js'
+import { memoryTelling, type Untold } from './memory-telling.js'
 
 interface Message {
   record: MessageRecord
@@ -37,26 +34,6 @@ interface StoredEvent {
   providerKey: string | undefined
 }
 
-/** What is still to be told of an event. */
-interface Untold {
-  stored: StoredEvent
-  /** Events of one message are told one after the other, and so are all in one lane. */
-  lane: string
-  /** Which one it was to come. */
-  position: number
-  /** When anybody may tell it; while it is leased, when the lease ends. */
-  dueAt: number
-  owner: string | undefined
-  progress: Progress
-}
-
-interface DeadLetter {
-  stored: StoredEvent
-  position: number
-  progress: Progress
-  givenUpAt: number
-}
-
 /**
  * Keeps everything in this process until it ends: for tests, and for trying things out. It is also
  * the plainest telling of what a store does.
@@ -67,14 +44,14 @@ export function memoryStore(): Store {
   const events = new Map<string, StoredEvent>()
   const providerKeys = new Set<string>()
   const waiting = new Map<string, Set<StoredEvent>>()
-  const untold = new Map<string, Untold>()
-  const lanes = new Map<string, Set<Untold>>()
-  const deadLetters = new Map<string, DeadLetter>()
   const nonces = new Map<string, { content: string; usedAt: number }>()
   const checkpoints = new Map<string, string>()
   const suppressions = memorySuppressions()
   const counts = memoryCounts()
-  let lastPosition = 0
+  const telling = memoryTelling(({ trackingId }) => {
+    const message = trackingId === undefined ? undefined : messages.get(trackingId)
+    return message && toSentMessage(message.record)
+  })
   let closed = false
 
   /** As with a file: what has been closed takes nothing more. */
@@ -82,53 +59,13 @@ export function memoryStore(): Store {
     if (closed) throw new Error('the memory store is closed')
   }
 
-  function toDelivery({ stored, progress }: Pick<Untold, 'stored' | 'progress'>): Delivery {
-    const { trackingId } = stored.event
-    const message = trackingId === undefined ? undefined : messages.get(trackingId)
-    return structuredClone({
-      event: stored.event,
-      message: message && toSentMessage(message.record),
-      progress,
-    })
-  }
-
-  function addUntold(entry: Untold): void {
-    untold.set(entry.stored.event.id, entry)
-    lanes.set(entry.lane, (lanes.get(entry.lane) ?? new Set()).add(entry))
-  }
-
-  function removeUntold(entry: Untold): void {
-    untold.delete(entry.stored.event.id)
-    const lane = lanes.get(entry.lane)
-    lane?.delete(entry)
-    if (lane?.size === 0) lanes.delete(entry.lane)
-  }
-
-  /** Lines events up to be told: under the caller's lease, unless others are at the same message. */
-  function lineUp(entries: Untold[], { now, lease }: Schedule): Tellable {
-    const fresh = new Set(entries)
-    const isBusy = (lane: string): boolean =>
-      [...(lanes.get(lane) ?? [])].some(
-        (other) => !fresh.has(other) && other.owner !== lease?.owner,
-      )
-    const leased = entries.filter((entry) => {
-      const free = lease !== undefined && !isBusy(entry.lane)
-      entry.owner = free ? lease.owner : undefined
-      entry.dueAt = free ? lease.until : now
-      return free
-    })
-    return { deliveries: leased.map(toDelivery), left: entries.length - leased.length }
-  }
-
-  /** Leases an event to be told, as foreign when it is still without its message. */
-  function take(entry: Untold, lease: Lease): Delivery {
-    const { stored } = entry
-    if (stored.event.correlation.status === 'pending') {
-      stored.event = { ...stored.event, correlation: { status: 'foreign' } }
+  function whileOpen<Given extends unknown[], Result>(
+    work: (...given: Given) => Result | Promise<Result>,
+  ): (...given: Given) => Promise<Result> {
+    return async (...given) => {
+      checkOpen()
+      return work(...given)
     }
-    entry.owner = lease.owner
-    entry.dueAt = lease.until
-    return toDelivery(entry)
   }
 
   /** Writes a message as it is now, and counts it in place of what it was. */
@@ -156,7 +93,7 @@ export function memoryStore(): Store {
       if (entries?.size === 0) waiting.delete(key)
     }
     events.delete(id)
-    deadLetters.delete(id)
+    telling.remove(id)
   }
 
   /** Gives an event to its message, counts it, and folds it into the state of the recipient. */
@@ -190,17 +127,13 @@ export function memoryStore(): Store {
         const pending = stored.event.correlation.status === 'pending'
         for (const candidate of stored.matchKeys) waiting.get(candidate.key)?.delete(stored)
         tie(stored, via, message, address)
-        const entry = untold.get(stored.event.id)
         // A foreign one was told already, or is being told: that stands as it is.
-        if (!pending || !entry) continue
-        removeUntold(entry)
-        entry.lane = message.record.trackingId
-        addUntold(entry)
-        joined.push(entry)
+        const entry = pending ? telling.join(stored) : undefined
+        if (entry) joined.push(entry)
       }
       waiting.delete(key)
     }
-    return lineUp(
+    return telling.lineUp(
       joined.toSorted((a, b) => a.position - b.position),
       schedule,
     )
@@ -297,135 +230,28 @@ export function memoryStore(): Store {
         }
         const stored = add(incoming)
         suppressions.take(factsOf(stored.event))
-        const { id, correlation, trackingId } = stored.event
-        const entry: Untold = {
-          stored,
-          lane: trackingId ?? id,
-          position: (lastPosition += 1),
-          dueAt: schedule.foreignAt,
-          owner: undefined,
-          progress: {},
-        }
-        addUntold(entry)
+        const { correlation, trackingId } = stored.event
+        const entry = telling.add(stored, schedule.foreignAt)
         if (correlation.status === 'pending') waitingNow += 1
         else tellable.push(entry)
         if (trackingId !== undefined) trackingIds.add(trackingId)
       }
       return {
         kind: 'stored',
-        ...lineUp(tellable, schedule),
+        ...telling.lineUp(tellable, schedule),
         duplicates,
         waiting: waitingNow,
         trackingIds: [...trackingIds],
       }
     },
 
-    async claim(now, lease, limit) {
-      checkOpen()
-      const claimed: Untold[] = []
-      for (const entries of lanes.values()) {
-        const lane = [...entries].toSorted((a, b) => a.position - b.position)
-        if (lane.some(({ owner, dueAt }) => owner !== undefined && dueAt > now)) continue
-        const end = lane.findIndex(({ dueAt }) => dueAt > now)
-        claimed.push(...lane.slice(0, end < 0 ? undefined : end))
-      }
-      return claimed
-        .toSorted((a, b) => a.position - b.position)
-        .slice(0, limit)
-        .map((entry) => take(entry, lease))
-    },
-
-    async claimEvents({ eventIds, leftBy, mostEarlier }, now, lease) {
-      checkOpen()
-      const byPosition = (a: Untold, b: Untold): number => a.position - b.position
-      const asked = new Set(eventIds.flatMap((id) => untold.get(id) ?? []))
-      const before = (entry: Untold): Untold[] =>
-        [...(lanes.get(entry.lane) ?? [])].filter(({ position }) => position < entry.position)
-      const earlier = new Set([...asked].flatMap(before).toSorted(byPosition))
-      const wanted = new Set([...asked, ...[...earlier].slice(0, mostEarlier)])
-      const isFree = (entry: Untold): boolean => {
-        const { owner, dueAt } = entry
-        const isLeft =
-          owner !== undefined &&
-          (owner === lease.owner || leftBy.some((beginning) => owner.startsWith(beginning)))
-        return wanted.has(entry) && (dueAt <= now || isLeft)
-      }
-      const claimed = [...wanted]
-        .toSorted(byPosition)
-        .filter((entry) => isFree(entry) && before(entry).every(isFree))
-      return {
-        deliveries: claimed.map((entry) => take(entry, lease)),
-        blocked: [...asked]
-          .filter((entry) => !claimed.includes(entry))
-          .toSorted(byPosition)
-          .map(({ stored }) => stored.event.id),
-      }
-    },
-
-    async renew(eventIds, lease) {
-      checkOpen()
-      return eventIds.filter((id) => {
-        const entry = untold.get(id)
-        if (entry?.owner !== lease.owner) return true
-        entry.dueAt = lease.until
-        return false
-      })
-    },
-
-    async settle(settlements) {
-      checkOpen()
-      for (const settlement of settlements) {
-        const { eventId, kind } = settlement
-        const entry = untold.get(eventId)
-        // Whoever came first has settled it: a listener that failed elsewhere changes nothing.
-        if (!entry) continue
-        if (kind !== 'told') entry.progress = structuredClone(settlement.progress)
-        if (kind === 'released') {
-          entry.owner = undefined
-          entry.dueAt = settlement.dueAt
-        }
-        if (kind === 'told' || kind === 'given-up') removeUntold(entry)
-        if (kind === 'given-up') {
-          deadLetters.set(eventId, { ...entry, givenUpAt: settlement.at })
-        }
-      }
-    },
-
-    async nextDue() {
-      checkOpen()
-      const times = [...untold.values()].map(({ dueAt }) => dueAt)
-      return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b))
-    },
-
-    async deadLetters(limit, before) {
-      checkOpen()
-      return [...deadLetters.values()]
-        .filter(({ stored }) => before === undefined || stored.event.id < before)
-        .toSorted((a, b) => (a.stored.event.id < b.stored.event.id ? 1 : -1))
-        .slice(0, limit)
-        .map((entry) => ({ ...toDelivery(entry), givenUpAt: entry.givenUpAt }))
-    },
-
-    async replay(eventIds, now) {
-      checkOpen()
-      let replayed = 0
-      for (const id of eventIds) {
-        const entry = deadLetters.get(id)
-        if (!entry) continue
-        deadLetters.delete(id)
-        const { stored, position, progress } = entry
-        addUntold({
-          stored,
-          lane: stored.event.trackingId ?? id,
-          position,
-          dueAt: now,
-          owner: undefined,
-          progress: replayable(progress),
-        })
-        replayed += 1
-      }
-      return replayed
-    },
+    claim: whileOpen(telling.claim),
+    claimEvents: whileOpen(telling.claimEvents),
+    renew: whileOpen(telling.renew),
+    settle: whileOpen(telling.settle),
+    nextDue: whileOpen(telling.nextDue),
+    deadLetters: whileOpen(telling.deadLetters),
+    replay: whileOpen(telling.replay),
 
     async message(trackingId) {
       checkOpen()
@@ -466,7 +292,7 @@ export function memoryStore(): Store {
       const idBefore = (time: number | undefined): string => firstTrackingId(time ?? 0)
       const oldMessages = [...messages]
         .filter(([id]) => id < idBefore(sentBefore))
-        .filter(([, { events: mine }]) => mine.every(({ event }) => !untold.has(event.id)))
+        .filter(([, { events: mine }]) => mine.every(({ event }) => !telling.isUntold(event.id)))
         .slice(0, most)
       for (const [id, { events: mine }] of oldMessages) {
         messages.delete(id)
@@ -476,7 +302,7 @@ export function memoryStore(): Store {
         for (const { event } of mine) removeEvent(event.id)
       }
       const oldEvents = [...events.values()]
-        .filter(({ event }) => event.trackingId === undefined && !untold.has(event.id))
+        .filter(({ event }) => event.trackingId === undefined && !telling.isUntold(event.id))
         .filter(({ event }) => event.id < idBefore(happenedBefore))
         .slice(0, most)
       for (const { event } of oldEvents) removeEvent(event.id)
@@ -512,21 +338,14 @@ export function memoryStore(): Store {
       // A copy, for what is written under a new id would come again.
       for (const stored of Array.from(events.values())) {
         const { id } = stored.event
-        const dead = deadLetters.get(id)
-        const entry = untold.get(id)
-        const told = { ...entry?.progress, ...dead?.progress }
-        if (![stored.event, told].some((part) => forgetting.isIn(JSON.stringify(part)))) continue
+        const told = JSON.stringify(telling.progressOf(id))
+        if (!forgetting.isIn(JSON.stringify(stored.event)) && !forgetting.isIn(told)) continue
         changed += 1
-        if (entry) removeUntold(entry)
         events.delete(id)
-        deadLetters.delete(id)
         stored.event = forgetting.event(stored.event)
         if (stored.address === address) stored.address = pseudonym
-        const known = stored.event.id
-        events.set(known, stored)
-        const progress: Progress = JSON.parse(forgetting.text(JSON.stringify(told)))
-        if (dead) deadLetters.set(known, { ...dead, progress })
-        if (entry) addUntold({ ...entry, progress, lane: stored.event.trackingId ?? known })
+        events.set(stored.event.id, stored)
+        telling.rename(id, stored, JSON.parse(forgetting.text(told)))
       }
       suppressions.remove(address)
       counts.add(counting.changes())
@@ -534,30 +353,11 @@ export function memoryStore(): Store {
       return changed
     },
 
-    async checkpoint(name) {
-      checkOpen()
-      return checkpoints.get(name)
-    },
-
-    async counts(query) {
-      checkOpen()
-      return counts.read(query)
-    },
-
-    async suppress(facts) {
-      checkOpen()
-      suppressions.take(facts)
-    },
-
-    async suppressionsOf(addresses) {
-      checkOpen()
-      return suppressions.of(addresses)
-    },
-
-    async suppressions(limit, after) {
-      checkOpen()
-      return suppressions.list(limit, after)
-    },
+    checkpoint: whileOpen((name) => checkpoints.get(name)),
+    counts: whileOpen(counts.read),
+    suppress: whileOpen(suppressions.take),
+    suppressionsOf: whileOpen(suppressions.of),
+    suppressions: whileOpen(suppressions.list),
 
     async close() {
       closed = true
