@@ -116,6 +116,12 @@ async function compare(small, large, which, rounds) {
   return [median(smallTimes), median(largeTimes)]
 }
 
+/** @param {readonly number[]} pair of the small store, and of the large one */
+const inBoth = ([small = NaN, large = NaN]) => `${small.toFixed(2)}, then ${large.toFixed(2)}`
+
+/** @param {readonly number[]} pair */
+const timesOf = ([small = NaN, large = NaN]) => Number((large / small).toFixed(2))
+
 /**
  * Two empty stores, and what takes them away again.
  *
@@ -173,7 +179,7 @@ export async function measureGrowth({ messages, rounds, url }) {
     const rate = await fill(large, messages)
     const perMessage = Math.round((await bytes()) / messages)
     const recent = await compare(small, large, 'recent', rounds)
-    const any = await compare(small, large, 'sample', rounds)
+    const sample = await compare(small, large, 'sample', rounds)
     const pruning = performance.now()
     const limits = { messages: Date.now() + 1000 }
     const removed = await large.store.prune(limits, 500)
@@ -184,10 +190,10 @@ export async function measureGrowth({ messages, rounds, url }) {
       messages,
       'stored/s': rate,
       'bytes a message': perMessage,
-      'ms a batch, of the newest': recent.map((ms) => ms.toFixed(2)).join(' → '),
-      times: Number(((recent[1] ?? 0) / (recent[0] ?? 0)).toFixed(2)),
-      'ms a batch, of any': any.map((ms) => ms.toFixed(2)).join(' → '),
-      'times, of any': Number(((any[1] ?? 0) / (any[0] ?? 0)).toFixed(2)),
+      'ms a batch, of the newest': inBoth(recent),
+      times: timesOf(recent),
+      'ms a batch, of all': inBoth(sample),
+      'times, of all': timesOf(sample),
       'ms to prune 500 messages': Number(((pruned / removed) * 500).toFixed(1)),
     }
   } finally {

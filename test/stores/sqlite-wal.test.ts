@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
-import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,11 +74,19 @@ test('the log stands beside the file itself, where a link leads to it', async ()
   database.close()
 })
 
-test('a database without a log waits with each commit', async () => {
-  const database = await openDatabase(':memory:')
-  const log = await openWriteAheadLog(database)
-  expect(synchronous(database)).toBe(2)
-  await log.sync()
-  await log.close()
-  database.close()
+test('a database without a log waits with each commit, whatever else is called like one', async () => {
+  const cwd = process.cwd()
+  // In memory it has no name, and what would stand beside it is this.
+  writeFileSync(join(folder, '-wal'), '')
+  process.chdir(folder)
+  try {
+    const database = await openDatabase(':memory:')
+    const log = await openWriteAheadLog(database)
+    expect(synchronous(database)).toBe(2)
+    await log.sync()
+    await log.close()
+    database.close()
+  } finally {
+    process.chdir(cwd)
+  }
 })
