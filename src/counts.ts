@@ -13,6 +13,10 @@ export function addTo(sums: Counts, counts: Readonly<Counts>, sign: 1 | -1 = 1):
   for (const name of namesOf(counts)) sums[name] = (sums[name] ?? 0) + sign * (counts[name] ?? 0)
 }
 
+export function isNothing(counts: Readonly<Counts>): boolean {
+  return namesOf(counts).every((name) => counts[name] === 0)
+}
+
 /** What a row of counts is known by. */
 export function countKey({
   dimension,

@@ -4,7 +4,7 @@ import { counted } from '../counts.js'
 import { mysqlLists, optional, type Row } from './mysql-lists.js'
 import { type MessageColumns, messageColumns, toMessage } from './mysql-messages.js'
 import type { Query } from './mysql-transaction.js'
-import type { ForgettingTables, StoredEventRow } from './sql-tables.js'
+import type { ForgettingTables, StoredEventRow, Tables } from './sql-tables.js'
 
 /** What is counted by a text that may have an address in it. */
 const dimensions = ['domain', 'link', 'reason', 'tag', 'template'] as const
@@ -47,7 +47,7 @@ function toStoredEvent({ id, position, event, ...row }: EventColumns): StoredEve
 }
 
 /** What it takes to find an address everywhere and to take it out. */
-export function mysqlForgetting(query: Query): ForgettingTables {
+export function mysqlForgetting(query: Query): ForgettingTables & Pick<Tables, 'takeCountsWith'> {
   const { each } = mysqlLists(query)
 
   return {

@@ -1,5 +1,6 @@
 import { counted } from '../counts.js'
-import { addToKnown, columns, sums, type Sums } from './postgres-count-columns.js'
+import { addToKnown, columns, isEmpty, sums, type Sums } from './count-columns.js'
+import { week } from './count-weeks.js'
 import type { Statement } from './postgres-transaction.js'
 
 // A thousand domains of three providers are a hundred thousand counts a month, and PostgreSQL takes half a
@@ -7,7 +8,6 @@ import type { Statement } from './postgres-transaction.js'
 // providers, whose name is empty here: a month is read from some of these. Counts of one provider and day are what
 // was counted, and the others follow them in the same statement.
 
-const week = 7 * 24 * 3600_000
 const weekOf = `start - (start % ${week} + ${week}) % ${week}`
 
 /**
@@ -27,13 +27,6 @@ export function changeTotals(rows: string, change: 'add' | 'remove'): string {
     ORDER BY of_week, dimension, whose, beginning, value
     ON CONFLICT (weekly, dimension, provider, start, value)
     ${addToKnown}`
-}
-
-/** Where the whole weeks of a span begin and end; both at its beginning where it has none. */
-export function wholeWeeks(from: number, to: number): [from: number, to: number] {
-  const begin = Math.ceil(from / week) * week
-  const end = Math.floor(to / week) * week
-  return begin < end ? [begin, end] : [from, from]
 }
 
 const part = `SELECT value, ${columns} FROM`
@@ -66,8 +59,6 @@ export const removeTotals: Statement<{ removed: string }> = {
     )
     SELECT count(*) AS removed FROM gone`,
 }
-
-const isEmpty = counted.map((name) => `${name} = 0`).join(' AND ')
 
 export const removeEmptyTotals: Statement<never> = {
   text: `DELETE FROM mailtrail_count_totals

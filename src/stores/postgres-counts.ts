@@ -1,6 +1,6 @@
 import type { CountChange, CountDimension, CountQuery, CountRow } from '../store.js'
 import { counted, countedByDay } from '../counts.js'
-import { addToKnown, columns, sums, type Sums, toCounts } from './postgres-count-columns.js'
+import { addToKnown, columns, sums, type Sums, toCounts } from './count-columns.js'
 import {
   changeTotals,
   mostRemoved,
@@ -8,8 +8,8 @@ import {
   removeEmptyTotals,
   removeEmptyTotalsOf,
   removeTotals,
-  wholeWeeks,
 } from './postgres-count-totals.js'
+import { wholeWeeks } from './count-weeks.js'
 import { countShards, firstShardLock, lockClass, totalsLock } from './postgres-locks.js'
 import { prepared, type Query, type Statement } from './postgres-transaction.js'
 import { columnsOf, digestId, storable, whole } from './postgres-values.js'

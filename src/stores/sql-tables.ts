@@ -275,7 +275,6 @@ export type ForgettingTables = Pick<
   | 'renameRecipient'
   | 'renameEvent'
   | 'removeSuppressions'
-  | 'takeCountsWith'
 >
 
 /** A database that a store runs on. */

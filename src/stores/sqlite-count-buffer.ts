@@ -1,4 +1,4 @@
-import { addTo, countKey } from '../counts.js'
+import { addTo, countKey, isNothing } from '../counts.js'
 import type { CountChange } from '../store.js'
 
 /**
@@ -8,6 +8,8 @@ import type { CountChange } from '../store.js'
 export interface CountBuffer {
   /** Takes what a piece of work adds. */
   add(changes: readonly CountChange[]): void
+  /** Takes out again what has a text in its value, whatever its case. */
+  takeWith(text: string): CountChange[]
   /** The piece of work has ended well. */
   keep(): void
   /** It was undone, and adds nothing. */
@@ -22,24 +24,28 @@ export function createCountBuffer(put: (change: CountChange) => void): CountBuff
   let fresh: CountChange[] = []
   const kept = new Map<string, CountChange>()
 
-  function merge(change: CountChange): void {
-    const key = countKey(change)
-    const known = kept.get(key)
-    if (known) addTo(known.counts, change.counts)
-    else kept.set(key, { ...change, counts: { ...change.counts } })
-  }
-
   return {
     add: (changes) => void fresh.push(...changes),
+    takeWith(text) {
+      const lowered = text.toLowerCase()
+      const found = new Map<string, CountChange>()
+      for (const change of [...kept.values(), ...fresh]) {
+        if (change.value.toLowerCase().includes(lowered)) merge(found, change)
+      }
+      const taken = [...found.values()].filter(({ counts }) => !isNothing(counts))
+      // What is kept stays, for this piece of work may be undone.
+      fresh.push(...taken.map(opposite))
+      return taken
+    },
     keep() {
-      for (const change of fresh) merge(change)
+      for (const change of fresh) merge(kept, change)
       fresh = []
     },
     drop() {
       fresh = []
     },
     write() {
-      for (const change of kept.values()) put(change)
+      for (const change of kept.values()) if (!isNothing(change.counts)) put(change)
       kept.clear()
     },
     clear() {
@@ -47,4 +53,17 @@ export function createCountBuffer(put: (change: CountChange) => void): CountBuff
       kept.clear()
     },
   }
+}
+
+function merge(sums: Map<string, CountChange>, change: CountChange): void {
+  const key = countKey(change)
+  const known = sums.get(key)
+  if (known) addTo(known.counts, change.counts)
+  else sums.set(key, { ...change, counts: { ...change.counts } })
+}
+
+function opposite(change: CountChange): CountChange {
+  const counts = {}
+  addTo(counts, change.counts, -1)
+  return { ...change, counts }
 }

@@ -30,20 +30,6 @@ export function sqliteForgetting(statements: SqliteStatements): ForgettingTables
       statements.renameDeadLetter.run(after, progress, before)
     },
 
-    async takeCountsWith(texts) {
-      return texts.flatMap((text) =>
-        statements.takeCountsWith
-          .all(text)
-          .map(({ dimension, start, provider, value, ...counts }) => ({
-            dimension,
-            start,
-            provider,
-            value,
-            counts,
-          })),
-      )
-    },
-
     async removeSuppressions(address) {
       return Number(statements.removeSuppressions.run(digest(address)).changes)
     },

@@ -1,5 +1,25 @@
 import type { Migrations } from './migrations.js'
 
+const countColumns = `
+      recipients INTEGER NOT NULL DEFAULT 0,
+      events INTEGER NOT NULL DEFAULT 0,
+      messages INTEGER NOT NULL DEFAULT 0,
+      sent INTEGER NOT NULL DEFAULT 0,
+      unsent INTEGER NOT NULL DEFAULT 0,
+      pending INTEGER NOT NULL DEFAULT 0,
+      accepted INTEGER NOT NULL DEFAULT 0,
+      deferred INTEGER NOT NULL DEFAULT 0,
+      delivered INTEGER NOT NULL DEFAULT 0,
+      bounced INTEGER NOT NULL DEFAULT 0,
+      rejected INTEGER NOT NULL DEFAULT 0,
+      failed INTEGER NOT NULL DEFAULT 0,
+      opened INTEGER NOT NULL DEFAULT 0,
+      clicked INTEGER NOT NULL DEFAULT 0,
+      complained INTEGER NOT NULL DEFAULT 0,
+      unsubscribed INTEGER NOT NULL DEFAULT 0,
+      opens INTEGER NOT NULL DEFAULT 0,
+      clicks INTEGER NOT NULL DEFAULT 0`
+
 // Large rows stand in tables of their own order (with a rowid), small ones in that of their key.
 export const sqliteMigrations: Migrations = [
   [
@@ -85,26 +105,18 @@ export const sqliteMigrations: Migrations = [
       dimension TEXT NOT NULL,
       start INTEGER NOT NULL,
       provider TEXT NOT NULL,
-      value TEXT NOT NULL,
-      recipients INTEGER NOT NULL DEFAULT 0,
-      events INTEGER NOT NULL DEFAULT 0,
-      messages INTEGER NOT NULL DEFAULT 0,
-      sent INTEGER NOT NULL DEFAULT 0,
-      unsent INTEGER NOT NULL DEFAULT 0,
-      pending INTEGER NOT NULL DEFAULT 0,
-      accepted INTEGER NOT NULL DEFAULT 0,
-      deferred INTEGER NOT NULL DEFAULT 0,
-      delivered INTEGER NOT NULL DEFAULT 0,
-      bounced INTEGER NOT NULL DEFAULT 0,
-      rejected INTEGER NOT NULL DEFAULT 0,
-      failed INTEGER NOT NULL DEFAULT 0,
-      opened INTEGER NOT NULL DEFAULT 0,
-      clicked INTEGER NOT NULL DEFAULT 0,
-      complained INTEGER NOT NULL DEFAULT 0,
-      unsubscribed INTEGER NOT NULL DEFAULT 0,
-      opens INTEGER NOT NULL DEFAULT 0,
-      clicks INTEGER NOT NULL DEFAULT 0,
+      value TEXT NOT NULL,${countColumns},
       PRIMARY KEY (dimension, start, provider, value)
+    ) STRICT, WITHOUT ROWID`,
+
+    // Days that are over: by provider and, where its name is empty, by all of them; by day and by week.
+    `CREATE TABLE mailtrail_count_totals (
+      weekly INTEGER NOT NULL,
+      dimension TEXT NOT NULL,
+      start INTEGER NOT NULL,
+      provider TEXT NOT NULL,
+      value TEXT NOT NULL,${countColumns},
+      PRIMARY KEY (dimension, weekly, provider, start, value)
     ) STRICT, WITHOUT ROWID`,
 
     `CREATE TABLE mailtrail_checkpoints (

@@ -4,7 +4,7 @@ import { type SqliteStatements, toMessage } from './sqlite-statements.js'
 
 type Pruning = Pick<
   Tables,
-  'removeNonces' | 'oldMessages' | 'removeMessages' | 'oldEvents' | 'removeEvents' | 'removeCounts'
+  'removeNonces' | 'oldMessages' | 'removeMessages' | 'oldEvents' | 'removeEvents'
 >
 
 /** What it takes to find what is too old, and to remove it. */
@@ -35,13 +35,6 @@ export function sqlitePruning(statements: SqliteStatements): Pruning {
 
     async removeEvents(ids) {
       removeEvents(ids.map(toBytes))
-    },
-
-    async removeCounts(dimensions, before) {
-      const changes = dimensions.map((dimension) =>
-        Number(statements.removeCounts.run(dimension, before).changes),
-      )
-      return changes.reduce((sum, one) => sum + one, 0)
     },
   }
 

@@ -1,7 +1,6 @@
 import type { MatchedVia } from '../event.js'
-import type { CountDimension, Counted, SuppressionCause } from '../store.js'
+import type { SuppressionCause } from '../store.js'
 import { fromBytes } from '../ids.js'
-import { counted } from '../counts.js'
 import type { MessageRow } from './sql-tables.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
 import { prepareRows } from './sqlite-rows.js'
@@ -221,17 +220,6 @@ export function prepareStatements(database: SqliteDatabase) {
     putLabel: prepare('INSERT OR IGNORE INTO mailtrail_labels (label, tracking_id) VALUES (?, ?)'),
     removeLabel: prepare('DELETE FROM mailtrail_labels WHERE label = ? AND tracking_id = ?'),
 
-    addCounts: prepare(
-      `INSERT INTO mailtrail_counts (dimension, start, provider, value, ${counted.join(', ')})
-       VALUES (?, ?, ?, ?, ${counted.map(() => '?').join(', ')})
-       ON CONFLICT DO UPDATE SET ${counted.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
-    ),
-
-    removeCounts: prepare('DELETE FROM mailtrail_counts WHERE dimension = ? AND start < ?'),
-    takeCountsWith: prepare<CountColumns>(
-      `DELETE FROM mailtrail_counts WHERE instr(lower(value), lower(?)) > 0
-       RETURNING dimension, start, provider, value, ${counted.join(', ')}`,
-    ),
     removeSuppressions: prepare('DELETE FROM mailtrail_suppressions WHERE address_digest = ?'),
 
     putCheckpoint: prepare(
@@ -283,13 +271,6 @@ export interface EventColumns {
   tracking_id: Uint8Array | null
   event: string
   progress: string | null
-}
-
-export interface CountColumns extends Record<Counted, number> {
-  dimension: CountDimension
-  start: number
-  provider: string
-  value: string
 }
 
 export interface SuppressionColumns {

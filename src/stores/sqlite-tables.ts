@@ -1,27 +1,24 @@
 import { digest, fromBytes, toBytes } from '../ids.js'
 import type { Tables } from './sql-tables.js'
-import { readCounts } from './sqlite-counts.js'
+import { sqliteCounts } from './sqlite-counts.js'
 import type { SqliteDatabase, SqliteStatement, SqliteValue } from './sqlite-driver.js'
-import { type CountBuffer, createCountBuffer } from './sqlite-count-buffer.js'
+import type { CountBuffer } from './sqlite-count-buffer.js'
 import { findMessages } from './sqlite-find.js'
 import { sqliteForgetting } from './sqlite-forgetting.js'
 import { sqlitePruning } from './sqlite-pruning.js'
 import { prepareStatements } from './sqlite-statements.js'
 import { sqliteSuppressions } from './sqlite-suppressions.js'
-import { counted } from '../counts.js'
 
 /** The tables of a store in SQLite: one prepared statement after the other, for there is no way between. */
 export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts: CountBuffer } {
   const statements = prepareStatements(database)
-  const buffer = createCountBuffer(({ dimension, start, provider, value, counts }) => {
-    const by = counted.map((name) => counts[name] ?? 0)
-    statements.addCounts.run(dimension, start, provider, value, ...by)
-  })
+  const counts = sqliteCounts(database)
 
   const tables: Tables = {
     ...sqlitePruning(statements),
     ...sqliteForgetting(statements),
     ...sqliteSuppressions(statements),
+    ...counts.tables,
 
     async claimNonce({ token, content }, now) {
       const key = digest(token)
@@ -309,12 +306,6 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
       return statements.checkpoint.get(name)?.position
     },
 
-    async addCounts(changes) {
-      buffer.add(changes)
-    },
-
-    counts: async (query) => readCounts(database, query),
-
     async deadLetters(limit, before) {
       const rows = statements.deadLetters.all(before === undefined ? last : toBytes(before), limit)
       return rows.map(({ event_id: id, event, progress, given_up_at: givenUpAt }) => ({
@@ -326,7 +317,7 @@ export function sqliteTables(database: SqliteDatabase): { tables: Tables; counts
     },
   }
 
-  return { tables, counts: buffer }
+  return { tables, counts: counts.buffer }
 
   async function messages(trackingIds: readonly string[]) {
     return trackingIds.flatMap((trackingId) => {
