@@ -187,7 +187,7 @@ export function measure(take: Take, fact: Fact): void {
   }
 }
 
-/** The name as Prometheus has it, by the rules that exporters of OpenTelemetry follow. */
+/** The name as Prometheus has it, by the rules of OpenTelemetry that its Collector follows. */
 export function prometheusName({ name, kind, unit }: Measure): string {
   const parts = [name.replaceAll('.', '_')]
   if (unit === 's') parts.push('seconds')

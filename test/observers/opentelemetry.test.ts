@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import * as api from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import {
   AggregationTemporality,
   DataPointType,
@@ -18,9 +17,18 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
 import nodemailer from 'nodemailer'
-import { ConfigurationError, createCorrelator, memoryStore } from '../../src/index.js'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  ConfigurationError,
+  createCorrelator,
+  memoryStore,
+  type Observer,
+  type TrackedMessage,
+} from '../../src/index.js'
 import { allMeasures, prometheusName } from '../../src/observers/measures.js'
 import { openTelemetry } from '../../src/observers/opentelemetry.js'
+import { sqliteStore } from '../../src/stores/sqlite.js'
+import { outsideWebhook, secret } from '../outside-provider.js'
 import { outsideClient, outsideTransport } from '../outside-transport.js'
 import { expectedCounts, mail, play, seriesOf } from './play.js'
 
@@ -163,16 +171,79 @@ test("a send is a child of what it is sent in, and has the provider's call as it
     await nodemailer.createTransport(transport).sendMail(mail)
     span.end()
   })
-  expect(shapeOf(spanExporter.getFinishedSpans()).map(({ name, parent }) => [name, parent])).toEqual(
-    [
-      ['the call', 'send outside'],
-      ['send outside', 'the order'],
-      ['the order', undefined],
-    ],
-  )
+  expect(
+    shapeOf(spanExporter.getFinishedSpans()).map(({ name, parent }) => [name, parent]),
+  ).toEqual([
+    ['the call', 'send outside'],
+    ['send outside', 'the order'],
+    ['the order', undefined],
+  ])
 })
 
 test('what a listener does is in its span', async () => {
-  const correlator = createCorrelator({ store: memoryStore(), observers: [openTelemetry(api)] })
-  correlator.close()
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [outsideWebhook()],
+    observers: [openTelemetry(api)],
+  })
+  spanExporter.reset()
+  correlator.on('delivered', async () => {
+    await delay(1)
+    api.trace.getTracer('test').startSpan('the update').end()
+  })
+  await correlator.record({ provider: 'outside', providerMessageId: 'm-1', recipients: ['a@b.c'] })
+  const body = JSON.stringify([{ type: 'delivered', at: 1_760_000_000, message: 'm-1' }])
+  const init = { method: 'POST', headers: secret, body }
+  await correlator.handler(new Request('https://example.com/outside', init))
+  await correlator.drain()
+  await correlator.close()
+  const [update] = shapeOf(spanExporter.getFinishedSpans()).filter(({ name }) => /^the/.test(name))
+  expect(update).toMatchObject({ parent: 'process delivered' })
+})
+
+test('a send that is not sampled is not named to its events', async () => {
+  const off = new BasicTracerProvider({ sampler: new AlwaysOffSampler() })
+  const trace = {
+    getTracer: (name: string) => off.getTracer(name),
+    setSpan: api.trace.setSpan.bind(api.trace),
+  }
+  const sentWith = async (observers: Observer[]): Promise<TrackedMessage | undefined> => {
+    const correlator = createCorrelator({ store: memoryStore(), observers })
+    const transport = outsideTransport(outsideClient(), { correlator })
+    const { trackingId } = await nodemailer.createTransport(transport).sendMail(mail)
+    const message = await correlator.message(trackingId)
+    await correlator.close()
+    return message
+  }
+  const { context, ROOT_CONTEXT } = api
+  const unsampled = await sentWith([openTelemetry({ trace, context, ROOT_CONTEXT })])
+  expect(unsampled).not.toHaveProperty('traceparent')
+  expect((await sentWith([openTelemetry(api)]))?.traceparent).toMatch(
+    /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/,
+  )
+})
+
+test('a store gives back which span a message was sent in, as it is', async () => {
+  const store = sqliteStore(':memory:')
+  const correlator = createCorrelator({ store, observers: [openTelemetry(api)] })
+  const transport = outsideTransport(outsideClient(), { correlator })
+  spanExporter.reset()
+  const { trackingId } = await nodemailer.createTransport(transport).sendMail(mail)
+  const message = await correlator.message(trackingId)
+  await correlator.close()
+  const { traceId, spanId } = spanExporter.getFinishedSpans()[0]?.spanContext() ?? {}
+  expect(message?.traceparent).toBe(`00-${traceId}-${spanId}-01`)
+})
+
+test.each<[string, object]>([
+  ['nothing', {}],
+  ['a trace API without a context', { trace: api.trace }],
+])('of %s nothing is made', (_, given) => {
+  expect(() => openTelemetry(given)).toThrow(ConfigurationError)
+})
+
+test('with one half of the API alone only that half is observed', () => {
+  const { trace, context, ROOT_CONTEXT, metrics } = api
+  expect(Object.keys(openTelemetry({ metrics }))).toEqual(['notice', 'watch'])
+  expect(Object.keys(openTelemetry({ trace, context, ROOT_CONTEXT }))).toEqual(['begin'])
 })

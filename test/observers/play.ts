@@ -1,6 +1,11 @@
 import nodemailer from 'nodemailer'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createCorrelator, type CorrelatorOptions, memoryStore, type Store } from '../../src/index.js'
+import {
+  createCorrelator,
+  type CorrelatorOptions,
+  memoryStore,
+  type Store,
+} from '../../src/index.js'
 import {
   sendgridSimulator,
   sendgridTransport,
@@ -140,8 +145,8 @@ export const counts = {
   'mailtrail_listener_duration_seconds_count{outcome="failed",type="delivered"}': 1,
   'mailtrail_listener_duration_seconds_count{outcome="taken",type="delivered"}': 2,
   'mailtrail_failures_total{of="store"}': 1,
-  'mailtrail_dead_letters_total': 0,
-  'mailtrail_events_untold': 0,
+  mailtrail_dead_letters_total: 0,
+  mailtrail_events_untold: 0,
 }
 
 /** A name and labels in one way of writing them, whatever order they have. */
