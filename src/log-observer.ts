@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { ConfigurationError, type RefusalReason } from './errors.js'
-import type { Fact, Observer } from './observer.js'
+import type { Fact, Observer, SendFact } from './observer.js'
 
 /** Where lines are written: pino, winston, `console`, or whatever has these methods. */
 export interface Logger {
@@ -29,35 +29,45 @@ export function logTo(logger: Logger): Observer {
   const write = writerFor(logger)
   return {
     notice(fact) {
-      const line = lineOf(fact)
-      if (line) write(...line)
+      const found = lineOf(fact)
+      if (!found) return
+      const [line, fields] = found
+      const { level, message } = lines[line]
+      write(level, message, fields)
     },
   }
 }
 
+/** What can be written. */
+export const lines = {
+  sent: { level: 'debug', message: 'a message was sent' },
+  sentWithAnother: { level: 'warn', message: 'a message was sent with another provider' },
+  unsent: { level: 'error', message: 'a message was not sent' },
+  // That says something of this message, and nothing of the others.
+  unsendable: { level: 'warn', message: 'a message was refused' },
+  unknown: { level: 'error', message: 'a message may have been sent' },
+  refused: { level: 'warn', message: 'a webhook request was refused' },
+  unreadable: { level: 'error', message: 'a webhook request could not be read' },
+  stored: { level: 'debug', message: 'events were stored' },
+  listenerFailed: { level: 'warn', message: 'a listener failed, and is called again' },
+  givenUp: { level: 'error', message: 'a listener failed, and is not called again' },
+  deadLetter: { level: 'error', message: 'an event became a dead letter' },
+  storeFailed: { level: 'error', message: 'the store failed' },
+  queueFailed: { level: 'error', message: 'the queue failed' },
+  alarmRaised: { level: 'error', message: 'an alarm was raised' },
+  alarmOver: { level: 'info', message: 'an alarm is over' },
+} as const satisfies Record<string, { level: Level; message: string }>
+
 /** What is written of a fact, if anything: each failure once, where most is known of it. */
-function lineOf(fact: Fact): [Level, string, Fields] | undefined {
+function lineOf(fact: Fact): [keyof typeof lines, Fields] | undefined {
   switch (fact.kind) {
-    case 'send': {
-      const { trackingId, provider, failure, passedOn, duration } = fact
-      const before = passedOn.map((tried) => `${tried.provider}: ${tried.category}`).join(', ')
-      const triedBefore = before === '' ? undefined : before
-      const took = { duration: Math.round(duration) }
-      const fields = { trackingId, provider, ...failure, triedBefore, ...took }
-      if (!failure && triedBefore !== undefined) {
-        return ['warn', 'a message was sent with another provider', fields]
-      }
-      if (!failure) return ['debug', 'a message was sent', fields]
-      const level = isOfMessage.has(failure.category) ? 'warn' : 'error'
-      return fact.outcome === 'unknown'
-        ? ['error', 'whether a message was sent is not known', fields]
-        : [level, 'a message was not sent', fields]
-    }
+    case 'send':
+      return [sendLine(fact), sendFields(fact)]
     case 'webhook': {
       const { webhook, provider, outcome, reason } = fact
       if (outcome !== 'refused') return undefined
-      const level = reason !== undefined && isOurs.has(reason) ? 'error' : 'warn'
-      return [level, 'a webhook request was refused', { webhook, provider, reason }]
+      const isOurs = reason !== undefined && ourFaults.has(reason)
+      return [isOurs ? 'unreadable' : 'refused', { webhook, provider, reason }]
     }
     case 'verify':
       return undefined
@@ -65,38 +75,48 @@ function lineOf(fact: Fact): [Level, string, Fields] | undefined {
       const { webhook, provider, outcome, events, duplicates, duration } = fact
       if (outcome !== 'stored') return undefined
       const stored = Object.values(events).reduce((sum, count) => sum + count, 0)
-      const fields = { webhook, provider, stored, duplicates, duration: Math.round(duration) }
-      return ['debug', 'events were stored', fields]
+      return ['stored', { webhook, provider, stored, duplicates, duration: Math.round(duration) }]
     }
     case 'listener': {
       const { listener, eventId, type, provider, trackingId, attempt, outcome, cause } = fact
       if (outcome === 'taken') return undefined
       const fields = { listener, eventId, type, provider, trackingId, attempt, cause }
-      return outcome === 'failed'
-        ? ['warn', 'a listener failed, and is called again', fields]
-        : ['error', 'a listener failed, and is not called again', fields]
+      return [outcome === 'failed' ? 'listenerFailed' : 'givenUp', fields]
     }
     case 'dead-letter':
-      return ['error', 'an event became a dead letter', { eventId: fact.eventId }]
+      return ['deadLetter', { eventId: fact.eventId }]
     case 'failure': {
       const { of, doing, cause } = fact
-      return ['error', `the ${of} failed`, { doing, cause }]
+      return [of === 'store' ? 'storeFailed' : 'queueFailed', { doing, cause }]
     }
     case 'alarm': {
       const { alarm, state, provider, trackingId } = fact
-      const fields = { alarm, provider, trackingId }
-      return state === 'raised'
-        ? ['error', 'an alarm was raised', fields]
-        : ['info', 'an alarm is over', fields]
+      return [state === 'raised' ? 'alarmRaised' : 'alarmOver', { alarm, provider, trackingId }]
     }
   }
 }
 
-/** Says something of one message, and nothing of the others. */
-const isOfMessage: ReadonlySet<string> = new Set(['validation', 'rejected'])
+function sendLine({ outcome, failure, passedOn }: SendFact): keyof typeof lines {
+  if (outcome === 'unknown') return 'unknown'
+  if (!failure) return passedOn.length > 0 ? 'sentWithAnother' : 'sent'
+  return failure.category === 'validation' || failure.category === 'rejected'
+    ? 'unsendable'
+    : 'unsent'
+}
 
-/** Our own fault: the request was as it should be. */
-const isOurs: ReadonlySet<RefusalReason> = new Set([
+function sendFields({ trackingId, provider, failure, passedOn, duration }: SendFact): Fields {
+  const tried = passedOn.map((before) => `${before.provider}: ${before.category}`)
+  return {
+    trackingId,
+    provider,
+    ...failure,
+    triedBefore: tried.length > 0 ? tried.join(', ') : undefined,
+    duration: Math.round(duration),
+  }
+}
+
+/** The request was as it should be. */
+const ourFaults: ReadonlySet<RefusalReason> = new Set([
   'api-key',
   'no-keys',
   'consumed',

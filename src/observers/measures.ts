@@ -131,7 +131,7 @@ export const measures = {
     gauge: 'overdue',
     unit: 's',
     description:
-      'How long the event that was due first is waiting; of the store, so the same in each process.',
+      'How long the event that was due first is waiting; of the store, so each process has the same.',
     labels: [],
   },
 } as const satisfies Record<string, Measure>

@@ -62,7 +62,7 @@ function followingOf(span: Span, inForce: Context, context: TraceApi['context'])
 }
 
 /** With OpenTelemetry's names for messaging where it has some: a send produces, a webhook receives, listeners process. */
-function startOf(activity: Activity): SpanStart {
+export function startOf(activity: Activity): SpanStart {
   const { kind, provider } = activity
   const system = { 'messaging.system': provider }
   switch (kind) {
