@@ -80,12 +80,12 @@ export function prometheus(
       }
       case 'gauge': {
         const read = gauges[measured.gauge]
-        new client.Gauge({
+        const gauge: Gauge = new client.Gauge({
           ...common,
           async collect() {
             const value = await read()
-            if (value === undefined) this.remove()
-            else this.set(value)
+            if (value === undefined) gauge.remove()
+            else gauge.set(value)
           },
         })
       }

@@ -197,7 +197,9 @@ test('what a listener does is in its span', async () => {
   await correlator.handler(new Request('https://example.com/outside', init))
   await correlator.drain()
   await correlator.close()
-  const [update] = shapeOf(spanExporter.getFinishedSpans()).filter(({ name }) => /^the/.test(name))
+  const [update] = shapeOf(spanExporter.getFinishedSpans()).filter(({ name }) =>
+    name.startsWith('the'),
+  )
   expect(update).toMatchObject({ parent: 'process delivered' })
 })
 
