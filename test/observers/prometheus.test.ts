@@ -76,7 +76,10 @@ describe('what can be measured at any time', () => {
 
   test('is left out when the correlator is closed', async () => {
     const { metrics, registry } = withRegistry()
-    await createCorrelator({ store: memoryStore(), observers: [metrics] }).close()
+    const store = { ...memoryStore(), nextDue: async () => 0 }
+    const correlator = createCorrelator({ store, observers: [metrics] })
+    expect(await registry.metrics()).toMatch(/^mailtrail_events_overdue_seconds/m)
+    await correlator.close()
     expect(await registry.metrics()).not.toMatch(/^mailtrail_events_overdue_seconds/m)
   })
 
