@@ -2,6 +2,8 @@ import { type Alarm, type AlarmOptions, type Alarms, createAlarms } from './alar
 import type { StoreError } from './errors.js'
 import { checkListener } from './listeners.js'
 import { type MessageRecord, toSentMessage } from './message.js'
+import type { AlarmFact } from './observer.js'
+import type { Observing } from './observing.js'
 import type { Store } from './store.js'
 
 /** Called when an alarm is raised, and when it is over. What it throws is a process warning. */
@@ -21,11 +23,13 @@ export function createAlarmListeners(
   store: Pick<Store, 'counts'>,
   options: AlarmOptions,
   report: (error: StoreError) => void,
+  observing: Observing,
 ): AlarmListeners {
   const listeners = new Set<AlarmListener>()
   let alarms: Alarms | undefined
 
   const tell = async (alarm: Alarm): Promise<void> => {
+    observing.notice(toWarning(alarm))
     const told = await Promise.allSettled([...listeners].map(async (listener) => listener(alarm)))
     const failure = told.find((result) => result.status === 'rejected')
     if (failure) throw failure.reason
@@ -56,4 +60,13 @@ export function createAlarmListeners(
       listeners.clear()
     },
   }
+}
+
+function toWarning(alarm: Alarm): AlarmFact {
+  const { kind, state } = alarm
+  if (kind !== 'critical-message') {
+    return { kind: 'alarm', alarm: kind, state, provider: alarm.provider }
+  }
+  const { provider, trackingId } = alarm.message
+  return { kind: 'alarm', alarm: kind, state, provider, trackingId }
 }

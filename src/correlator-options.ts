@@ -2,6 +2,9 @@ import { type AddressRanges, addressRanges } from './address-ranges.js'
 import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
 import type { EventQueue } from './event-queue.js'
+import { type Logger, logTo } from './log-observer.js'
+import type { Observer } from './observer.js'
+import { checkedObservers } from './observing.js'
 import type { Webhook } from './provider.js'
 import type { Store } from './store.js'
 
@@ -53,10 +56,17 @@ export interface CorrelatorOptions {
   trustedProxies?: readonly string[]
   /** What `alarm` listeners are told of; without such a listener nothing is watched. */
   alarms?: AlarmOptions
+  /**
+   * Told of what happens, for metrics and traces: `openTelemetry(api)`, `prometheus(client)` or your own. The
+   * transports that have this correlator tell them too.
+   */
+  observers?: readonly Observer[]
+  /** Where a line is written of whatever happens, such as `pino()`, a winston logger, or `console`. */
+  logger?: Logger
 }
 
 type CheckedOptions = Required<
-  Omit<CorrelatorOptions, 'queue' | 'recipientWindow' | 'trustedProxies'>
+  Omit<CorrelatorOptions, 'queue' | 'recipientWindow' | 'trustedProxies' | 'logger'>
 > &
   Pick<CorrelatorOptions, 'queue' | 'recipientWindow'> & { trustedProxies: AddressRanges }
 
@@ -76,6 +86,8 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     bodyTimeout = defaultBodyTimeout,
     trustedProxies = [],
     alarms = {},
+    observers = [],
+    logger,
   } = options
   if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
@@ -125,6 +137,10 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     listenerTimeout,
     bodyTimeout,
     alarms,
+    observers: [
+      ...checkedObservers('createCorrelator', observers),
+      ...(logger === undefined ? [] : [logTo(logger)]),
+    ],
     trustedProxies: addressRanges('createCorrelator: trustedProxies', trustedProxies),
     ...(queue !== undefined && { queue }),
     ...(recipientWindow !== undefined && { recipientWindow }),

@@ -24,6 +24,8 @@ import { createListeners, type EventListener, type ListenerOptions } from './lis
 import { canonicalAddress, messageKeys, toIncoming, writtenForms } from './matching.js'
 import { type MessageRecord, type SendResult, type SentMessage, withResult } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
+import { createObserving } from './observing.js'
+import { observedIngest } from './observed-ingest.js'
 import type { EventHistory, SendRecorder } from './provider.js'
 import { createQueueDispatcher } from './queue-dispatcher.js'
 import { createQueueTelling } from './queue-telling.js'
@@ -31,6 +33,7 @@ import { createQuestions, type Questions } from './questions.js'
 import { type RecordedMessage, toRecord } from './recorded-message.js'
 import { prune, type Retention } from './retention.js'
 import { inStore } from './in-store.js'
+import { inTime } from './in-time.js'
 import type { IncomingBatch, IngestResult, Schedule, Tellable } from './store.js'
 import { scopeKey } from './suppression.js'
 import { createSuppressions, inForce, type Suppressions } from './suppressions.js'
@@ -40,6 +43,10 @@ import { createWebhookHandler, type Ingest, routeByName } from './webhook-handle
 
 /** How long closing waits for listeners, in ms. */
 const defaultCloseTimeout = 10_000
+
+/** How long a measurement waits for the store, in ms. */
+const longestAnswer = 5000
+const tooSlow = (): Error => new Error('the store did not answer in time')
 
 /** Called with a webhook request that was refused, and why. */
 export type RefusedListener = (refusal: WebhookError) => unknown
@@ -132,9 +139,11 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
   // A reply may come in at another provider than the one that its message went out through.
   const providers = new Set(webhooks.map(({ provider }) => provider))
   const listeners = createListeners()
-  const errors = createErrorReporter()
-  const alarms = createAlarmListeners(store, checked.alarms, errors.report)
-  const telling = { timeout: listenerTimeout, told: health.told }
+  const { observers } = checked
+  const observing = createObserving(observers)
+  const errors = createErrorReporter(observing)
+  const alarms = createAlarmListeners(store, checked.alarms, errors.report, observing)
+  const telling = { timeout: listenerTimeout, told: health.told, observing }
   const dispatcher = queue
     ? createQueueDispatcher(store, queue, listeners, errors.report)
     : createDispatcher(store, listeners, errors.report, telling)
@@ -160,12 +169,15 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     parsed: readonly ParsedEvent[],
     receivedAt: Date,
     rest: Omit<IncomingBatch, 'events'>,
+    webhook?: string,
   ): Promise<{ events: AnyEvent[]; result: IngestResult }> {
     const events = parsed.map((event) =>
       toIncoming(provider, event, receivedAt, recipientWindow, providers),
     )
     const times = schedule()
-    const result = await inStore(doing, () => store.ingest({ events, ...rest }, times))
+    const write = (): Promise<IngestResult> =>
+      inStore(doing, () => store.ingest({ events, ...rest }, times))
+    const result = await observedIngest(observing, { provider, webhook }, write)
     if (result.kind === 'stored') {
       tell(result, result.trackingIds)
       if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
@@ -175,7 +187,14 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
 
   const ingest: Ingest = async ({ provider, name }, parsed, nonce, receivedAt) => {
     const rest = { ...(nonce && { nonce }) }
-    const { events, result } = await take('storing a webhook', provider, parsed, receivedAt, rest)
+    const { events, result } = await take(
+      'storing a webhook',
+      provider,
+      parsed,
+      receivedAt,
+      rest,
+      name,
+    )
     if (result.kind === 'replayed') return 'replayed'
     health.stored(name, events, result, receivedAt)
     return 'stored'
@@ -203,6 +222,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
       errors.report(error)
     },
     tried: ({ name }) => health.request(name, 'tried'),
+    observing,
   })
 
   async function writeResult(record: MessageRecord, result: SendResult): Promise<void> {
@@ -249,8 +269,17 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
         .flatMap((stored) => inForce(stored, now))
     },
 
+    observers,
     reportError: errors.report,
   }
+
+  const unwatch = observing.watch({
+    untold: () => dispatcher.untold(),
+    async overdue() {
+      const due = await inTime(longestAnswer, tooSlow, () => store.nextDue())
+      return due === undefined ? 0 : Math.max(Date.now() - due, 0)
+    },
+  })
 
   // What keeps it from opening is told at the start, and not with the first webhook that is lost.
   store.open().catch((error: unknown) => errors.report(new StoreError('opening', error)))
@@ -322,6 +351,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     deadLetters: createDeadLetters(store, () => dispatcher.wakeAt(Date.now())),
 
     async close({ timeout = defaultCloseTimeout } = {}) {
+      unwatch()
       alarms.close()
       await unwritten.close()
       await Promise.all([dispatcher.close(timeout), queueTelling.close(timeout)])

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ListenerError, StoreError } from './errors.js'
 import type { AnyEvent } from './event.js'
 import type { Listeners, TakenListener } from './listeners.js'
+import { type Observing, unobserved } from './observing.js'
 import { createSettling } from './settling.js'
 import type { Delivery, Lease, Settlement, Store } from './store.js'
 import { createTeller, type Job, type Retries, type Teller } from './teller.js'
@@ -16,6 +17,7 @@ export interface Pace extends Retries {
 export interface DispatcherOptions extends Partial<Pace> {
   /** Called with events that are told for the first time. */
   told?: (events: readonly AnyEvent[]) => void
+  observing?: Observing
 }
 
 /** How many events are held at once: the rest of a backlog stays in the store. */
@@ -51,6 +53,8 @@ export interface Dispatcher {
   wakeAt(time: number): void
   /** Looks soon: events were left for whoever claims them. */
   wakeSoon(): void
+  /** How many events are held here that are still to be told, or handed on. */
+  untold(): number
   /** Resolves when every stored event was told; at once where nobody listens. */
   drain(): Promise<void>
   /** Resolves when what is being told has been, or the time in ms is over; the rest is left to others. */
@@ -70,7 +74,7 @@ export function createDispatcher(
   store: Store,
   listeners: Listeners,
   report: (error: ListenerError | StoreError) => void,
-  { told, ...pace }: DispatcherOptions = {},
+  { told, observing = unobserved, ...pace }: DispatcherOptions = {},
 ): Dispatcher {
   const retries = { ...defaultPace, ...pace }
   const { leaseDuration } = retries
@@ -78,7 +82,7 @@ export function createDispatcher(
   // Until its end is written: it may be found due once more before, and would be told twice.
   const held = new Map<string, HeldJob>()
   const tellers = new Map<string, Teller>()
-  const settling = createSettling(store, forget, report)
+  const settling = createSettling(store, forget, report, observing)
   let wakeTimer: NodeJS.Timeout | undefined
   let wakeTime = Infinity
   let leaseTimer: NodeJS.Timeout | undefined
@@ -122,6 +126,7 @@ export function createDispatcher(
         const { event, progress } = job.delivery
         settling.add({ eventId: event.id, kind: 'failed', progress: structuredClone(progress) })
       },
+      observing,
     )
     tellers.set(listener.id, teller)
     return teller
@@ -205,6 +210,7 @@ export function createDispatcher(
     push,
     wakeAt,
     wakeSoon: () => wakeAt(Date.now() + blockedPoll),
+    untold: () => held.size,
 
     async drain() {
       for (;;) {

@@ -85,7 +85,7 @@ export function newRecord(
   provider: string,
   { head, options }: Draft,
   recipients: readonly { address: string; kind: RecipientKind }[],
-  start: Pick<MessageRecord, 'trackingId' | 'sentAt' | 'earlierAttempts'>,
+  start: Pick<MessageRecord, 'trackingId' | 'sentAt' | 'earlierAttempts' | 'traceparent'>,
 ): MessageRecord {
   const { envelope, messageId, from, to, cc, bcc, subject } = head
   const { tags, metadata, templateId } = options

@@ -1,5 +1,7 @@
 import { type CorrelatorError, messageOf, type WebhookError } from './errors.js'
 import { checkListener } from './listeners.js'
+import type { FailureFact } from './observer.js'
+import { kindOf, unobserved } from './observing.js'
 
 export interface ErrorReporter {
   report(error: CorrelatorError): void
@@ -10,12 +12,14 @@ export interface ErrorReporter {
 }
 
 /** Tells errors to whoever listens, and warns the first time of each kind when nobody does. */
-export function createErrorReporter(): ErrorReporter {
+export function createErrorReporter(observing = unobserved): ErrorReporter {
   const listeners = new Set<(error: CorrelatorError) => unknown>()
   const refusedListeners = new Set<(refusal: WebhookError) => unknown>()
   const warned = new Set<string>()
   return {
     report(error) {
+      const failure = toFailure(error)
+      if (failure) observing.notice(failure)
       const refusal = error.code === 'EWEBHOOK' ? error : undefined
       if (listeners.size + (refusal ? refusedListeners.size : 0) === 0) warnOnce(error, warned)
       for (const listener of listeners) call(listener, error)
@@ -35,6 +39,14 @@ export function createErrorReporter(): ErrorReporter {
       for (const known of refusedListeners) if (known === listener) refusedListeners.delete(known)
     },
   }
+}
+
+/** What is not told where it happened: observers follow requests and listeners themselves. */
+function toFailure(error: CorrelatorError): FailureFact | undefined {
+  if (error.code !== 'ESTORE' && error.code !== 'EQUEUE') return undefined
+  const cause = kindOf(error.cause)
+  const of = error.code === 'ESTORE' ? 'store' : 'queue'
+  return { kind: 'failure', of, doing: error.doing, ...(cause !== undefined && { cause }) }
 }
 
 function call<E>(listener: (error: E) => unknown, error: E): void {

@@ -196,7 +196,10 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code = 'ESTORE'
 
-  constructor(doing: string, cause: unknown) {
+  constructor(
+    readonly doing: string,
+    cause: unknown,
+  ) {
     super(`the store failed while ${doing}: ${messageOf(cause)}`, { cause })
   }
 }
@@ -206,7 +209,10 @@ export class QueueError extends Error {
   override readonly name = 'QueueError'
   readonly code = 'EQUEUE'
 
-  constructor(doing: string, cause: unknown) {
+  constructor(
+    readonly doing: string,
+    cause: unknown,
+  ) {
     super(`the queue failed while ${doing}: ${messageOf(cause)}`, { cause })
   }
 }

@@ -69,6 +69,8 @@ export {
 export type { RateLimiter } from './guards.js'
 export { hashedAddresses } from './hashed-addresses.js'
 export type { InboundOptions } from './inbound-mail.js'
+export { logTo } from './log-observer.js'
+export type { Logger } from './log-observer.js'
 export type { CorrelatorEvents, EventListener, ListenerOptions } from './listeners.js'
 export type {
   Address,
@@ -89,6 +91,23 @@ export type {
   SentRecipient,
 } from './message.js'
 export type { NodeHandler } from './node-handler.js'
+export type {
+  Activity,
+  DeadLetterFact,
+  Fact,
+  FailureFact,
+  Following,
+  Gauges,
+  IngestFact,
+  ListenerCall,
+  ListenerFact,
+  Observer,
+  SendFact,
+  SendFailure,
+  VerifyFact,
+  AlarmFact,
+  WebhookFact,
+} from './observer.js'
 export type { Paging } from './paging.js'
 export type {
   EventHistory,

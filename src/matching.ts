@@ -1,7 +1,7 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { validate } from 'uuid'
 import type { AnyEvent, InboundMail, MatchedVia, ParsedEvent } from './event.js'
-import { fromBytes, sha256, timedId } from './ids.js'
+import { fromBytes, sha256, timedId, toBytes } from './ids.js'
 import type { MessageRecord } from './message.js'
 import type { IncomingEvent, MatchKey, MessageKey } from './store.js'
 
@@ -318,6 +318,11 @@ export function firstTrackingId(milliseconds: number): string {
   const bytes = Buffer.alloc(16)
   bytes.writeUIntBE(Math.min(Math.max(Math.floor(milliseconds), 0), latestTime), 0, 6)
   return fromBytes(bytes)
+}
+
+/** When a message was sent, in ms since 1970, by our id of it. */
+export function sentAt(trackingId: string): number {
+  return toBytes(trackingId).readUIntBE(0, 6)
 }
 
 function sortedKeys(_key: string, value: unknown): unknown {

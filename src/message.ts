@@ -103,6 +103,8 @@ export interface SentMessage {
   recipients: SentRecipient[]
   /** What was tried with other providers before this one; present when something was. */
   earlierAttempts?: SendAttempt[]
+  /** Names the span in which it was sent, as in the W3C's header of that name; absent where that was not traced. */
+  traceparent?: string
   /** True when no recipient was accepted. */
   failFlag: boolean
   /** Why the send failed; present when it did. */

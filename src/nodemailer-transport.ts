@@ -6,8 +6,10 @@ import { inTime } from './in-time.js'
 import { mailSource } from './mail-source.js'
 import { type SendAttempt, type SentMessage, toSentMessage, withResult } from './message.js'
 import type { NodemailerMail } from './nodemailer-mail.js'
+import type { SendFact, SendFailure } from './observer.js'
+import { createObserving } from './observing.js'
 import { type ProviderInfo, type SendEnding, toSentError } from './send-result.js'
-import { type Attempt, type Sender, storeTooSlow } from './sender.js'
+import { type Attempt, type Sender, type SendStart, storeTooSlow } from './sender.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
 import { version } from './version.js'
 
@@ -19,21 +21,39 @@ export interface Course<Provider extends string> {
   goesOn(error: SendError): boolean
 }
 
+type Delivered<Provider extends string> = SendEnding<Provider> & { message: SentMessage }
+
 /** What Nodemailer's `createTransport()` takes: it sends a message, records it and tells of it, once. */
 export function createNodemailerTransport<Provider extends string>(
   name: Provider,
   senders: readonly Sender<Provider>[],
   { inOrder, goesOn }: Course<Provider>,
 ): ProviderTransport<ProviderInfo<Provider>> {
+  // Each once: transports that share a correlator share its observers.
+  const observing = createObserving([...new Set(senders.flatMap(({ observers }) => observers))])
+
   /** Never rejects: a failure is in what it resolves with. */
-  async function deliver(
-    mail: NodemailerMail,
-  ): Promise<SendEnding<Provider> & { message: SentMessage }> {
-    const source = mailSource(mail, senders.length > 1)
-    const start = { trackingId: uuidv7(), sentAt: new Date() }
-    const earlierAttempts: SendAttempt[] = []
+  async function deliver(mail: NodemailerMail): Promise<Delivered<Provider>> {
     const [first, ...others] = inOrder()
     if (!first) throw new TypeError('a message needs a provider')
+    const trackingId = uuidv7()
+    const observed = observing.begin({ kind: 'send', provider: first.provider, trackingId })
+    if (!observed) return tryInTurn(mail, { trackingId, sentAt: new Date() }, first, others)
+    const { traceparent } = observed
+    const start = { trackingId, sentAt: new Date(), ...(traceparent && { traceparent }) }
+    const delivered = await observed.run(() => tryInTurn(mail, start, first, others))
+    observed.end(toFact(delivered))
+    return delivered
+  }
+
+  async function tryInTurn(
+    mail: NodemailerMail,
+    start: SendStart,
+    first: Sender<Provider>,
+    others: readonly Sender<Provider>[],
+  ): Promise<Delivered<Provider>> {
+    const source = mailSource(mail, senders.length > 1)
+    const earlierAttempts: SendAttempt[] = []
     let sender = first
     const tryNext = (): Promise<Attempt<Provider>> =>
       sender.attempt(source, {
@@ -96,6 +116,28 @@ export function createNodemailerTransport<Provider extends string>(
       while (sending.size > 0) await Promise.all(sending)
     },
   })
+}
+
+function toFact({
+  result: { outcome },
+  error,
+  message: { trackingId, provider, earlierAttempts = [] },
+}: Delivered<string>): Omit<SendFact, 'duration'> {
+  return {
+    kind: 'send',
+    trackingId,
+    provider,
+    outcome,
+    ...(error && { failure: toFailure(error) }),
+    passedOn: earlierAttempts.map((attempt) => ({
+      provider: attempt.provider,
+      category: attempt.error.category,
+    })),
+  }
+}
+
+function toFailure({ category, code, retryable, statusCode }: SendError): SendFailure {
+  return { category, code, retryable, ...(statusCode !== undefined && { statusCode }) }
 }
 
 /** Never rejects: the send is over, and no failure here may change what the caller is told of it. */

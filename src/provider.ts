@@ -1,6 +1,7 @@
 import type { CorrelatorError, RefusalReason } from './errors.js'
 import type { ParsedEvent } from './event.js'
 import type { MessageRecord, SendResult } from './message.js'
+import type { Observer } from './observer.js'
 import type { Suppression } from './store.js'
 
 /** What is known of a request before its body is read. */
@@ -148,6 +149,8 @@ export interface SendRecorder {
     addresses: readonly string[],
     groups: readonly string[],
   ): Promise<Suppression[]>
+  /** Told of what is sent, too. */
+  readonly observers?: readonly Observer[]
   /** Tells `onError` listeners of a failure that must not change what `sendMail` does. */
   reportError(error: CorrelatorError): void
 }

@@ -151,6 +151,8 @@ export function createQueueDispatcher(
       wakeAt(Date.now() + shortestPoll)
     },
 
+    untold: () => underWay,
+
     async drain() {
       for (;;) {
         if (closing) throw new Error('the correlator is closed: nothing is told any more')

@@ -3,6 +3,7 @@ import { type ListenerError, StoreError } from './errors.js'
 import type { QueuedEvents, QueuedResult } from './event-queue.js'
 import type { AnyEvent } from './event.js'
 import type { Listeners } from './listeners.js'
+import { type Observing, unobserved } from './observing.js'
 import { runJob } from './queued-run.js'
 import { createSettling, type Settling } from './settling.js'
 import type { Store } from './store.js'
@@ -17,6 +18,7 @@ export interface QueueTellingOptions {
   leaseDuration: number
   /** Called with events that are told for the first time. */
   told: (events: readonly AnyEvent[]) => void
+  observing: Observing
 }
 
 /** Tells listeners of the events that jobs of a queue bring. */
@@ -43,14 +45,16 @@ export function createQueueTelling(
 ): QueueTelling {
   let running = 0
   let closing = false
+  const { observing = unobserved } = options
   const context: RunContext = {
     timeout: 5 * 60_000,
     leaseDuration: 30_000,
     told: () => {},
     ...options,
+    observing,
     store,
     listeners,
-    settling: createSettling(store, () => {}, report),
+    settling: createSettling(store, () => {}, report, observing),
     report,
     isClosing: () => closing,
   }

@@ -116,7 +116,7 @@ async function settleRest(
 }
 
 async function callAll(
-  { listeners, timeout, report }: RunContext,
+  { listeners, timeout, report, observing }: RunContext,
   delivery: Delivery,
   isFinal: boolean,
 ): Promise<ListenerError[]> {
@@ -125,7 +125,7 @@ async function callAll(
     .filter(({ id }) => !delivery.progress[id]?.ended)
   const results = await Promise.all(
     asked.map(async (listener) => {
-      const error = await callListener(listener, delivery, timeout, () => isFinal)
+      const error = await callListener(listener, delivery, timeout, () => isFinal, observing)
       if (!error) return []
       listener.putBack()
       report(error)

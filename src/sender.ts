@@ -6,6 +6,7 @@ import type { MailHead } from './mail-head.js'
 import { invalid } from './mail-options.js'
 import type { MailSource } from './mail-source.js'
 import type { MessageRecord, SentRecipient } from './message.js'
+import type { Observer } from './observer.js'
 import { fields } from './payload.js'
 import { changesDocument } from './nodemailer-mail.js'
 import type { BuiltRequest, ProviderClient } from './provider-client.js'
@@ -29,6 +30,8 @@ import { beyondMime, refuseLoss, uncarriedFields } from './unsupported-fields.js
 export interface Sender<Provider extends string = string> {
   readonly provider: Provider
   readonly correlator: SendRecorder | undefined
+  /** Told of what is sent: the transport's own, and those of the correlator. */
+  readonly observers: readonly Observer[]
   /** How long one step of a send may take, in ms. */
   readonly timeout: number
   /** Sends a message. Never rejects: a failure is in what it resolves with. */
@@ -38,7 +41,10 @@ export interface Sender<Provider extends string = string> {
 }
 
 /** What stays the same whoever sends a message. */
-export type SendStart = Pick<MessageRecord, 'trackingId' | 'sentAt' | 'earlierAttempts'>
+export type SendStart = Pick<
+  MessageRecord,
+  'trackingId' | 'sentAt' | 'earlierAttempts' | 'traceparent'
+>
 
 /** How a provider was tried. */
 export interface Attempt<Provider extends string = string> {
@@ -58,7 +64,7 @@ export function createSender<Request, Provider extends string>(
   client: ProviderClient<Request>,
   options: TransportOptions,
 ): Sender<Provider> {
-  const { timeout, retries, unsupported, correlator, replyAddress, beforeSend } =
+  const { timeout, retries, unsupported, correlator, observers, replyAddress, beforeSend } =
     checkedTransportOptions(`${provider} transport`, options)
 
   /** The draft after the hook had its say, and the way that it goes. Never throws. */
@@ -153,6 +159,7 @@ export function createSender<Request, Provider extends string>(
   return {
     provider,
     correlator,
+    observers: [...observers, ...(correlator?.observers ?? [])],
     timeout,
 
     async attempt(source, start) {

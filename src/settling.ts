@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { StoreError } from './errors.js'
+import type { Observing } from './observing.js'
 import type { Settlement, Store } from './store.js'
 
 /** Endings are written together: as many as come within this many ms. */
@@ -21,6 +22,7 @@ export function createSettling(
   store: Store,
   written: (settlements: readonly Settlement[]) => void,
   report: (error: StoreError) => void,
+  observing: Observing,
 ): Settling {
   const settlements: Settlement[] = []
   let writing: Promise<void> | undefined
@@ -33,6 +35,9 @@ export function createSettling(
       try {
         await store.settle(batch)
         written(batch)
+        for (const { kind, eventId } of batch) {
+          if (kind === 'given-up') observing.notice({ kind: 'dead-letter', eventId })
+        }
       } catch (error) {
         report(new StoreError('writing what listeners were told', error))
         if (hurried) break

@@ -110,6 +110,8 @@ export type IngestResult =
   | { kind: 'replayed' }
   | (Tellable & {
       kind: 'stored'
+      /** The new ones, as they are stored. */
+      events: readonly AnyEvent[]
       /** How many were known already. */
       duplicates: number
       /** How many wait for their message. */

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListenerError } from './errors.js'
 import { callListener } from './listener-call.js'
 import type { TakenListener } from './listeners.js'
+import type { Observing } from './observing.js'
 import type { Delivery } from './store.js'
 
 /** How many messages' events one listener is told at the same time. */
@@ -53,6 +54,7 @@ export function createTeller(
   retries: Retries,
   ended: (job: Job) => void,
   failed: (job: Job, error: ListenerError) => void,
+  observing: Observing,
 ): Teller {
   const lanes = new Map<string, Job[]>()
   const ready: string[] = []
@@ -110,7 +112,8 @@ export function createTeller(
   async function tell(job: Job): Promise<number | undefined> {
     if (job.lost || listener.ended) return undefined
     const { timeout, attempts, firstWait } = retries
-    const error = await callListener(listener, job.delivery, timeout, (count) => count >= attempts)
+    const isFinal = (count: number): boolean => count >= attempts
+    const error = await callListener(listener, job.delivery, timeout, isFinal, observing)
     if (!error) return undefined
     const wait = error.final ? undefined : firstWait * 2 ** (error.attempts - 1)
     if (wait !== undefined) job.retryAt.set(listener.id, Date.now() + wait)

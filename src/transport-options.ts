@@ -1,5 +1,7 @@
 import type { BeforeSend } from './before-send.js'
 import { ConfigurationError } from './errors.js'
+import type { Observer } from './observer.js'
+import { checkedObservers } from './observing.js'
 import type { SendRecorder } from './provider.js'
 import type { UnsupportedPolicy } from './unsupported-fields.js'
 
@@ -18,6 +20,11 @@ export interface TransportOptions {
   unsupported?: UnsupportedPolicy
   /** Records every message, so that webhooks can be matched to it. */
   correlator?: SendRecorder
+  /**
+   * Told of what is sent, for metrics, traces and logs. A transport with a correlator needs none of its own: those
+   * of the correlator are told.
+   */
+  observers?: readonly Observer[]
   /**
    * Where answers are received, such as `reply@in.example.com`: a message that names no `replyTo` of its
    * own then asks for answers to `reply+<trackingId>@in.example.com`, by which inbound mail finds its
@@ -70,7 +77,9 @@ export function checkedBaseUrl(transport: string, baseUrl: string): string {
   )
 }
 
-type CheckedOptions = Required<Pick<TransportOptions, 'timeout' | 'retries' | 'unsupported'>> &
+type CheckedOptions = Required<
+  Pick<TransportOptions, 'timeout' | 'retries' | 'unsupported' | 'observers'>
+> &
   Pick<TransportOptions, 'correlator' | 'replyAddress' | 'beforeSend'>
 
 /**
@@ -87,6 +96,7 @@ export function checkedTransportOptions(
     retries = defaultRetries,
     unsupported = 'throw',
     correlator,
+    observers = [],
     replyAddress,
     beforeSend,
   } = options
@@ -121,6 +131,7 @@ export function checkedTransportOptions(
     timeout,
     retries,
     unsupported,
+    observers: checkedObservers(transport, observers),
     ...(correlator && { correlator }),
     ...(replyAddress !== undefined && { replyAddress }),
     ...(beforeSend && { beforeSend }),

@@ -1,12 +1,20 @@
 import { type AddressRanges, clientAddress } from './address-ranges.js'
-import { KeySourceError, messageOf, StoreError, WebhookError } from './errors.js'
+import {
+  KeySourceError,
+  messageOf,
+  type RefusalReason,
+  StoreError,
+  WebhookError,
+} from './errors.js'
 import type { ParsedEvent } from './event.js'
+import { type Observing, unobserved } from './observing.js'
 import type {
   Nonce,
   Refusal,
   Webhook,
   WebhookAnswers,
   WebhookEndpoint,
+  WebhookReading,
   WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
@@ -61,6 +69,7 @@ export interface WebhookHandling {
   failed(webhook: Webhook, error: StoreError): void
   /** Told of a GET or HEAD that was answered: somebody tries whether the URL is there. */
   tried(webhook: Webhook): void
+  observing?: Observing
 }
 
 /** How much of bodies is held in memory at once, in bytes. */
@@ -80,6 +89,7 @@ export function createWebhookHandler({
   refused,
   failed,
   tried,
+  observing = unobserved,
 }: WebhookHandling): HttpHandler {
   const budget = createBodyBudget(mostHeld)
 
@@ -104,7 +114,7 @@ export function createWebhookHandler({
       if (reading.kind === 'refused') return reading
       const { body } = reading
       const whole: WebhookRequest = { ...head, body }
-      const read = await endpoint.read(whole, receivedAt)
+      const read = await verify(webhook, () => endpoint.read(whole, receivedAt))
       if (read.kind === 'refused') return read
       const { events, nonce } = read
       const outcome = await ingest(webhook, events, nonce, receivedAt, whole)
@@ -113,6 +123,26 @@ export function createWebhookHandler({
       return { kind: 'refused', reason: 'replayed', detail }
     } finally {
       held.release()
+    }
+  }
+
+  async function verify(
+    { name, provider }: Webhook,
+    read: () => Promise<WebhookReading>,
+  ): Promise<WebhookReading> {
+    const activity = { kind: 'verify', webhook: name, provider } as const
+    const observed = observing.begin(activity)
+    if (!observed) return read()
+    let reason: RefusalReason | undefined = 'unexpected'
+    try {
+      const reading = await observed.run(read)
+      reason = reading.kind === 'refused' ? reading.reason : undefined
+      return reading
+    } catch (error) {
+      reason = ourFailure(error).reason
+      throw error
+    } finally {
+      observed.end({ ...activity, ...(reason && { reason }) })
     }
   }
 
@@ -153,18 +183,23 @@ export function createWebhookHandler({
       header: (name) => request.header(name),
       ...(client !== undefined && { clientAddress: client }),
     }
+    const activity = { kind: 'webhook', webhook: webhook.name, provider: webhook.provider } as const
+    const observed = observing.begin(activity)
+    const taking = (): Promise<Refusal | 'tried' | 'stored'> => take(found, request, head)
     try {
-      const taken = await take(found, request, head).catch(ourFailure)
-      if (taken === 'stored') return plain(answers.stored, 'OK')
-      if (taken === 'tried') {
-        tried(webhook)
-        return plain(answers.tried, 'OK')
+      const taken = await (observed ? observed.run(taking) : taking()).catch(ourFailure)
+      if (taken === 'stored' || taken === 'tried') {
+        observed?.end({ ...activity, outcome: taken })
+        if (taken === 'tried') tried(webhook)
+        return plain(answers[taken], 'OK')
       }
+      observed?.end({ ...activity, outcome: 'refused', reason: taken.reason })
       refused(new WebhookError(webhook.name, taken.reason, taken.detail))
       await tellGuards(found, head, taken)
       return answerTo(answers, taken)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
+      observed?.end({ ...activity, outcome: 'unavailable' })
       failed(webhook, error)
       return plain(answers.unavailable, texts.unavailable, comeAgain(retryAfter))
     }

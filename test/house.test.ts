@@ -89,17 +89,27 @@ describe('no code', () => {
     expect(pathsOf(knowing)).toEqual([])
   })
 
+  test('outside of observers knows OpenTelemetry or Prometheus', () => {
+    const knowing = files
+      .filter(outside('observers'))
+      .filter(({ imports }) => imports.some((name) => /opentelemetry|prom-client/.test(name)))
+    expect(pathsOf(knowing)).toEqual([])
+  })
+
   test('of the core imports a provider or a store, but for the plain one in the face', () => {
     const core = files.filter(({ path }) => !path.includes('/') && path !== 'index.ts')
     const importing = core.filter(({ imports }) =>
-      imports.some((name) => /^(?:adapters|bullmq|providers|stores|testing)\//.test(name)),
+      imports.some((name) =>
+        /^(?:adapters|bullmq|observers|providers|stores|testing)\//.test(name),
+      ),
     )
     expect(pathsOf(importing)).toEqual([])
   })
 })
 
 test('the contracts import only each other', () => {
-  const contracts = ['message', 'event', 'provider', 'store', 'errors'].map((name) => `${name}.ts`)
+  const names = ['message', 'event', 'provider', 'store', 'observer', 'errors']
+  const contracts = names.map((name) => `${name}.ts`)
   for (const { path, imports } of files.filter((file) => contracts.includes(file.path))) {
     expect([path, imports.filter((name) => !contracts.includes(name))]).toEqual([path, []])
   }
@@ -123,6 +133,8 @@ describe('what is pure', () => {
     'counts.ts',
     'alarm-conditions.ts',
     'recipient-health.ts',
+    'observers/measures.ts',
+    'observers/spans.ts',
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]
 

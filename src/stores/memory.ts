@@ -221,6 +221,7 @@ export function memoryStore(): Store {
       if (batch.checkpoint) checkpoints.set(batch.checkpoint.name, batch.checkpoint.position)
       const tellable: Untold[] = []
       const trackingIds = new Set<string>()
+      const fresh: AnyEvent[] = []
       let duplicates = 0
       let waitingNow = 0
       for (const incoming of batch.events) {
@@ -230,6 +231,7 @@ export function memoryStore(): Store {
         }
         const stored = add(incoming)
         suppressions.take(factsOf(stored.event))
+        fresh.push(stored.event)
         const { correlation, trackingId } = stored.event
         const entry = telling.add(stored, schedule.foreignAt)
         if (correlation.status === 'pending') waitingNow += 1
@@ -239,6 +241,7 @@ export function memoryStore(): Store {
       return {
         kind: 'stored',
         ...telling.lineUp(tellable, schedule),
+        events: fresh,
         duplicates,
         waiting: waitingNow,
         trackingIds: [...trackingIds],

@@ -57,6 +57,7 @@ export async function ingest(
     kind: 'stored',
     deliveries,
     left: tied.length - pending.length - deliveries.length,
+    events: tied.map(({ event }) => event),
     duplicates: events.length - fresh.length,
     waiting: pending.length,
     trackingIds: [...messages.keys()],

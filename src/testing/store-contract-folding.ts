@@ -95,6 +95,22 @@ export const foldingChecks: Checks = {
     equal(await openingsIn(store, record), 3)
   },
 
+  async 'the facts that are new are given back as they are stored'({ store }) {
+    const record = await added(store)
+    const known = { ...opened, ownId: record.trackingId }
+    const early = { ...opened, providerMessageId: 'p-1' }
+    await ingest(store, batchOf(known))
+    const later = { ...known, occurredAt: new Date(start + 700) }
+    const { events } = await ingest(store, batchOf(known, early, later, later))
+    same(
+      events.map(({ trackingId, correlation }) => [trackingId, correlation.status]),
+      [
+        [undefined, 'pending'],
+        [record.trackingId, 'matched'],
+      ],
+    )
+  },
+
   async 'a fact without its message waits once'({ store }) {
     const event = { ...opened, providerMessageId: 'p-1' }
     like(await ingest(store, batchOf(event)), { waiting: 1, duplicates: 0 })

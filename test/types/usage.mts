@@ -1,8 +1,12 @@
 // Compiled against the built package, and never run: types.test.ts says how.
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
+import * as openTelemetryApi from '@opentelemetry/api'
 import nodemailer, { createTransport, type Transporter } from 'nodemailer'
 import * as namespace from 'nodemailer'
+import { pino } from 'pino'
+import promClient from 'prom-client'
+import { createLogger } from 'winston'
 import {
   basicAuth,
   type Correlator,
@@ -12,7 +16,9 @@ import {
   type Guard,
   guardWebhook,
   type MailEvent,
+  logTo,
   memoryStore,
+  type Observer,
   type ProviderTransporter,
   querySecret,
   SendError,
@@ -26,6 +32,8 @@ import { koaMiddleware } from 'mailtrail/koa'
 import { lambdaHandler } from 'mailtrail/lambda'
 import { type MailgunInfo, mailgunTransport, mailgunWebhook } from 'mailtrail/mailgun'
 import { mandrillTransport, mandrillWebhook } from 'mailtrail/mandrill'
+import { openTelemetry } from 'mailtrail/opentelemetry'
+import { prometheus } from 'mailtrail/prometheus'
 import { sendgridTransport, sendgridWebhook } from 'mailtrail/sendgrid'
 import { sqliteStore } from 'mailtrail/sqlite'
 
@@ -192,3 +200,16 @@ void [fastifyPlugin(correlator), koaMiddleware(correlator), lambdaHandler(correl
 createServer(correlator.nodeHandler)
 const handler: (request: Request) => Promise<Response> = correlator.handler
 void [handler, memoryStore()]
+
+// Each is taken as its package makes it.
+const metrics = prometheus(promClient, { registry: new promClient.Registry() })
+createServer(metrics.nodeHandler)
+const own: Observer = { notice: (fact) => void (fact.kind === 'dead-letter' && fact.eventId) }
+for (const logger of [pino(), pino().child({}), createLogger(), console]) {
+  createCorrelator({
+    store: memoryStore(),
+    observers: [openTelemetry(openTelemetryApi), metrics, own],
+    logger,
+  })
+}
+sendgridTransport({ observers: [logTo(console), metrics] })
