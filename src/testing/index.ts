@@ -25,6 +25,8 @@ export type { ScriptedEvent } from './scripts.js'
 export type {
   ApiAnswer,
   ApiRequest,
+  OtherEventType,
+  OtherRequests,
   ProviderSimulator,
   SignedRequest,
   SimulatedEvent,
@@ -48,3 +50,5 @@ export type {
 } from './matchers.js'
 export { signedRequests, simulatedMessage } from './signed-requests.js'
 export type { MessageSample } from './signed-requests.js'
+export { eventFixture } from './event-fixtures.js'
+export type { EventFixture } from './event-fixtures.js'

@@ -94,7 +94,7 @@ async function becomes(
   }
 }
 
-async function deferredIsTold(opened: OpenedProvider): Promise<void> {
+async function deferralIsTold(opened: OpenedProvider): Promise<void> {
   const { message } = await send(opened)
   await tell(opened, message, { type: 'deferred', recipient: ann })
   const { response } = toldOnce(opened, 'deferred')
@@ -119,20 +119,20 @@ async function laterBounce(opened: OpenedProvider): Promise<void> {
   equal((await known(opened, sent)).status, 'bounced')
 }
 
-async function clickHasItsUrl(opened: OpenedProvider): Promise<void> {
+async function urlIsTold(opened: OpenedProvider): Promise<void> {
   const { message } = await send(opened)
   await tell(opened, message, { type: 'clicked', recipient: ann, url: clicked })
   equal(toldOnce(opened, 'clicked').url, clicked)
 }
 
-async function unsubscribingHasItsScope(opened: OpenedProvider): Promise<void> {
+async function scopeIsTold(opened: OpenedProvider): Promise<void> {
   const { message } = await send(opened)
   await tell(opened, message, { type: 'unsubscribed', recipient: ann })
   const { scope } = toldOnce(opened, 'unsubscribed')
   ok(['all', 'group', 'list'].includes(scope.kind), 'scope says not what was unsubscribed from')
 }
 
-async function rejectionHasItsReason(opened: OpenedProvider): Promise<void> {
+async function reasonIsTold(opened: OpenedProvider): Promise<void> {
   const { message } = await send(opened)
   await tell(opened, message, { type: 'rejected', recipient: ann })
   const { reason } = toldOnce(opened, 'rejected')
@@ -151,7 +151,7 @@ const reasons = new Set<string>([
 
 /** More of some types than that they come out. */
 const details: { type: SimulatedEventType; checks: ProviderChecks }[] = [
-  { type: 'deferred', checks: { 'a deferral says what the server said': deferredIsTold } },
+  { type: 'deferred', checks: { 'a deferral says what the server said': deferralIsTold } },
   {
     type: 'bounced',
     checks: {
@@ -159,9 +159,9 @@ const details: { type: SimulatedEventType; checks: ProviderChecks }[] = [
       'a bounce that comes after delivery is asynchronous, and is the last word': laterBounce,
     },
   },
-  { type: 'clicked', checks: { 'a click says on what': clickHasItsUrl } },
-  { type: 'unsubscribed', checks: { 'who unsubscribes says from what': unsubscribingHasItsScope } },
-  { type: 'rejected', checks: { 'a rejection says why, in our words': rejectionHasItsReason } },
+  { type: 'clicked', checks: { 'a click says on what': urlIsTold } },
+  { type: 'unsubscribed', checks: { 'who unsubscribes says from what': scopeIsTold } },
+  { type: 'rejected', checks: { 'a rejection says why, in our words': reasonIsTold } },
 ]
 
 /** How what the provider tells comes out. */
