@@ -39,7 +39,7 @@ export type {
 export { storeContract, type StoreCase } from './store-contract.js'
 export type { OpenedStore } from './store-steps.js'
 export { providerContract, type ProviderCase } from './provider-contract.js'
-export type { ProviderParts, ProviderUnderTest } from './provider-steps.js'
+export type { ProviderParts, ProviderUnderTest, UntoldEvent } from './provider-steps.js'
 export { mailMatchers } from './matchers.js'
 export type {
   BounceExpectation,

@@ -41,8 +41,8 @@ export interface ProviderCase {
  */
 export function providerContract(subject: ProviderUnderTest): ProviderCase[] {
   const checks = {
-    ...requestChecks,
-    ...eventChecks(subject.untold ?? []),
+    ...requestChecks(subject),
+    ...eventChecks(subject),
     ...repetitionChecks,
     ...sendingChecks,
     ...failureChecks,

@@ -48,9 +48,17 @@ export interface ProviderUnderTest {
   withoutKeys: readonly (() => unknown)[]
   /** The fields that it cannot carry, by the name that its error gives them, and a mail with each. */
   unsupported: Readonly<Record<string, MailOptions>>
-  /** The events that it does not tell of; none by default. */
-  untold?: readonly SimulatedEventType[]
+  /** What it does not tell of; nothing by default. */
+  untold?: readonly UntoldEvent[]
+  /**
+   * Its webhooks prove who posts them, and not what they say, as where a password is all there is: by default
+   * what is changed on the way must be noticed.
+   */
+  provesSenderAlone?: boolean
 }
+
+/** An event, or a kind of it, that some providers do not tell of, or not apart from others. */
+export type UntoldEvent = SimulatedEventType | 'soft bounce' | 'later bounce'
 
 /** A provider that posts to a correlator on this machine, and what the two of them have said. */
 export interface OpenedProvider extends ProviderParts {
