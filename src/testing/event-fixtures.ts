@@ -20,8 +20,10 @@ export interface EventFixture<T extends EventType = EventType> {
   /** The message that it is of; undefined where it is of none, as a listener would get it. */
   message: SentMessage | undefined
   /** Truly signed; absent where this provider has no such event. `inbound`: it goes to `…/inbound`. */
-  request?: NonNullable<OtherRequests[OtherEventType]>
+  request?: TellingRequest
 }
+
+type TellingRequest = NonNullable<OtherRequests[OtherEventType]>
 
 /**
  * An event of this type: what a listener is told of it, and the signed request with which the provider tells
@@ -45,9 +47,10 @@ export async function eventFixture<T extends EventType>(
 ): Promise<EventFixture<T>> {
   const now = new Date(Math.floor(Date.now() / 1000) * 1000)
   const sent = simulatedMessage({ ...sample, trackingId })
-  const request = requestFor(type, simulator, webhook, sent, now)
-  const posted = request ?? anyRequest(simulator, sent, now)
-  const reading = request ? webhook : telling(webhook, factOf(type, sent))
+  const origin = originOf(type, simulator, webhook, sent, now)
+  const request = 'request' in origin ? origin.request : undefined
+  const posted = request ?? onlyRequest(simulator, sent, 'delivered', now)
+  const reading = 'fact' in origin ? telling(webhook, origin.fact) : webhook
   const correlator = createCorrelator({
     store: memoryStore(),
     webhooks: [reading],
@@ -79,18 +82,18 @@ function isOf<T extends EventType>(type: T, event: MailEvent): event is EventOf<
   return event.type === type
 }
 
-function requestFor(
+/** The request that tells of it, or what it would be where none does. */
+function originOf(
   type: EventType,
   simulator: ProviderSimulator,
   { inbound }: Webhook,
   message: SimulatedMessage,
   now: Date,
-): EventFixture['request'] {
-  // No provider tells it: nothing is sent where a message cannot be made.
-  if (type === 'failed') return undefined
-  if (!isOther(type)) return only(simulator, message, type, now)
-  const other = simulator.others?.(message, now)[type]
-  return other?.inbound && !inbound ? undefined : other
+): { request: TellingRequest } | { fact: EventFact } {
+  if (type === 'failed') return { fact: factOf(type, message) }
+  if (!isOther(type)) return { request: onlyRequest(simulator, message, type, now) }
+  const request = simulator.others?.(message, now)[type]
+  return request && (inbound || !request.inbound) ? { request } : { fact: factOf(type, message) }
 }
 
 const others: Record<OtherEventType, true> = {
@@ -104,18 +107,12 @@ function isOther(type: SimulatedEventType | OtherEventType): type is OtherEventT
   return Object.hasOwn(others, type)
 }
 
-const anyRequest = (
-  simulator: ProviderSimulator,
-  message: SimulatedMessage,
-  now: Date,
-): NonNullable<EventFixture['request']> => only(simulator, message, 'delivered', now)
-
-function only(
+function onlyRequest(
   simulator: ProviderSimulator,
   message: SimulatedMessage,
   type: SimulatedEventType,
   now: Date,
-): NonNullable<EventFixture['request']> {
+): TellingRequest {
   const recipient = message.recipients[0]?.address ?? ''
   const [request] = signedRequests(simulator, message, [{ type, recipient, at: now }], now)
   if (!request) throw new Error(`${simulator.provider} makes no request of the event ${type}`)
@@ -134,7 +131,10 @@ function telling(webhook: Webhook, fact: EventFact): Webhook {
   }
 }
 
-function factOf(type: EventType, { recipients, subject }: SimulatedMessage): EventFact {
+function factOf(
+  type: OtherEventType | 'failed',
+  { recipients, subject }: SimulatedMessage,
+): EventFact {
   const address = recipients[0]?.address ?? ''
   switch (type) {
     case 'subscribed':
@@ -161,8 +161,8 @@ function factOf(type: EventType, { recipients, subject }: SimulatedMessage): Eve
       }
     case 'unknown':
       return { type }
-    default:
-      return { type: 'failed', detail: 'it could not be rendered' }
+    case 'failed':
+      return { type, detail: 'it could not be rendered' }
   }
 }
 
