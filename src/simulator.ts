@@ -59,6 +59,11 @@ export interface SimulatedEvent {
   url?: string
   /** As in mail that was not sent by our transport. */
   withoutOwnId?: boolean
+  /**
+   * It is no new fact but that one, told again as it was told first, or under another id of the provider. The
+   * event is the very object that was told.
+   */
+  repeats?: { event: SimulatedEvent; underOtherId?: boolean }
   /** The last word on the entry, before it is signed. */
   change?: (entry: Record<string, unknown>) => unknown
 }
@@ -67,6 +72,17 @@ export interface SimulatedEvent {
 export interface SignedRequest {
   headers: Record<string, string>
   body: Buffer
+}
+
+/** What a provider tells beside what becomes of a message there. */
+export type OtherEventType = 'subscribed' | 'suppression' | 'inbound' | 'unknown'
+
+/** Requests that tell of other events. */
+export type OtherRequests = {
+  [T in OtherEventType]?: SignedRequest & {
+    /** It is posted one path further than events. */
+    inbound?: boolean
+  }
 }
 
 /** An event that a simulated provider has told, or tried to. */
@@ -78,9 +94,19 @@ export interface ToldEvent {
   at: Date
 }
 
+/** How a provider comes again with what was not taken. */
+export interface WebhookRetries {
+  /** How long it waits before each further time, in ms. */
+  waits: readonly number[]
+  /** Whether it comes no more after this answer; 0 is none. */
+  isTaken: (status: number) => boolean
+}
+
 /** A provider without a network: it answers API calls and makes truly signed webhooks. */
 export interface ProviderSimulator {
   readonly provider: string
+  /** When it comes again; never, where it has none. */
+  readonly retries?: WebhookRetries
   /**
    * Answers an API call; `message` is what was accepted by it.
    *
@@ -95,4 +121,6 @@ export interface ProviderSimulator {
   entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Record<string, unknown>
   /** The requests that carry these entries; `forged` ones are signed with another key. */
   webhooks(entries: readonly unknown[], now: Date, forged?: boolean): SignedRequest[]
+  /** One of each of the other events that it tells, about this message or in answer to it. */
+  others?(message: SimulatedMessage, now: Date): OtherRequests
 }

@@ -135,6 +135,7 @@ describe('what is pure', () => {
     'recipient-health.ts',
     'observers/measures.ts',
     'observers/spans.ts',
+    'testing/scripts.ts',
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]
 

@@ -8,10 +8,12 @@ import type {
   SimulatedEvent,
   SimulatedMessage,
   ToldEvent,
+  WebhookRetries,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
 import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
 import { messageInfo } from './simulated-history.js'
+import { inboundEntry, suppressionEntry } from './simulated-others.js'
 import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
@@ -32,13 +34,30 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
   const otherKey = randomBytes(16).toString('base64url')
   return {
     provider: 'mandrill',
+    retries,
     webhookKey,
     answer: (request, now, told = []) => answerCall(request, now, told, options.apiKey),
     entry,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
     ],
+    others(message, now) {
+      const recipient = message.recipients[0]?.address ?? ''
+      const opened = entry(message, { type: 'opened', recipient }, now)
+      const signed = (one: Fields) => signBatch([one], options.webhookUrl, webhookKey)
+      return {
+        suppression: signed(suppressionEntry(recipient, now)),
+        inbound: signed(inboundEntry(message, recipient, now)),
+        unknown: signed({ ...opened, event: 'teleport' }),
+      }
+    },
   }
+}
+
+/** Some twenty minutes apart; then it turns the webhook off. */
+const retries: WebhookRetries = {
+  waits: Array.from({ length: 20 }, () => 20 * 60_000),
+  isTaken: (status) => status === 200,
 }
 
 type Answered = { answer: ApiAnswer; message?: SimulatedMessage }

@@ -4,16 +4,19 @@ import type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
+  SignedRequest,
   SimulatedEvent,
   SimulatedMessage,
+  WebhookRetries,
 } from '../../simulator.js'
 import { findFault } from './api-faults.js'
 import { list } from './fault.js'
 import { answerHistory, isHistoryPath } from './simulated-history.js'
+import { inboundForm, otherEntries } from './simulated-others.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
 
 export interface SendgridSimulator extends ProviderSimulator {
-  /** What the webhook is to be given. */
+  /** What the webhook is to be given, and its `inbound` too. */
   readonly publicKey: string
 }
 
@@ -35,6 +38,7 @@ export function sendgridSimulator({
   const otherKeys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     provider: 'sendgrid',
+    retries,
     publicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
     answer: async (request, now, told = []) => {
       const refused = refuseCall(request, apiKey)
@@ -50,7 +54,25 @@ export function sendgridSimulator({
     webhooks: (entries, now, forged = false) => [
       signBatch(entries, now, forged ? otherKeys.privateKey : keys.privateKey),
     ],
+    others(message, now) {
+      const recipient = message.recipients[0]?.address ?? ''
+      const { subscribed, unknown } = otherEntries(
+        entry(message, { type: 'unsubscribed', recipient }, now),
+      )
+      const { type, body } = inboundForm(message, recipient, now)
+      return {
+        subscribed: signBatch([subscribed], now, keys.privateKey),
+        unknown: signBatch([unknown], now, keys.privateKey),
+        inbound: { ...signBody(body, type, now, keys.privateKey), inbound: true },
+      }
+    },
   }
+}
+
+/** For a day, at intervals that grow; their lengths are not documented. */
+const retries: WebhookRetries = {
+  waits: Array.from({ length: 10 }, (_, time) => 60_000 * 2 ** time),
+  isTaken: (status) => status >= 200 && status < 300,
 }
 
 function answerSend(
@@ -242,13 +264,17 @@ function details({ type, bounce = 'hard', url }: SimulatedEvent): Fields {
 }
 
 /** The body as it stands on the wire: events parted by `,\r\n`, and a line break at the end. */
-function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject) {
+function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject): SignedRequest {
   const json = entries.map((item) => JSON.stringify(item)).join(',\r\n')
   const body = Buffer.from(`[${json}]\r\n`)
+  return signBody(body, 'application/json;charset=utf-8', now, privateKey)
+}
+
+function signBody(body: Buffer, type: string, now: Date, privateKey: KeyObject): SignedRequest {
   const timestamp = String(Math.floor(now.getTime() / 1000))
   return {
     headers: {
-      'content-type': 'application/json;charset=utf-8',
+      'content-type': type,
       'user-agent': 'SendGrid Event API',
       [signatureHeader]: sign(privateKey, timestamp, body),
       [timestampHeader]: timestamp,
