@@ -19,3 +19,5 @@ export type {
 } from '../simulator.js'
 export { storeContract, type StoreCase } from './store-contract.js'
 export type { OpenedStore } from './store-steps.js'
+export { providerContract, type ProviderCase } from './provider-contract.js'
+export type { ProviderParts, ProviderUnderTest } from './provider-steps.js'

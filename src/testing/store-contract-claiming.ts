@@ -2,6 +2,7 @@ import { equal } from 'node:assert/strict'
 import { v7 as uuidv7 } from 'uuid'
 import type { ClaimedEvents, Store } from '../store.js'
 import { batchFor, batchOf, openingsOf, sampleProvider } from './store-samples.js'
+import { like, same, sameSet } from './comparing.js'
 import {
   added,
   byNobody,
@@ -15,11 +16,8 @@ import {
   ingest,
   leaseEnd,
   leaseOf,
-  like,
   nothingLeft,
   now,
-  same,
-  sameSet,
   scheduleOf,
   second,
   tell,

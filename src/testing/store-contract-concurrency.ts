@@ -1,6 +1,7 @@
 import { equal, ok } from 'node:assert/strict'
 import type { Tellable } from '../store.js'
 import { batchFor, batchOf, recordOf, resultOf, type SampleEvent, start } from './store-samples.js'
+import { like, same, sameSet } from './comparing.js'
 import {
   add,
   added,
@@ -13,10 +14,7 @@ import {
   first,
   idsOf,
   ingest,
-  like,
   openingsIn,
-  same,
-  sameSet,
   second,
 } from './store-steps.js'
 

@@ -1,6 +1,7 @@
 import type { CountDimension, CountQuery, CountRow, Store } from '../store.js'
 import { batchOf, recordAt, resultOf, start } from './store-samples.js'
-import { add, answer, type Checks, ingest, same } from './store-steps.js'
+import { same } from './comparing.js'
+import { add, answer, type Checks, ingest } from './store-steps.js'
 
 const day = 24 * 3600_000
 

@@ -1,6 +1,7 @@
 import { equal } from 'node:assert/strict'
 import { batchOf, recordOf, type SampleEvent, start } from './store-samples.js'
-import { add, byFirst, type Checks, each, ingest, same, statusOf } from './store-steps.js'
+import { same } from './comparing.js'
+import { add, byFirst, type Checks, each, ingest, statusOf } from './store-steps.js'
 
 /** A change of a list, with dates that are dates, and texts that only look so. */
 const suppression: SampleEvent = {

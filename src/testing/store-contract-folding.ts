@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { inTimeOrder } from '../timeline.js'
 import { recipientEngagement } from '../status.js'
 import { batchFor, batchOf, recordOf, resultOf, type SampleEvent, start } from './store-samples.js'
+import { like, same } from './comparing.js'
 import {
   add,
   added,
@@ -15,12 +16,10 @@ import {
   foreignAt,
   idsOf,
   ingest,
-  like,
   nothingLeft,
   now,
   onlyId,
   openingsIn,
-  same,
   stateOf,
   statusOf,
   tell,

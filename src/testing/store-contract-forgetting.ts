@@ -1,6 +1,7 @@
 import { equal, ok } from 'node:assert/strict'
 import type { CountDimension, Store } from '../store.js'
 import { batchOf, recordAt, resultOf, start } from './store-samples.js'
+import { like, same } from './comparing.js'
 import {
   add,
   answer,
@@ -11,9 +12,7 @@ import {
   first,
   idsOf,
   ingest,
-  like,
   now,
-  same,
 } from './store-steps.js'
 
 const ann = 'ann.o@example.com'

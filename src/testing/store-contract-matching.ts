@@ -3,17 +3,8 @@ import { v7 as uuidv7 } from 'uuid'
 import type { MessageRecord } from '../message.js'
 import type { Store } from '../store.js'
 import { batchFrom, batchFor, batchOf, recordOf, resultOf } from './store-samples.js'
-import {
-  add,
-  added,
-  answer,
-  type Checks,
-  each,
-  ingest,
-  like,
-  same,
-  statusOf,
-} from './store-steps.js'
+import { like, same } from './comparing.js'
+import { add, added, answer, type Checks, each, ingest, statusOf } from './store-steps.js'
 
 /** Writes a message that its provider knows by this id. */
 async function answered(

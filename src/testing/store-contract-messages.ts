@@ -3,6 +3,7 @@ import { canonicalAddress } from '../matching.js'
 import type { MessageRecord } from '../message.js'
 import type { Store } from '../store.js'
 import { batchFor, batchOf, recordAt, recordOf, resultOf, start } from './store-samples.js'
+import { like, same, sameSet } from './comparing.js'
 import {
   add,
   added,
@@ -14,11 +15,8 @@ import {
   first,
   idsOf,
   ingest,
-  like,
   now,
   openingsIn,
-  same,
-  sameSet,
   statusOf,
 } from './store-steps.js'
 

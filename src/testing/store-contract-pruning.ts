@@ -1,6 +1,7 @@
 import { equal } from 'node:assert/strict'
 import type { PruneLimits, Store } from '../store.js'
 import { batchOf, recordAt, resultOf, start } from './store-samples.js'
+import { same } from './comparing.js'
 import {
   add,
   answer,
@@ -16,7 +17,6 @@ import {
   ingest,
   now,
   onlyId,
-  same,
   tell,
 } from './store-steps.js'
 

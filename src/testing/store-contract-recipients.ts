@@ -2,7 +2,8 @@ import { equal } from 'node:assert/strict'
 import type { MessageRecord } from '../message.js'
 import type { IncomingBatch, Store, TimeSpan } from '../store.js'
 import { batchOf, recordAt, start } from './store-samples.js'
-import { add, byFirst, type Checks, each, ingest, like, same, stateOf } from './store-steps.js'
+import { like, same } from './comparing.js'
+import { add, byFirst, type Checks, each, ingest, stateOf } from './store-steps.js'
 
 const minute = 60_000
 

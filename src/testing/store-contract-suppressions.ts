@@ -1,7 +1,8 @@
 import { equal } from 'node:assert/strict'
 import type { Store, SuppressionFact } from '../store.js'
 import { batchFrom, batchOf, start } from './store-samples.js'
-import { added, type Checks, ingest, same } from './store-steps.js'
+import { same } from './comparing.js'
+import { added, type Checks, ingest } from './store-steps.js'
 
 const ann = 'ann@example.com'
 

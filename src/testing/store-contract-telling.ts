@@ -10,6 +10,7 @@ import {
   resultOf,
   sampleProvider,
 } from './store-samples.js'
+import { like, same } from './comparing.js'
 import {
   add,
   added,
@@ -26,11 +27,9 @@ import {
   ingest,
   leaseEnd,
   leaseOf,
-  like,
   nothingLeft,
   now,
   onlyId,
-  same,
   second,
   tell,
   typesOf,

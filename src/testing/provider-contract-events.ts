@@ -1,0 +1,174 @@
+import { equal, ok } from 'node:assert/strict'
+import { isFields } from '../payload.js'
+import type { SimulatedEvent, SimulatedEventType } from '../simulator.js'
+import { like, same } from './comparing.js'
+import {
+  ann,
+  bob,
+  eachOf,
+  known,
+  type OpenedProvider,
+  type ProviderChecks,
+  send,
+  type Sent,
+  tell,
+  toldOnce,
+} from './provider-steps.js'
+
+const simulatedTypes: Record<SimulatedEventType, true> = {
+  accepted: true,
+  deferred: true,
+  delivered: true,
+  bounced: true,
+  rejected: true,
+  opened: true,
+  clicked: true,
+  complained: true,
+  unsubscribed: true,
+}
+
+function isSimulated(type: string): type is SimulatedEventType {
+  return Object.hasOwn(simulatedTypes, type)
+}
+
+/** All events that a simulated provider may tell. */
+const everyType = Object.keys(simulatedTypes).filter(isSimulated)
+
+const labels = { tags: ['order'], metadata: { order: '42', shop: 'north' } }
+
+/** Two minutes ago; providers tell whole seconds. */
+const recently = (): Date => new Date(Math.floor(Date.now() / 1000) * 1000 - 120_000)
+
+async function eventComesOut(opened: OpenedProvider, type: SimulatedEventType): Promise<void> {
+  const at = recently()
+  const sent = await send(opened, { cc: bob, ...labels })
+  await tell(opened, sent.message, { type, recipient: bob, at, url: clicked })
+  const event = toldOnce(opened, type)
+  like(event, {
+    provider: opened.subject.provider,
+    recipient: bob,
+    occurredAt: at,
+    trackingId: sent.info.trackingId,
+    correlation: { status: 'matched', via: 'own-id' },
+  })
+  ok(event.providerEvent !== '', 'providerEvent is empty: it is the name that the provider gives')
+  ok(isFields(event.raw), 'raw is not the entry as it came')
+  if (isLabelled(sent, type)) {
+    like(event, labels)
+    equal(Object.values(event.metadata).length, 2, 'our own id is still among the metadata')
+  }
+  await becomes(opened, sent, type)
+}
+
+const clicked = 'https://example.com/orders/42'
+
+/** An event without labels is worth less, and is no fault: some providers leave them out of some. */
+function isLabelled({ message }: Sent, type: SimulatedEventType): boolean {
+  return message.tags.length > 0 && ['delivered', 'bounced'].includes(type)
+}
+
+/** What an event makes of its recipient, and of nobody else. */
+async function becomes(
+  opened: OpenedProvider,
+  sent: Sent,
+  type: SimulatedEventType,
+): Promise<void> {
+  const { recipients } = await known(opened, sent)
+  const other = recipients.find(({ address }) => address === ann)
+  const about = recipients.find(({ address }) => address === bob)
+  ok(other && about, 'the recipients of the message are not recorded')
+  same(other.engagement, {}, 'the event is taken for one of another recipient')
+  switch (type) {
+    case 'opened':
+    case 'clicked':
+    case 'complained':
+    case 'unsubscribed':
+      equal(about.engagement[type]?.count, 1)
+      break
+    case 'accepted':
+    case 'deferred':
+    case 'delivered':
+    case 'bounced':
+    case 'rejected':
+      equal(about.status, type)
+  }
+}
+
+async function deferredIsTold(opened: OpenedProvider): Promise<void> {
+  const { message } = await send(opened)
+  await tell(opened, message, { type: 'deferred', recipient: ann })
+  const { response } = toldOnce(opened, 'deferred')
+  ok(response, 'response is missing: it is what the server of the recipient said')
+}
+
+async function bounceIsOf(opened: OpenedProvider, kind: 'hard' | 'soft'): Promise<void> {
+  const { message } = await send(opened)
+  await tell(opened, message, { type: 'bounced', recipient: ann, bounce: kind })
+  const { bounce, response } = toldOnce(opened, 'bounced')
+  same([bounce.kind, bounce.asynchronous], [kind, false])
+  ok(response, 'response is missing: it is why it bounced')
+}
+
+async function laterBounce(opened: OpenedProvider): Promise<void> {
+  const sent = await send(opened)
+  await tell(opened, sent.message, { type: 'delivered', recipient: ann })
+  const later: SimulatedEvent = { type: 'bounced', recipient: ann, bounce: 'later' }
+  await tell(opened, sent.message, later)
+  const { bounce, trackingId } = toldOnce(opened, 'bounced')
+  same([bounce.asynchronous, trackingId], [true, sent.info.trackingId])
+  equal((await known(opened, sent)).status, 'bounced')
+}
+
+async function clickHasItsUrl(opened: OpenedProvider): Promise<void> {
+  const { message } = await send(opened)
+  await tell(opened, message, { type: 'clicked', recipient: ann, url: clicked })
+  equal(toldOnce(opened, 'clicked').url, clicked)
+}
+
+async function unsubscribingHasItsScope(opened: OpenedProvider): Promise<void> {
+  const { message } = await send(opened)
+  await tell(opened, message, { type: 'unsubscribed', recipient: ann })
+  const { scope } = toldOnce(opened, 'unsubscribed')
+  ok(['all', 'group', 'list'].includes(scope.kind), 'scope says not what was unsubscribed from')
+}
+
+async function rejectionHasItsReason(opened: OpenedProvider): Promise<void> {
+  const { message } = await send(opened)
+  await tell(opened, message, { type: 'rejected', recipient: ann })
+  const { reason } = toldOnce(opened, 'rejected')
+  ok(reasons.has(reason), `no reason is called ${String(reason)}`)
+}
+
+const reasons = new Set<string>([
+  'invalid',
+  'bounced',
+  'spam',
+  'unsubscribed',
+  'blocked',
+  'timed-out',
+  'other',
+])
+
+/** More of some types than that they come out. */
+const details: { type: SimulatedEventType; checks: ProviderChecks }[] = [
+  { type: 'deferred', checks: { 'a deferral says what the server said': deferredIsTold } },
+  {
+    type: 'bounced',
+    checks: {
+      ...eachOf(['hard', 'soft'] as const, (kind) => `a ${kind} bounce is one`, bounceIsOf),
+      'a bounce that comes after delivery is asynchronous, and is the last word': laterBounce,
+    },
+  },
+  { type: 'clicked', checks: { 'a click says on what': clickHasItsUrl } },
+  { type: 'unsubscribed', checks: { 'who unsubscribes says from what': unsubscribingHasItsScope } },
+  { type: 'rejected', checks: { 'a rejection says why, in our words': rejectionHasItsReason } },
+]
+
+/** How what the provider tells comes out. */
+export function eventChecks(untold: readonly SimulatedEventType[]): ProviderChecks {
+  const isTold = (type: SimulatedEventType): boolean => !untold.includes(type)
+  return Object.assign(
+    eachOf(everyType.filter(isTold), (type) => `an event ${type} comes out right`, eventComesOut),
+    ...details.filter(({ type }) => isTold(type)).map(({ checks }) => checks),
+  )
+}
