@@ -101,10 +101,10 @@ export const repetitionChecks: ProviderChecks = {
       const [recipient] = recipients
       same(typesOf(timeline), typesOf(life(opened)))
       const engaged = Object.keys(recipient?.engagement ?? {}).toSorted()
-      ends.add(JSON.stringify([status, recipient?.status, engaged]))
+      ends.add([status, recipient?.status, ...engaged].join(', '))
     }
     equal(ends.size, 1, `it ends in several ways: ${[...ends].join(' or ')}`)
-    ok([...ends][0]?.startsWith('[\"delivered\",\"delivered\"'), `it ends as ${[...ends].join()}`)
+    ok([...ends][0]?.startsWith('delivered, delivered'), `it ends as ${[...ends].join()}`)
   },
 
   async 'an entry that cannot be read harms no other'(opened) {
