@@ -9,11 +9,13 @@ export type {
   MimeRoute,
   OutgoingDocument,
   OutgoingMail,
+  PortableOptions,
   ProviderClient,
 } from './provider-client.js'
 export type { RecipientAnswer, SendAnswer } from './send-result.js'
 export type { Header, MailHead } from './mail-head.js'
 export type { Alternative, Attachment, CalendarEvent } from './resolved-mail.js'
+export { sameAsAll } from './recipient-data.js'
 export type { RecipientData, RecipientDataByAddress } from './recipient-data.js'
 export { checkedBaseUrl, defaultTimeout, requiredOption } from './transport-options.js'
 

@@ -111,7 +111,7 @@ function readAnswer({ MessageID, ErrorCode, Message }: Fields): SendAnswer {
   const id = nobody ? undefined : text(MessageID)
   // Who was left out of several is told in words alone.
   const [, list = ''] =
-    /inactive addresses:\s*(.*?)\.?\s*(?:Inactive|$)/s.exec(String(Message)) ?? []
+    /inactive addresses:\s*(.*?)\.?\s*(?:Inactive|$)/.exec(String(Message)) ?? []
   const left = new Set(list.split(',').map(canonicalAddress))
   return {
     response: nobody ? '406 Inactive recipient' : '200 OK',

@@ -47,8 +47,13 @@ export interface ProviderUnderTest {
   withoutKeys: readonly (() => unknown)[]
   /** The fields that it cannot carry, by the name that its error gives them, and a mail with each. */
   unsupported: Readonly<Record<string, MailOptions>>
-  /** The events that it does not tell of; none by default. */
-  untold?: readonly SimulatedEventType[]
+  /**
+   * The events that it does not tell of, and `asynchronous` where it tells a bounce that comes after
+   * acceptance as any other; none by default.
+   */
+  untold?: readonly (SimulatedEventType | 'asynchronous')[]
+  /** Its webhooks bear a secret and no signature: who has seen one can change what it says. */
+  unsigned?: true
 }
 
 /** A provider that posts to a correlator on this machine, and what the two of them have said. */
