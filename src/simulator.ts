@@ -59,6 +59,11 @@ export interface SimulatedEvent {
   url?: string
   /** As in mail that was not sent by our transport. */
   withoutOwnId?: boolean
+  /**
+   * It is no new fact but that one, told again as it was told first, or under another id of the provider. The
+   * event is the very object that was told.
+   */
+  repeats?: { event: SimulatedEvent; underOtherId?: boolean }
   /** The last word on the entry, before it is signed. */
   change?: (entry: Record<string, unknown>) => unknown
 }
@@ -78,9 +83,19 @@ export interface ToldEvent {
   at: Date
 }
 
+/** How a provider comes again with what was not taken. */
+export interface WebhookRetries {
+  /** How long it waits before each further time, in ms. */
+  waits: readonly number[]
+  /** Whether it comes no more after this answer; 0 is none. */
+  isTaken: (status: number) => boolean
+}
+
 /** A provider without a network: it answers API calls and makes truly signed webhooks. */
 export interface ProviderSimulator {
   readonly provider: string
+  /** When it comes again; never, where it has none. */
+  readonly retries?: WebhookRetries
   /**
    * Answers an API call; `message` is what was accepted by it.
    *

@@ -14,10 +14,17 @@ export interface PostmarkSimulatorOptions {
   password: string
 }
 
+// Support, Understanding inbound webhook retries; of other webhooks it is documented less closely.
+const minutes = [1, 5, 10, 10, 10, 15, 30, 60, 120, 360]
+
 /** Postmark on this machine: its send call, its check of a token, and its webhooks. */
 export function postmarkSimulator(options: PostmarkSimulatorOptions): ProviderSimulator {
   return {
     provider: 'postmark',
+    retries: {
+      waits: minutes.map((wait) => wait * 60_000),
+      isTaken: (status) => status === 200 || status === 403,
+    },
     answer: async (request, now) => answerCall(request, now, options.serverToken),
     entry,
     // One post for each event (Webhooks overview).

@@ -1,11 +1,11 @@
 import { equal, notEqual, ok } from 'node:assert/strict'
 import { v7 as uuidv7 } from 'uuid'
+import { fields } from '../payload.js'
 import type { SimulatedEvent, SimulatedEventType } from '../simulator.js'
 import { same } from './comparing.js'
 import {
   ann,
   bob,
-  entriesFor,
   isTaken,
   known,
   type OpenedProvider,
@@ -13,12 +13,12 @@ import {
   postAll,
   type ProviderChecks,
   refusalOf,
-  requestsFor,
   send,
   tell,
   transporterOf,
   plainMail,
 } from './provider-steps.js'
+import { entriesFor, signedRequests } from './signed-requests.js'
 
 /** The events of a message that was read, in their order, a second apart. */
 function life({ subject }: OpenedProvider, recipient = ann): SimulatedEvent[] {
@@ -53,7 +53,7 @@ const spoilt: readonly ((entry: Record<string, unknown>) => unknown)[] = [
 export const repetitionChecks: ProviderChecks = {
   async 'a request that comes again and again is taken each time, and counted once'(opened) {
     const sent = await send(opened)
-    const requests = requestsFor(opened, sent.message, life(opened))
+    const requests = signedRequests(opened.simulator, sent.message, life(opened))
     await postAll(opened, [...requests, ...requests, ...requests])
     same(typesOf((await known(opened, sent)).events), typesOf(life(opened)))
     same(typesOf(opened.told.map(({ event }) => event)), typesOf(life(opened)))
@@ -116,7 +116,7 @@ export const repetitionChecks: ProviderChecks = {
       { type: 'delivered', recipient: bob },
     ])
     ok(first && last)
-    const poison = [null, 'text', 7, [], ...spoilt.map((spoil) => spoil(first))]
+    const poison = [null, 'text', 7, [], ...spoilt.map((spoil) => spoil(fields(first)))]
     const requests = opened.simulator.webhooks([first, ...poison, last], new Date())
     for (const request of requests) {
       const status = await post(opened, request)
@@ -168,7 +168,7 @@ export const repetitionChecks: ProviderChecks = {
       recipients: message.recipients.map(({ address }) => ({ address, id })),
     }
     const event: SimulatedEvent = { type: 'bounced', recipient: ann, withoutOwnId: true }
-    for (const request of requestsFor(opened, other, [event])) {
+    for (const request of signedRequests(opened.simulator, other, [event])) {
       equal(isTaken(await post(opened, request)), true, 'it was refused')
     }
     await opened.correlator.drain()

@@ -12,18 +12,18 @@ import {
   type OpenedProvider,
   post,
   type ProviderChecks,
-  requestsFor,
   send,
   type Sent,
   tell,
 } from './provider-steps.js'
+import { signedRequests } from './signed-requests.js'
 
 /** A message that is delivered, and a request that says that it bounced, which nobody has posted. */
 async function withBounce(opened: OpenedProvider): Promise<Sent & { request: SignedRequest }> {
   const sent = await send(opened)
   await tell(opened, sent.message, { type: 'delivered', recipient: ann })
   const events = [{ type: 'bounced', recipient: ann }] as const
-  return { ...sent, request: onlyRequest(requestsFor(opened, sent.message, events)) }
+  return { ...sent, request: onlyRequest(signedRequests(opened.simulator, sent.message, events)) }
 }
 
 /** Posts what must be refused, and sees that nothing of it is kept. */
@@ -73,7 +73,10 @@ export const requestChecks: ProviderChecks = {
   async 'a signed request is taken, and told'(opened) {
     const { message } = await send(opened)
     const events = [{ type: 'delivered', recipient: ann }] as const
-    const status = await post(opened, onlyRequest(requestsFor(opened, message, events)))
+    const status = await post(
+      opened,
+      onlyRequest(signedRequests(opened.simulator, message, events)),
+    )
     const { stored = usualAnswers.stored } = opened.webhook({}).answers
     same([status, isTaken(status)], [stored, true])
     await opened.correlator.drain()
@@ -88,7 +91,7 @@ export const requestChecks: ProviderChecks = {
     const { message } = await send(opened)
     const at = new Date(Date.now() - 8 * 3_600_000)
     const events = [{ type: 'delivered', recipient: ann, at }] as const
-    const request = onlyRequest(requestsFor(opened, message, events, at))
+    const request = onlyRequest(signedRequests(opened.simulator, message, events, at))
     equal(isTaken(await post(opened, request)), true, 'it was refused')
   },
 
@@ -166,7 +169,7 @@ export const signatureChecks: ProviderChecks = {
   ) {
     const sent = await send(opened)
     const events = [{ type: 'delivered', recipient: ann }] as const
-    const request = onlyRequest(requestsFor(opened, sent.message, events))
+    const request = onlyRequest(signedRequests(opened.simulator, sent.message, events))
     equal(isTaken(await post(opened, request)), true, 'the first one was refused')
     await refused(opened, sent, changed(request))
   },

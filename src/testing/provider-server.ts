@@ -9,6 +9,8 @@ import type {
   SimulatedMessage,
   ToldEvent,
 } from '../simulator.js'
+import { happens } from './scripts.js'
+import { type PostedWebhook, postUntilTaken } from './webhook-posting.js'
 
 /** One webhook that a provider posts about a message; Mailgun posts one for each event of it. */
 export interface ScriptedPost {
@@ -19,9 +21,14 @@ export interface ScriptedPost {
   early?: boolean
   /** How often the very same request is posted; default once. */
   times?: number
+  /** How long before it is posted its events have happened, in ms; default 0. */
+  ago?: number
   /** Signed with another key, as by somebody else. */
   forged?: boolean
 }
+
+/** What becomes of a message. */
+export type Script = (message: SimulatedMessage) => ScriptedPost[]
 
 /** How an API call fails in place of its answer. */
 export type ApiFailure =
@@ -37,15 +44,12 @@ export interface StartOptions {
   /** Where webhooks are posted to; without it nothing is posted, and events happen all the same. */
   webhookUrl?: string
   /** What becomes of a message; by default it is accepted and delivered. */
-  script?: (message: SimulatedMessage) => ScriptedPost[]
-}
-
-/** A webhook that was posted, and what it was answered. */
-export interface PostedWebhook {
-  body: Buffer
-  /** The HTTP status of the answer; 0 when nobody answered. */
-  status: number
-  answer: string
+  script?: Script
+  /**
+   * How many times faster than the real provider it posts again what was not taken: with 60,000 a minute of
+   * its schedule is a millisecond. By default nothing is posted again.
+   */
+  retrySpeed?: number
 }
 
 /** A simulated provider that listens on loopback. */
@@ -60,6 +64,8 @@ export interface RunningProvider {
   readonly posted: PostedWebhook[]
   /** Lets the next API call fail; several calls of this line up. */
   failNext(failure: ApiFailure): void
+  /** Lets every API call fail until the function that it returns is called; by default with 503. */
+  startOutage(failure?: ApiFailure): () => void
   /** Posts a webhook about a message, outside the script; resolves when it was answered. */
   post(message: SimulatedMessage, post: ScriptedPost): Promise<PostedWebhook[]>
   /** Resolves when everything scripted was posted and answered. */
@@ -70,32 +76,55 @@ export interface RunningProvider {
 /** Serves a simulated provider on a free port of this machine. */
 export async function startProvider(
   simulator: ProviderSimulator,
-  { webhookUrl, script = acceptedAndDelivered }: StartOptions = {},
+  { webhookUrl, script = happens('accepted', 'delivered'), retrySpeed }: StartOptions = {},
 ): Promise<RunningProvider> {
   const messages: SimulatedMessage[] = []
   const requests: ApiRequest[] = []
   const posted: PostedWebhook[] = []
   const told: ToldEvent[] = []
+  const tellings = new WeakMap<SimulatedMessage, Map<SimulatedEvent, ToldEvent>>()
   const failures: ApiFailure[] = []
+  let outage: ApiFailure | undefined
   const scripts = new Set<Promise<void>>()
   const stop = new AbortController()
 
+  /** The entry for an event: that of the fact which it repeats, where it does. */
+  function tellOf(
+    message: SimulatedMessage,
+    event: SimulatedEvent,
+    happened: Date,
+    now: Date,
+  ): unknown {
+    const known = tellings.get(message) ?? new Map<SimulatedEvent, ToldEvent>()
+    tellings.set(message, known)
+    const first = event.repeats && known.get(event.repeats.event)
+    if (first && !event.repeats?.underOtherId) {
+      known.set(event, first)
+      return first.entry
+    }
+    const at = event.at ?? first?.at ?? happened
+    const whole = simulator.entry(message, { ...event, at }, now)
+    const entry = event.change ? event.change(whole) : whole
+    const telling = { message, event, entry, at }
+    told.push(telling)
+    known.set(event, telling)
+    return entry
+  }
+
   async function post(message: SimulatedMessage, scripted: ScriptedPost): Promise<PostedWebhook[]> {
     const now = new Date()
-    const entries = scripted.events.map((event) => {
-      const whole = simulator.entry(message, event, now)
-      const entry = event.change ? event.change(whole) : whole
-      told.push({ message, event, entry, at: event.at ?? now })
-      return entry
-    })
+    const happened = new Date(now.getTime() - (scripted.ago ?? 0))
+    const entries = scripted.events.map((event) => tellOf(message, event, happened, now))
     if (webhookUrl === undefined) return []
     const results: PostedWebhook[] = []
     for (const request of simulator.webhooks(entries, now, scripted.forged)) {
       for (let time = 0; time < (scripted.times ?? 1); time += 1) {
-        results.push(await postWebhook(webhookUrl, request.headers, request.body))
+        const coming = { schedule: simulator.retries, speed: retrySpeed, signal: stop.signal }
+        const each = await postUntilTaken(webhookUrl, request, coming)
+        posted.push(...each)
+        results.push(...each)
       }
     }
-    posted.push(...results)
     return results
   }
 
@@ -118,7 +147,7 @@ export async function startProvider(
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const failure = failures.shift()
+    const failure = failures.shift() ?? outage
     if (failure?.kind === 'refused') return void request.destroy()
     const call = await readCall(request)
     requests.push(call)
@@ -157,6 +186,12 @@ export async function startProvider(
     requests,
     posted,
     failNext: (failure) => void failures.push(failure),
+    startOutage(failure = { kind: 'answer', status: 503 }) {
+      outage = failure
+      return () => {
+        outage = undefined
+      }
+    },
     post,
     async settled() {
       while (scripts.size > 0) await Promise.all(scripts)
@@ -169,12 +204,6 @@ export async function startProvider(
       await once(server, 'close')
     },
   }
-}
-
-function acceptedAndDelivered({ recipients }: SimulatedMessage): ScriptedPost[] {
-  return (['accepted', 'delivered'] as const).map((type) => ({
-    events: recipients.map(({ address }) => ({ type, recipient: address })),
-  }))
 }
 
 async function readCall(request: IncomingMessage): Promise<ApiRequest> {
@@ -194,17 +223,4 @@ async function readCall(request: IncomingMessage): Promise<ApiRequest> {
 
 function answerWith(response: ServerResponse, { status, headers, body }: ApiAnswer): void {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
-}
-
-async function postWebhook(
-  url: string,
-  headers: Record<string, string>,
-  body: Buffer,
-): Promise<PostedWebhook> {
-  try {
-    const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual' })
-    return { body, status: response.status, answer: await response.text() }
-  } catch (error) {
-    return { body, status: 0, answer: String(error) }
-  }
 }

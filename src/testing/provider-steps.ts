@@ -20,7 +20,8 @@ import type { TrackedMessage } from '../tracked-message.js'
 import type { TransportOptions } from '../transport-options.js'
 import type { MailOptions, SentInfo } from '../transporter.js'
 import type { WebhookOptions } from '../webhook-options.js'
-import { type RunningProvider, type ScriptedPost, startProvider } from './provider-server.js'
+import { type RunningProvider, type Script, startProvider } from './provider-server.js'
+import { signedRequests } from './signed-requests.js'
 
 /** The parts of a provider, made for one case. */
 export interface ProviderParts {
@@ -67,7 +68,7 @@ export interface OpenedProvider extends ProviderParts {
   readonly told: { event: MailEvent; message: SentMessage | undefined }[]
   readonly refusals: WebhookError[]
   /** What becomes of the next messages by itself; nothing by default. */
-  script: (message: SimulatedMessage) => ScriptedPost[]
+  script: Script
   close(): Promise<void>
 }
 
@@ -206,26 +207,6 @@ export async function refusalOf(sending: Promise<unknown>): Promise<Error> {
   return error
 }
 
-/** The requests with which the provider tells of these events. */
-export function requestsFor(
-  { simulator }: OpenedProvider,
-  message: SimulatedMessage,
-  events: readonly SimulatedEvent[],
-  now = new Date(),
-): SignedRequest[] {
-  return simulator.webhooks(entriesFor(simulator, message, events, now), now)
-}
-
-/** These events as the provider writes them. */
-export function entriesFor(
-  simulator: ProviderSimulator,
-  message: SimulatedMessage,
-  events: readonly SimulatedEvent[],
-  now = new Date(),
-): Record<string, unknown>[] {
-  return events.map((event) => simulator.entry(message, event, now))
-}
-
 /** The only request of several that there should be one of. */
 export function onlyRequest(requests: readonly SignedRequest[]): SignedRequest {
   const [request, ...others] = requests
@@ -249,7 +230,7 @@ export async function tell(
   message: SimulatedMessage,
   ...events: SimulatedEvent[]
 ): Promise<void> {
-  await postAll(opened, requestsFor(opened, message, events))
+  await postAll(opened, signedRequests(opened.simulator, message, events))
 }
 
 /** Posts requests that must be taken, and has listeners told of what they bring. */

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { text } from '../../payload.js'
-import type { ApiAnswer, ApiRequest, ProviderSimulator, SimulatedMessage } from '../../simulator.js'
+import type {
+  ApiAnswer,
+  ApiRequest,
+  ProviderSimulator,
+  SimulatedMessage,
+  WebhookRetries,
+} from '../../simulator.js'
 import { sign } from './signature.js'
 import { documentHead, type SimulatedHead } from './simulated-document.js'
 import { entryOf, recipientVariables } from './simulated-event.js'
@@ -22,6 +28,7 @@ export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): M
   const otherKey = randomBytes(16).toString('hex')
   return {
     provider: 'mailgun',
+    retries,
     signingKey,
     answer: async (request, now, told = []) =>
       request.method === 'POST' && request.path === logsPath
@@ -32,6 +39,11 @@ export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): M
     webhooks: (entries, now, forged = false) =>
       entries.map((item) => signEvent(item, now, forged ? otherKey : signingKey)),
   }
+}
+
+const retries: WebhookRetries = {
+  waits: [5, 10, 15, 60, 120, 240].map((minutes) => minutes * 60_000),
+  isTaken: (status) => status === 200 || status === 406,
 }
 
 async function answerSend(

@@ -8,6 +8,7 @@ import type {
   SimulatedEvent,
   SimulatedMessage,
   ToldEvent,
+  WebhookRetries,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
 import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
@@ -32,6 +33,7 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
   const otherKey = randomBytes(16).toString('base64url')
   return {
     provider: 'mandrill',
+    retries,
     webhookKey,
     answer: (request, now, told = []) => answerCall(request, now, told, options.apiKey),
     entry,
@@ -39,6 +41,12 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
     ],
   }
+}
+
+/** Some twenty minutes apart; then it turns the webhook off. */
+const retries: WebhookRetries = {
+  waits: Array.from({ length: 20 }, () => 20 * 60_000),
+  isTaken: (status) => status === 200,
 }
 
 type Answered = { answer: ApiAnswer; message?: SimulatedMessage }

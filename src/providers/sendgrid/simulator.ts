@@ -6,6 +6,7 @@ import type {
   ProviderSimulator,
   SimulatedEvent,
   SimulatedMessage,
+  WebhookRetries,
 } from '../../simulator.js'
 import { findFault } from './api-faults.js'
 import { list } from './fault.js'
@@ -35,6 +36,7 @@ export function sendgridSimulator({
   const otherKeys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     provider: 'sendgrid',
+    retries,
     publicKey: keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
     answer: async (request, now, told = []) => {
       const refused = refuseCall(request, apiKey)
@@ -51,6 +53,12 @@ export function sendgridSimulator({
       signBatch(entries, now, forged ? otherKeys.privateKey : keys.privateKey),
     ],
   }
+}
+
+/** For a day, at intervals that grow; their lengths are not documented. */
+const retries: WebhookRetries = {
+  waits: Array.from({ length: 10 }, (_, time) => 60_000 * 2 ** time),
+  isTaken: (status) => status >= 200 && status < 300,
 }
 
 function answerSend(
