@@ -114,9 +114,11 @@ test.each(['index.ts', 'provider-face.ts'])(
 )
 
 describe('a built-in provider', () => {
+  const exported = /export (?:type )?\{([^}]*)\} from/g
+  const importedFromCore = /import (?:type )?\{([^}]*)\} from '\.\.\/\.\.\//g
   const faces = ['index.ts', 'provider-face.ts', 'testing/index.ts']
   const offered = new Set(
-    files.filter(({ path }) => faces.includes(path)).flatMap(({ code }) => names(code, 'export')),
+    files.filter(({ path }) => faces.includes(path)).flatMap(({ code }) => namesIn(code, exported)),
   )
 
   /** What a provider from outside cannot have yet, and how it goes without. */
@@ -161,7 +163,7 @@ describe('a built-in provider', () => {
   test.each(providers)('%s is made of what is public, but for what is listed here', (provider) => {
     const used = files
       .filter(inFolder(`providers/${provider}`))
-      .flatMap(({ code }) => names(code, 'import', "'\\.\\./\\.\\./[^']+'"))
+      .flatMap(({ code }) => namesIn(code, importedFromCore))
     const listed = Object.values(internal).flat()
     expect(used.length).toBeGreaterThan(20)
     expect(used.filter((name) => !offered.has(name) && !listed.includes(name))).toEqual([])
@@ -170,16 +172,15 @@ describe('a built-in provider', () => {
   test('needs each of those, and none of them is public', () => {
     const used = files
       .filter(inFolder('providers'))
-      .flatMap(({ code }) => names(code, 'import', "'\\.\\./\\.\\./[^']+'"))
+      .flatMap(({ code }) => namesIn(code, importedFromCore))
     const listed = Object.values(internal).flat()
     expect(listed.filter((name) => !used.includes(name) || offered.has(name))).toEqual([])
   })
 })
 
-/** The names that are imported, or exported, from somewhere. */
-function names(code: string, word: 'import' | 'export', from = "'[^']+'"): string[] {
-  const clauses = code.matchAll(new RegExp(`${word} (?:type )?\\{([^}]*)\\} from ${from}`, 'g'))
-  return [...clauses].flatMap(([, list = '']) =>
+/** The names in the clauses of a kind, such as `import { a, type b } from`. */
+function namesIn(code: string, clauses: RegExp): string[] {
+  return [...code.matchAll(clauses)].flatMap(([, list = '']) =>
     list.split(',').flatMap((name) => name.trim().replace(/^type /, '') || []),
   )
 }
