@@ -1,7 +1,8 @@
 import { basicAuth, type BounceKind, type EventFact, type KeySource } from 'mailtrail'
 import type { ParsedEvent, Webhook, WebhookOptions, WebhookReading } from 'mailtrail'
 import { checkedWebhookOptions, type Fields, fields, isoTime, metadata } from 'mailtrail/provider'
-import { ownId, ownIdKey, parseJson, readEach, smtpCodes, text, texts } from 'mailtrail/provider'
+import { ownId, ownIdKey, parseJson, readEach, requiredOption } from 'mailtrail/provider'
+import { smtpCodes, text, texts } from 'mailtrail/provider'
 
 export interface PostmarkWebhookOptions extends WebhookOptions {
   /** The user in the webhook's URL; default `postmark`. */
@@ -16,6 +17,14 @@ declare module 'mailtrail' {
   }
 }
 
+const usual = {
+  name: 'postmark',
+  // 403 ends all retries, and a wrong password may be put right before the last of them.
+  answers: { denied: 401, malformed: 403 },
+  // The dump of a bounce may be in it.
+  maxBodyBytes: 5 * 1024 * 1024,
+}
+
 /**
  * Postmark's webhooks. They bear no signature: who knows the password is believed. Set them up as
  * `https://postmark:<password>@example.com/…` (Webhooks overview, Protecting your webhook).
@@ -23,21 +32,13 @@ declare module 'mailtrail' {
  * @throws ConfigurationError when the password is missing, or an option is wrong
  */
 export function postmarkWebhook(options: PostmarkWebhookOptions = {}): Webhook {
-  const { user = 'postmark', password = process.env['POSTMARK_WEBHOOK_PASSWORD'] } = options
-  const guards = [basicAuth(user, password ?? ''), ...(options.guards ?? [])]
+  const name = 'postmarkWebhook'
+  const { user = 'postmark', password: given } = options
+  const password = given ?? requiredOption(name, 'password', given, 'POSTMARK_WEBHOOK_PASSWORD')
+  const guards = [basicAuth(user, password), ...(options.guards ?? [])]
   return {
     provider: 'postmark',
-    ...checkedWebhookOptions(
-      'postmarkWebhook',
-      { ...options, guards },
-      {
-        name: 'postmark',
-        // 403 ends all retries, and a wrong password may be put right before the last of them.
-        answers: { denied: 401, malformed: 403 },
-        // The dump of a bounce may be in it.
-        maxBodyBytes: 5 * 1024 * 1024,
-      },
-    ),
+    ...checkedWebhookOptions(name, { ...options, guards }, usual),
     read: async ({ body }) => readPost(body.toString('utf8')),
   }
 }

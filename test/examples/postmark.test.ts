@@ -7,6 +7,7 @@ import {
   type ApiFailure,
   providerContract,
   type RunningProvider,
+  type SimulatedEvent,
   type SimulatedMessage,
   startProvider,
 } from 'mailtrail/testing'
@@ -433,16 +434,27 @@ test('who unsubscribed from one stream is still mailed through another', async (
     transporter.sendMail({ ...mail, postmark: { MessageStream: 'broadcast' } }),
   ).rejects.toMatchObject({ category: 'rejected' })
   expect((await transporter.sendMail(mail)).accepted).toEqual(['ann@example.org'])
+
+  // Reactivated in Postmark, it is mailed again.
+  const reactivation = { SuppressSending: false, SuppressionReason: null, Origin: 'Customer' }
+  await unsubscribe(postmark, message, {
+    at: new Date(Date.now() + 1000),
+    change: (entry) => ({ ...entry, ...reactivation, MessageID: null, Metadata: {} }),
+  })
+  await correlator.drain()
+  const again = await transporter.sendMail({ ...mail, postmark: { MessageStream: 'broadcast' } })
+  expect(again.accepted).toEqual(['ann@example.org'])
 })
 
 async function unsubscribe(
   postmark: RunningProvider,
   message: SimulatedMessage | undefined,
+  changes: Partial<SimulatedEvent> = {},
 ): Promise<void> {
-  const events = [{ type: 'unsubscribed', recipient: 'ann@example.org' }] as const
-  expect(message && (await postmark.post(message, { events: [...events] }))).toMatchObject([
-    { status: 200 },
-  ])
+  const events: SimulatedEvent[] = [
+    { type: 'unsubscribed', recipient: 'ann@example.org', ...changes },
+  ]
+  expect(message && (await postmark.post(message, { events }))).toMatchObject([{ status: 200 }])
 }
 
 // 403 ends Postmark's retries, and any other status than 200 brings the post again.
