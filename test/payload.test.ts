@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { dirname } from 'node:path'
 import {
   fields,
   flag,
@@ -28,6 +30,19 @@ describe('values of payloads are read leniently', () => {
     [null, undefined],
   ])('an ISO time of %j is %j', (value, read) => {
     expect(isoTime(value)?.toISOString()).toBe(read)
+  })
+
+  test('an ISO time without a zone is UTC, wherever the machine stands', () => {
+    const program = `
+      const { isoTime } = require('mailtrail/provider')
+      console.log(new Date(0).getTimezoneOffset(), isoTime('2020-02-01 10:53:34').toISOString())`
+    const options = {
+      cwd: dirname(__dirname),
+      env: { TZ: 'Asia/Tokyo' },
+      encoding: 'utf8',
+    } as const
+    const output = execFileSync(process.execPath, ['--eval', program], options)
+    expect(output).toBe('-540 2020-02-01T10:53:34.000Z\n')
   })
 
   test.each([

@@ -260,7 +260,9 @@ describe('an error of the API', () => {
     const postmark = await startPostmark()
     postmark.failNext({ kind: 'answer', status: 200, body: '<html>Log in</html>' })
     await expect(transporterTo(postmark).sendMail(mail)).rejects.toMatchObject({
+      category: 'server',
       outcome: 'unknown',
+      statusCode: 200,
     })
   })
 })

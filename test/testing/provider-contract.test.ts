@@ -38,3 +38,17 @@ test('what a provider does not tell is no case', () => {
   expect(names.filter((name) => /accepted comes|deferral|a click/.test(name))).toEqual([])
   expect(names).toContain('an event delivered comes out right')
 })
+
+test('what a request says may change where nothing is signed', () => {
+  const namesOf = (subject: typeof sendgrid) => providerContract(subject).map(({ name }) => name)
+  const changed =
+    'a request that came before and says something else now is refused, and changes nothing'
+  expect(namesOf(sendgrid)).toContain(changed)
+  expect(namesOf({ ...sendgrid, unsigned: true })).not.toContain(changed)
+})
+
+test('who cannot tell late bounces must not say that one is late', async () => {
+  const cases = providerContract({ ...sendgrid, untold: ['asynchronous'] })
+  const later = cases.find(({ name }) => name.startsWith('a bounce that comes after delivery'))
+  await expect(later?.run()).rejects.toMatchObject({ code: 'ERR_ASSERTION' })
+})
