@@ -74,6 +74,17 @@ export interface SignedRequest {
   body: Buffer
 }
 
+/** What a provider tells beside what becomes of a message there. */
+export type OtherEventType = 'subscribed' | 'suppression' | 'inbound' | 'unknown'
+
+/** Requests that tell of other events. */
+export type OtherRequests = {
+  [T in OtherEventType]?: SignedRequest & {
+    /** It is posted one path further than events. */
+    inbound?: boolean
+  }
+}
+
 /** An event that a simulated provider has told, or tried to. */
 export interface ToldEvent {
   message: SimulatedMessage
@@ -110,4 +121,6 @@ export interface ProviderSimulator {
   entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Record<string, unknown>
   /** The requests that carry these entries; `forged` ones are signed with another key. */
   webhooks(entries: readonly unknown[], now: Date, forged?: boolean): SignedRequest[]
+  /** One of each of the other events that it tells, about this message or in answer to it. */
+  others?(message: SimulatedMessage, now: Date): OtherRequests
 }

@@ -198,6 +198,7 @@ describe('what is pure', () => {
     'counts.ts',
     'alarm-conditions.ts',
     'recipient-health.ts',
+    'testing/scripts.ts',
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]
 

@@ -25,6 +25,8 @@ export type { ScriptedEvent } from './scripts.js'
 export type {
   ApiAnswer,
   ApiRequest,
+  OtherEventType,
+  OtherRequests,
   ProviderSimulator,
   SignedRequest,
   SimulatedEvent,
@@ -37,7 +39,7 @@ export type {
 export { storeContract, type StoreCase } from './store-contract.js'
 export type { OpenedStore } from './store-steps.js'
 export { providerContract, type ProviderCase } from './provider-contract.js'
-export type { ProviderParts, ProviderUnderTest } from './provider-steps.js'
+export type { ProviderParts, ProviderUnderTest, UntoldEvent } from './provider-steps.js'
 export { mailMatchers } from './matchers.js'
 export type {
   BounceExpectation,
@@ -48,3 +50,5 @@ export type {
 } from './matchers.js'
 export { signedRequests, simulatedMessage } from './signed-requests.js'
 export type { MessageSample } from './signed-requests.js'
+export { eventFixture } from './event-fixtures.js'
+export type { EventFixture } from './event-fixtures.js'

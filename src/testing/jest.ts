@@ -11,3 +11,11 @@ declare module 'expect' {
   // oxlint-disable-next-line no-unused-vars
   interface Matchers<R extends void | Promise<void>, T = unknown> extends MailMatchers<T> {}
 }
+
+declare global {
+  // Of `@types/jest`, where that is used.
+  namespace jest {
+    // oxlint-disable-next-line no-unused-vars
+    interface Matchers<R, T> extends MailMatchers<T> {}
+  }
+}

@@ -12,6 +12,7 @@ import {
   type OpenedProvider,
   post,
   type ProviderChecks,
+  type ProviderUnderTest,
   send,
   type Sent,
   tell,
@@ -52,7 +53,7 @@ function changed({ headers, body }: SignedRequest): SignedRequest {
 }
 
 /** What becomes of requests that are not to be taken, and of those that are. */
-export const requestChecks: ProviderChecks = {
+const everyRequest: ProviderChecks = {
   async 'its webhook is named after it, and is of it'({ webhook, subject }) {
     const { name, provider } = webhook({})
     same([name, provider], [subject.provider, subject.provider])
@@ -62,11 +63,7 @@ export const requestChecks: ProviderChecks = {
   async 'without a key it does not start'({ subject }) {
     ok(subject.withoutKeys.length > 0, 'withoutKeys is empty: the webhook at least needs a key')
     for (const make of subject.withoutKeys) {
-      throws(
-        make,
-        /key|token|password|secret/i,
-        'it was made without a key, or its error speaks of none',
-      )
+      throws(make, { name: 'ConfigurationError' }, 'it was made without a key')
     }
   },
 
@@ -151,7 +148,6 @@ export const requestChecks: ProviderChecks = {
   async 'what is told of a refusal has no secret in it, and no address'(opened) {
     const { request, ...sent } = await withBounce(opened)
     await post(opened, { ...request, body: request.body.subarray(1) })
-    await post(opened, changed(request))
     const { simulator } = opened
     const now = new Date()
     const entry = simulator.entry(sent.message, { type: 'bounced', recipient: ann }, now)
@@ -162,8 +158,11 @@ export const requestChecks: ProviderChecks = {
   },
 }
 
-/** What only a signature over all that a request says can prove. */
-export const signatureChecks: ProviderChecks = {
+// Twice what the largest mail takes that comes in whole and taken apart, in bytes.
+const mostBytes = 128 * 1024 * 1024
+
+/** Where a signature covers what is said. */
+const signedContent: ProviderChecks = {
   async 'a request that came before and says something else now is refused, and changes nothing'(
     opened,
   ) {
@@ -175,5 +174,7 @@ export const signatureChecks: ProviderChecks = {
   },
 }
 
-// Twice what the largest mail takes that comes in whole and taken apart, in bytes.
-const mostBytes = 128 * 1024 * 1024
+/** How its webhook takes requests. */
+export function requestChecks({ provesSenderAlone = false }: ProviderUnderTest): ProviderChecks {
+  return { ...everyRequest, ...(provesSenderAlone ? {} : signedContent) }
+}

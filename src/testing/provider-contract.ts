@@ -2,7 +2,7 @@ import { eventChecks } from './provider-contract-events.js'
 import { failureChecks } from './provider-contract-failures.js'
 import { fieldChecks } from './provider-contract-fields.js'
 import { repetitionChecks } from './provider-contract-repetition.js'
-import { requestChecks, signatureChecks } from './provider-contract-requests.js'
+import { requestChecks } from './provider-contract-requests.js'
 import { sendingChecks } from './provider-contract-sending.js'
 import { openProvider, type ProviderUnderTest } from './provider-steps.js'
 
@@ -41,8 +41,7 @@ export interface ProviderCase {
  */
 export function providerContract(subject: ProviderUnderTest): ProviderCase[] {
   const checks = {
-    ...requestChecks,
-    ...(subject.unsigned ? {} : signatureChecks),
+    ...requestChecks(subject),
     ...eventChecks(subject),
     ...repetitionChecks,
     ...sendingChecks,

@@ -48,14 +48,17 @@ export interface ProviderUnderTest {
   withoutKeys: readonly (() => unknown)[]
   /** The fields that it cannot carry, by the name that its error gives them, and a mail with each. */
   unsupported: Readonly<Record<string, MailOptions>>
+  /** What it does not tell of; nothing by default. */
+  untold?: readonly UntoldEvent[]
   /**
-   * The events that it does not tell of, and `asynchronous` where it tells a bounce that comes after
-   * acceptance as any other; none by default.
+   * Its webhooks prove who posts them, and not what they say, as where a password is all there is: by default
+   * what is changed on the way must be noticed.
    */
-  untold?: readonly (SimulatedEventType | 'asynchronous')[]
-  /** Its webhooks bear a secret and no signature: who has seen one can change what it says. */
-  unsigned?: true
+  provesSenderAlone?: boolean
 }
+
+/** An event, or a kind of it, that some providers do not tell of, or not apart from others. */
+export type UntoldEvent = SimulatedEventType | 'soft bounce' | 'later bounce'
 
 /** A provider that posts to a correlator on this machine, and what the two of them have said. */
 export interface OpenedProvider extends ProviderParts {

@@ -36,8 +36,8 @@ const contract = providerContract({
     () => postmarkWebhook({ password: [] }),
     () => postmarkTransport(),
   ],
-  untold: ['accepted', 'asynchronous'],
-  unsigned: true,
+  untold: ['accepted', 'later bounce'],
+  provesSenderAlone: true,
   unsupported: {
     'more than one of the tags': { tags: ['order', 'winter'] },
     'more than one from address': { from: ['shop@example.com', 'sales@example.com'] },
@@ -140,6 +140,21 @@ test('a mail goes out through Nodemailer, its events come back, and its status i
     'opened of Your order',
     'bounced of Your order',
   ])
+})
+
+test('a bounce after delivery is the last word, though Postmark tells it as any other', async () => {
+  const { correlator, url } = await startCorrelator()
+  const postmark = await startPostmark(url)
+  const { trackingId } = await transporterTo(postmark, correlator).sendMail(mail)
+  const [message] = postmark.messages
+  for (const type of ['delivered', 'bounced'] as const) {
+    const events = [{ type, recipient: 'ann@example.org' }]
+    expect(message && (await postmark.post(message, { events }))).toMatchObject([{ status: 200 }])
+  }
+  await correlator.drain()
+  const known = await correlator.message(trackingId)
+  expect(known?.status).toBe('bounced')
+  expect(known?.events[1]).toMatchObject({ type: 'bounced', bounce: { asynchronous: false } })
 })
 
 test('the request says all of a mail, in the names of the API', async () => {

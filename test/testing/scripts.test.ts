@@ -144,11 +144,13 @@ const mail = { from: 'a@example.com', to: ann, subject: 'Hi', text: 'Hi' }
 
 async function timeline(script: Script, provider: 'sendgrid' | 'mailgun' = 'sendgrid') {
   const { simulated, transporter } = await start(script, provider)
+  let unread = 0
+  correlator.on('unknown', () => void (unread += 1))
   const info = await transporter.sendMail(mail)
   await simulated.settled()
   await correlator.drain()
   const known = await correlator.message(info.trackingId)
-  return { known, simulated, types: known?.events.map(({ type }) => type) }
+  return { known, simulated, unread, types: known?.events.map(({ type }) => type) }
 }
 
 const idsOf = ({ posted }: RunningProvider): string[][] =>
@@ -185,9 +187,19 @@ describe('a correlator that is told', () => {
     expect([ids.length, new Set(ids).size]).toEqual([4, 4])
   })
 
+  test('in disorder is told when things happened', async () => {
+    // In the same second the opening would stand first.
+    const { types } = await timeline(inDisorder(happens('clicked', 'opened')))
+    expect(types).toEqual(['clicked', 'opened'])
+  })
+
   test.each(['sendgrid', 'mailgun'] as const)('%s amid poison knows the rest', async (provider) => {
-    const { types } = await timeline(poisoned(happens('accepted', 'delivered')), provider)
+    const script = poisoned(happens('accepted', 'delivered'))
+    const { types, simulated, unread } = await timeline(script, provider)
     expect(types).toEqual(['accepted', 'delivered'])
+    expect(new Set(simulated.posted.map(({ status }) => status))).toEqual(new Set([200]))
+    // The same thing twice is one fact.
+    expect(unread).toBe(1)
   })
 
   test('by somebody else knows nothing', async () => {

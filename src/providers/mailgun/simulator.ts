@@ -4,11 +4,13 @@ import type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
+  SignedRequest,
   SimulatedMessage,
   WebhookRetries,
 } from '../../simulator.js'
 import { sign } from './signature.js'
 import { documentHead, type SimulatedHead } from './simulated-document.js'
+import { inboundFields } from './simulated-others.js'
 import { entryOf, recipientVariables } from './simulated-event.js'
 import { answerLogs, logsPath } from './simulated-history.js'
 
@@ -38,6 +40,17 @@ export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): M
     // Exactly one event in each post.
     webhooks: (entries, now, forged = false) =>
       entries.map((item) => signEvent(item, now, forged ? otherKey : signingKey)),
+    others(message, now) {
+      const recipient = message.recipients[0]?.address ?? ''
+      const opened = entryOf(message, { type: 'opened', recipient }, now, domain)
+      return {
+        unknown: signEvent({ ...opened, event: 'teleported' }, now, signingKey),
+        inbound: {
+          ...signForm(inboundFields(message, recipient, now), now, signingKey),
+          inbound: true,
+        },
+      }
+    },
   }
 }
 
@@ -229,10 +242,22 @@ function toMessage(form: FormData, id: string, subject: string): SimulatedMessag
   }
 }
 
-function signEvent(eventData: unknown, now: Date, signingKey: string) {
+function newSignature(now: Date, signingKey: string) {
   const timestamp = String(Math.floor(now.getTime() / 1000))
   const token = randomBytes(25).toString('hex')
-  const signature = { timestamp, token, signature: sign(signingKey, timestamp, token) }
+  return { timestamp, token, signature: sign(signingKey, timestamp, token) }
+}
+
+function signForm(fields: Record<string, string>, now: Date, signingKey: string): SignedRequest {
+  const form = new URLSearchParams({ ...fields, ...newSignature(now, signingKey) })
+  return {
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: Buffer.from(form.toString()),
+  }
+}
+
+function signEvent(eventData: unknown, now: Date, signingKey: string): SignedRequest {
+  const signature = newSignature(now, signingKey)
   return {
     headers: { 'content-type': 'application/json', 'user-agent': 'mailgun/treq-16.12.0' },
     body: Buffer.from(JSON.stringify({ signature, 'event-data': eventData })),

@@ -13,6 +13,7 @@ import type {
 import { phpJson } from './php-json.js'
 import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
 import { messageInfo } from './simulated-history.js'
+import { inboundEntry, suppressionEntry } from './simulated-others.js'
 import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
@@ -40,6 +41,16 @@ export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSi
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
     ],
+    others(message, now) {
+      const recipient = message.recipients[0]?.address ?? ''
+      const opened = entry(message, { type: 'opened', recipient }, now)
+      const signed = (one: Fields) => signBatch([one], options.webhookUrl, webhookKey)
+      return {
+        suppression: signed(suppressionEntry(recipient, now)),
+        inbound: signed(inboundEntry(message, recipient, now)),
+        unknown: signed({ ...opened, event: 'teleport' }),
+      }
+    },
   }
 }
 

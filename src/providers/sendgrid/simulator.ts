@@ -4,6 +4,7 @@ import type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
+  SignedRequest,
   SimulatedEvent,
   SimulatedMessage,
   WebhookRetries,
@@ -11,10 +12,11 @@ import type {
 import { findFault } from './api-faults.js'
 import { list } from './fault.js'
 import { answerHistory, isHistoryPath } from './simulated-history.js'
+import { inboundForm, otherEntries } from './simulated-others.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
 
 export interface SendgridSimulator extends ProviderSimulator {
-  /** What the webhook is to be given. */
+  /** What the webhook is to be given, and its `inbound` too. */
   readonly publicKey: string
 }
 
@@ -52,6 +54,18 @@ export function sendgridSimulator({
     webhooks: (entries, now, forged = false) => [
       signBatch(entries, now, forged ? otherKeys.privateKey : keys.privateKey),
     ],
+    others(message, now) {
+      const recipient = message.recipients[0]?.address ?? ''
+      const { subscribed, unknown } = otherEntries(
+        entry(message, { type: 'unsubscribed', recipient }, now),
+      )
+      const { type, body } = inboundForm(message, recipient, now)
+      return {
+        subscribed: signBatch([subscribed], now, keys.privateKey),
+        unknown: signBatch([unknown], now, keys.privateKey),
+        inbound: { ...signBody(body, type, now, keys.privateKey), inbound: true },
+      }
+    },
   }
 }
 
@@ -250,13 +264,17 @@ function details({ type, bounce = 'hard', url }: SimulatedEvent): Fields {
 }
 
 /** The body as it stands on the wire: events parted by `,\r\n`, and a line break at the end. */
-function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject) {
+function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject): SignedRequest {
   const json = entries.map((item) => JSON.stringify(item)).join(',\r\n')
   const body = Buffer.from(`[${json}]\r\n`)
+  return signBody(body, 'application/json;charset=utf-8', now, privateKey)
+}
+
+function signBody(body: Buffer, type: string, now: Date, privateKey: KeyObject): SignedRequest {
   const timestamp = String(Math.floor(now.getTime() / 1000))
   return {
     headers: {
-      'content-type': 'application/json;charset=utf-8',
+      'content-type': type,
       'user-agent': 'SendGrid Event API',
       [signatureHeader]: sign(privateKey, timestamp, body),
       [timestampHeader]: timestamp,
