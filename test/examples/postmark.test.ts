@@ -2,7 +2,13 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import nodemailer from 'nodemailer'
-import { type Correlator, createCorrelator, memoryStore, type MailOptions } from 'mailtrail'
+import {
+  type Correlator,
+  createCorrelator,
+  type KeySource,
+  type MailOptions,
+  memoryStore,
+} from 'mailtrail'
 import {
   type ApiFailure,
   providerContract,
@@ -64,18 +70,22 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
 
+/** It posts again as Postmark does, a minute of its schedule being a millisecond. */
 async function startPostmark(webhookUrl?: string): Promise<RunningProvider> {
   const running = await startProvider(postmarkSimulator({ serverToken, password }), {
     ...(webhookUrl !== undefined && { webhookUrl }),
     script: () => [],
+    retrySpeed: 60_000,
   })
   closing.push(() => running.close())
   return running
 }
 
 /** A correlator behind a port of this machine. */
-async function startCorrelator(): Promise<{ correlator: Correlator; url: string }> {
-  const webhooks = [postmarkWebhook({ password })]
+async function startCorrelator(
+  passwords: KeySource = password,
+): Promise<{ correlator: Correlator; url: string }> {
+  const webhooks = [postmarkWebhook({ password: passwords })]
   const correlator = createCorrelator({ store: memoryStore(), webhooks, foreignAfter: 0 })
   const server = createServer(correlator.nodeHandler).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -282,6 +292,22 @@ describe('an error of the API', () => {
   })
 })
 
+test.each<[string, MailOptions]>([
+  ['more than 50 recipients', { to: Array.from({ length: 51 }, (_, at) => `a${at}@example.org`) }],
+  ['nothing to say', { text: '' }],
+  ['metadata that is too long', { metadata: { order: '4'.repeat(81) } }],
+  ['metadata of a long name', { metadata: { ['order'.repeat(5)]: '42' } }],
+])('a message with %s is refused by Postmark, and was not sent', async (_, changes) => {
+  const postmark = await startPostmark()
+  const sending = transporterTo(postmark).sendMail({ ...mail, ...changes })
+  await expect(sending).rejects.toMatchObject({
+    category: 'validation',
+    outcome: 'not-sent',
+    statusCode: 422,
+  })
+  expect(postmark.messages).toEqual([])
+})
+
 test('verify() checks the token', async () => {
   const postmark = await startPostmark()
   expect(await transporterTo(postmark).verify()).toBe(true)
@@ -473,6 +499,19 @@ async function unsubscribe(
   ]
   expect(message && (await postmark.post(message, { events }))).toMatchObject([{ status: 200 }])
 }
+
+test('a post that meets a wrong password comes again, until that is put right', async () => {
+  const passwords = ['mistyped']
+  const { correlator, url } = await startCorrelator(() => passwords)
+  correlator.on('refused', () => void passwords.push(password))
+  const postmark = await startPostmark(url)
+  const { trackingId } = await transporterTo(postmark, correlator).sendMail(mail)
+  const [message] = postmark.messages
+  const events = [{ type: 'delivered', recipient: 'ann@example.org' }] as const
+  const posted = message && (await postmark.post(message, { events: [...events] }))
+  expect(posted?.map(({ status }) => status)).toEqual([401, 200])
+  expect((await correlator.message(trackingId))?.status).toBe('delivered')
+})
 
 // 403 ends Postmark's retries, and any other status than 200 brings the post again.
 test.each([
