@@ -89,7 +89,7 @@ export async function startProvider(
   const stop = new AbortController()
 
   /** The entry for an event: that of the fact which it repeats, where it does. */
-  function tellOf(
+  function entryOf(
     message: SimulatedMessage,
     event: SimulatedEvent,
     happened: Date,
@@ -114,7 +114,7 @@ export async function startProvider(
   async function post(message: SimulatedMessage, scripted: ScriptedPost): Promise<PostedWebhook[]> {
     const now = new Date()
     const happened = new Date(now.getTime() - (scripted.ago ?? 0))
-    const entries = scripted.events.map((event) => tellOf(message, event, happened, now))
+    const entries = scripted.events.map((event) => entryOf(message, event, happened, now))
     if (webhookUrl === undefined) return []
     const results: PostedWebhook[] = []
     for (const request of simulator.webhooks(entries, now, scripted.forged)) {

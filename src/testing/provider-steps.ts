@@ -93,10 +93,7 @@ export function eachOf<T>(
 const foreignAfter = 1500
 
 /** Starts a provider that posts to a correlator on a free port of this machine. */
-export async function openProvider(
-  subject: ProviderUnderTest,
-  webhookOptions: WebhookOptions = {},
-): Promise<OpenedProvider> {
+export async function openProvider(subject: ProviderUnderTest): Promise<OpenedProvider> {
   const holder: { correlator?: Correlator } = {}
   const server = createServer((request, response) =>
     holder.correlator?.nodeHandler(request, response),
@@ -105,7 +102,7 @@ export async function openProvider(
   await once(server, 'listening')
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const url = `http://127.0.0.1:${port}/hooks/${webhookOptions.name ?? subject.provider}`
+  const url = `http://127.0.0.1:${port}/hooks/${subject.provider}`
 
   const closing: (() => Promise<unknown>)[] = [
     async () => {
@@ -122,7 +119,7 @@ export async function openProvider(
     const store = memoryStore()
     const correlator = createCorrelator({
       store,
-      webhooks: [parts.webhook(webhookOptions)],
+      webhooks: [parts.webhook({})],
       foreignAfter,
       recipientWindow: 3_600_000,
     })
