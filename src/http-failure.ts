@@ -15,7 +15,7 @@ export interface HttpFailure {
   secrets?: readonly string[]
 }
 
-/** An answer that says the message was not taken, or leaves it open. */
+/** An answer that says the message was not taken, or leaves it open: as a `SendError` without addresses. */
 export function httpFailure(provider: string, failure: HttpFailure): SendError {
   const { status, detail, retryAfter, category = categoryOf(status), notTaken } = failure
   const said = detail && withoutAddresses(withoutSecrets(detail, failure.secrets ?? []))
@@ -80,20 +80,19 @@ export function connectionCause(error: unknown): { code?: string; syscall?: stri
   }
 }
 
-export interface ConnectionFailure {
-  code: string
-  /** The system call it failed in. */
-  syscall?: string | undefined
-  /** The call checked the API key: there was nothing to take. */
-  notTaken?: boolean
-}
-
 /**
- * A connection that failed, by the code of the failure and the system call it failed in. Unless it
- * was never made, the provider may have taken the message, where there was one.
+ * A connection that failed, by the code of the error and the system call it failed in. Unless it was
+ * never made, the provider may have taken the message. The error itself may hold the API key, and is
+ * not passed on.
+ *
+ * @param notTaken the call checked the API key: there was no message to take
  */
-export function connectionFailure(provider: string, failure: ConnectionFailure): SendError {
-  const { code, syscall, notTaken = false } = failure
+export function connectionFailure(
+  provider: string,
+  error: unknown,
+  { notTaken = false }: { notTaken?: boolean } = {},
+): SendError {
+  const { code = 'an error', syscall } = connectionCause(error)
   const neverMade = neverConnected.has(code) || syscall === 'connect' || syscall === 'getaddrinfo'
   const timeout = timeouts.has(code)
   const met =

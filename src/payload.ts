@@ -61,6 +61,17 @@ export function metadata(value: unknown, ownKey: string): Record<string, string>
   return Object.fromEntries(entries)
 }
 
+// A date alone would be read in the time zone of this machine, and other texts as whatever V8 makes of them.
+const isoDate = /^\d{4}-\d\d-\d\d[T ]/
+
+/** A time as ISO 8601 writes it, to any fraction of a second; UTC where it names no zone. */
+export function isoTime(value: unknown): Date | undefined {
+  const words = text(value)?.trim() ?? ''
+  if (!isoDate.test(words)) return undefined
+  const zoned = /(?:z|[+-]\d\d:?\d\d)$/i.test(words) ? words : `${words}Z`
+  return time(Date.parse(zoned.replace(' ', 'T')))
+}
+
 /** The SMTP reply code and the enhanced code in a server's answer, such as `550 5.1.1 No such user`. */
 export function smtpCodes(answer: string | undefined): {
   smtpCode?: number
@@ -77,6 +88,15 @@ export function smtpCodes(answer: string | undefined): {
   }
 }
 
+/** What a JSON text says; undefined where it is none. */
+export function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
 // Mandrill posts 1,000 at most, and SendGrid 768 KB of them.
 const mostEntries = 10_000
 
@@ -85,12 +105,8 @@ export function readEntries(
   name: string,
   json: string,
 ): { kind: 'entries'; entries: unknown[] } | Refusal {
-  let entries: unknown
-  try {
-    entries = JSON.parse(json)
-  } catch {
-    return malformed(`${name} is not JSON`)
-  }
+  const entries = parseJson(json)
+  if (entries === undefined) return malformed(`${name} is not JSON`)
   if (!Array.isArray(entries)) return malformed(`${name} is not a JSON array`)
   if (entries.length > mostEntries) {
     return malformed(`${name} has ${entries.length} entries, and ${mostEntries} are read at most`)

@@ -115,10 +115,85 @@ test('the contracts import only each other', () => {
   }
 })
 
-test('the entry of the package holds no logic', () => {
-  const entry = files.find(({ path }) => path === 'index.ts')
-  expect(entry?.code.replace(/export (?:type )?\{[^}]*\} from '[^']+'/g, '').trim()).toBe('')
+test.each(['index.ts', 'provider-face.ts'])(
+  '%s, an entry of the package, holds no logic',
+  (path) => {
+    const entry = files.find((file) => file.path === path)
+    expect(entry?.code.replace(/export (?:type )?\{[^}]*\} from '[^']+'/g, '').trim()).toBe('')
+  },
+)
+
+describe('a built-in provider', () => {
+  const exported = /export (?:type )?\{([^}]*)\} from/g
+  const importedFromCore = /import (?:type )?\{([^}]*)\} from '\.\.\/\.\.\//g
+  const faces = ['index.ts', 'provider-face.ts', 'testing/index.ts']
+  const offered = new Set(
+    files.filter(({ path }) => faces.includes(path)).flatMap(({ code }) => namesIn(code, exported)),
+  )
+
+  /** What a provider from outside cannot have yet, and how it goes without. */
+  const internal: Record<string, string[]> = {
+    'it imports its SDK itself': ['sdkLoader'],
+    'it makes a mail, an event of the type inbound, by itself': [
+      'decodeText',
+      'eventOrUnknown',
+      'Form',
+      'FormError',
+      'FormFile',
+      'inboundEvent',
+      'isForm',
+      'MailPart',
+      'MimeMail',
+      'readForm',
+      'readHead',
+      'readMime',
+      'ReceivedMail',
+      'RemotePart',
+    ],
+    'it composes a document for its MIME route by itself': [
+      'headOf',
+      'MimeTree',
+      'nodesOf',
+      'providerWrites',
+      'readHeaders',
+      'withHeaders',
+    ],
+    'it has a form parsed by another package': ['urlEncodedPairs'],
+    'its webhook is all there is to verify a request with': ['neverThrows', 'toWebhookRequest'],
+    'its history tells of failures in its own words': ['connectionCause'],
+    'it has checks of its own': [
+      'checkedBytes',
+      'checkedGuards',
+      'checkedMetadata',
+      'checkedTransportOptions',
+    ],
+    'it has words of its own for these': ['ApiKeyError', 'messageOf', 'version'],
+  }
+
+  test.each(providers)('%s is made of what is public, but for what is listed here', (provider) => {
+    const used = files
+      .filter(inFolder(`providers/${provider}`))
+      .flatMap(({ code }) => namesIn(code, importedFromCore))
+    const listed = Object.values(internal).flat()
+    expect(used.length).toBeGreaterThan(20)
+    expect(used.filter((name) => !offered.has(name) && !listed.includes(name))).toEqual([])
+  })
+
+  test('needs each of those, and none of them is public', () => {
+    const used = files
+      .filter(inFolder('providers'))
+      .flatMap(({ code }) => namesIn(code, importedFromCore))
+    const listed = Object.values(internal).flat()
+    expect(listed.filter((name) => !used.includes(name) || offered.has(name))).toEqual([])
+  })
 })
+
+/** The names in the clauses of a kind, such as `import { a, type b } from`. */
+function namesIn(code: string, clauses: RegExp): string[] {
+  return [...code.matchAll(clauses)].flatMap(([, list = '']) =>
+    list.split(',').flatMap((name) => name.trim().replace(/^type /, '') || []),
+  )
+}
 
 describe('what is pure', () => {
   const roles = ['request', 'signature', 'simulator']

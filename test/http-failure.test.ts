@@ -115,7 +115,7 @@ describe('a connection', () => {
   ])(
     'that ends with %s in %s may be tried again where there was nothing to take',
     (code, syscall, category, said) => {
-      const error = connectionFailure('Postmark', { code, syscall, notTaken: true })
+      const error = connectionFailure('Postmark', { code, syscall }, { notTaken: true })
       expect(error).toMatchObject({ category, retryable: true, outcome: 'not-sent' })
       expect(error.message).toMatch(said)
     },

@@ -1,8 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { dirname } from 'node:path'
 import {
   fields,
   flag,
+  isoTime,
   metadata,
+  parseJson,
   readEach,
   readEntries,
   smtpCodes,
@@ -13,6 +17,44 @@ import {
 } from '../src/payload.js'
 
 describe('values of payloads are read leniently', () => {
+  test.each([
+    ['2014-08-01T13:28:10.2735393-04:00', '2014-08-01T17:28:10.273Z'],
+    ['2019-11-05T16:33:54.9070259Z', '2019-11-05T16:33:54.907Z'],
+    ['2020-02-01 10:53:34', '2020-02-01T10:53:34.000Z'],
+    [' 2020-02-01T10:53:34+0100 ', '2020-02-01T09:53:34.000Z'],
+    ['2020-02-01', undefined],
+    ['2020-13-01T10:53:34Z', undefined],
+    ['7', undefined],
+    [1_580_554_414, undefined],
+    ['yesterday', undefined],
+    [null, undefined],
+  ])('an ISO time of %j is %j', (value, read) => {
+    expect(isoTime(value)?.toISOString()).toBe(read)
+  })
+
+  test('an ISO time without a zone is UTC, wherever the machine stands', () => {
+    const program = `
+      const { isoTime } = require('mailtrail/provider')
+      console.log(new Date(0).getTimezoneOffset(), isoTime('2020-02-01 10:53:34').toISOString())`
+    const options = {
+      cwd: dirname(__dirname),
+      env: { TZ: 'Asia/Tokyo' },
+      encoding: 'utf8',
+    } as const
+    const output = execFileSync(process.execPath, ['--eval', program], options)
+    expect(output).toBe('-540 2020-02-01T10:53:34.000Z\n')
+  })
+
+  test.each([
+    ['{"a":1}', { a: 1 }],
+    ['null', null],
+    ['', undefined],
+    ['{"a":', undefined],
+    ['<html>', undefined],
+  ])('JSON of %j is %j', (json, value) => {
+    expect(parseJson(json)).toEqual(value)
+  })
+
   test.each([
     ['a', 'a'],
     [5, '5'],

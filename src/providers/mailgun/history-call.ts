@@ -1,7 +1,7 @@
 import { HistoryError } from '../../errors.js'
 import { type HttpAnswer, httpCaller } from '../../http-caller.js'
 import { connectionCause, httpFailure, waitBefore } from '../../http-failure.js'
-import { fields, isFields, text } from '../../payload.js'
+import { fields, isFields, parseJson, text } from '../../payload.js'
 import { version } from '../../version.js'
 
 /** What is asked of the log. Times are in ms since 1970. */
@@ -100,7 +100,7 @@ function inSeconds(seconds: number): string {
 }
 
 function readPage({ body }: HttpAnswer): LogsAnswer {
-  const answer = parsed(body)
+  const answer = parseJson(body)
   const { items, pagination } = fields(answer)
   // A list without entries may be a null in JSON that Go writes.
   if (Array.isArray(items) || items === null) {
@@ -144,7 +144,7 @@ function failure(answer: HttpAnswer, secrets: readonly string[]): HistoryError {
 
 /** JSON with a message, or a text, as JSON or not; a gateway's page says no more than the status. */
 function wordsOf({ statusText, body }: HttpAnswer): string {
-  const answer = parsed(body)
+  const answer = parseJson(body)
   if (isFields(answer)) return text(answer['message']) ?? statusText
   const words = text(answer) ?? body.trim()
   return words === '' || /^[<[]/.test(words) ? statusText : words
@@ -159,11 +159,3 @@ const hints = new Map([
   [403, 'pass an API key of the account that may read its logs: a sending key may only send'],
   [404, `baseUrl is the address of the API alone, without /v3; ${region}`],
 ])
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
-}

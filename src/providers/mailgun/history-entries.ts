@@ -1,5 +1,5 @@
 import type { ParsedEvent } from '../../event.js'
-import { type Fields, fields, flag, isFields, readEach, text } from '../../payload.js'
+import { type Fields, fields, flag, isFields, parseJson, readEach, text } from '../../payload.js'
 import { readEvent } from './event-data.js'
 
 /**
@@ -46,12 +46,8 @@ function secondsOf(moment: unknown): number | undefined {
 /** JSON as a text (seen in items of 2026); what is none stays, as the sentence in place of too many. */
 function variablesOf(variables: unknown): unknown {
   if (typeof variables !== 'string') return variables
-  try {
-    const parsed: unknown = JSON.parse(variables)
-    return isFields(parsed) ? parsed : variables
-  } catch {
-    return variables
-  }
+  const parsed = parseJson(variables)
+  return isFields(parsed) ? parsed : variables
 }
 
 /** Events of which a webhook tells whether a message came in or went out. */

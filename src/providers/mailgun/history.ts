@@ -1,5 +1,5 @@
 import { ConfigurationError, HistoryError } from '../../errors.js'
-import { fields, text, wholeNumber } from '../../payload.js'
+import { fields, parseJson, text, wholeNumber } from '../../payload.js'
 import type { EventHistory, HistoryPage, HistoryRequest } from '../../provider.js'
 import {
   checkedBaseUrl,
@@ -108,7 +108,7 @@ function reached(before: number, times: readonly number[]): number {
 
 /** @throws HistoryError when it is none of ours */
 function placeOf(position: string): Place {
-  const { start, at, token } = fields(parsed(position))
+  const { start, at, token } = fields(parseJson(position))
   const [begin, reachedAt, next] = [timeIn(start), timeIn(at), text(token)]
   if (begin === undefined || reachedAt === undefined) {
     throw new HistoryError('the position is none that a reading of Mailgun has given', false)
@@ -119,12 +119,4 @@ function placeOf(position: string): Place {
 function timeIn(value: unknown): number | undefined {
   const number = wholeNumber(value)
   return number === undefined || Number.isNaN(new Date(number).getTime()) ? undefined : number
-}
-
-function parsed(position: string): unknown {
-  try {
-    return JSON.parse(position)
-  } catch {
-    return undefined
-  }
 }

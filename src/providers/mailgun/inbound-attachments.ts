@@ -1,7 +1,7 @@
 import type { RemotePart } from '../../attachments.js'
 import type { FormFile } from '../../form.js'
 import type { MailPart } from '../../mime.js'
-import { fields, text, wholeNumber } from '../../payload.js'
+import { fields, parseJson, text, wholeNumber } from '../../payload.js'
 
 /** The files of a mail, each with the id that its HTML speaks of it by. */
 export function postedParts(
@@ -26,7 +26,7 @@ export function storedParts(
   contentIdMap: string | undefined,
 ): { parts: RemotePart[]; problems: string[] } {
   const contentIds = readContentIds(contentIdMap)
-  const entries = json === undefined ? [] : parsed(json)
+  const entries = json === undefined ? [] : parseJson(json)
   if (!Array.isArray(entries)) {
     return { parts: [], problems: ['the list of attachments could not be read'] }
   }
@@ -78,15 +78,7 @@ function readContentIds(json: string | undefined): ReadonlyMap<string, string> {
 const pairs = /("(?:[^"\\]|\\.)*")\s*:\s*("(?:[^"\\]|\\.)*")/g
 
 function unquoted(json: string): string | undefined {
-  return text(parsed(json))
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
+  return text(parseJson(json))
 }
 
 function contentIdOf(

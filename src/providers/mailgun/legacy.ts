@@ -1,5 +1,5 @@
 import type { ParsedEvent } from '../../event.js'
-import { type Fields, isFields, readEach, text, texts } from '../../payload.js'
+import { type Fields, isFields, parseJson, readEach, text, texts } from '../../payload.js'
 import { readEvent } from './event-data.js'
 import { headerPairs, type PostedFields, rawFields } from './posted-form.js'
 
@@ -176,12 +176,7 @@ function variablesInHeaders(headers: Headers): Fields | undefined {
 }
 
 function parsedVariables(value: unknown): unknown {
-  if (typeof value !== 'string') return value
-  try {
-    return JSON.parse(value)
-  } catch {
-    return undefined
-  }
+  return typeof value === 'string' ? parseJson(value) : value
 }
 
 // A variable of such a name cannot be told from Mailgun's own value, which may repeat.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { decodeText } from '../../charset.js'
 import type { Form } from '../../form.js'
+import { parseJson } from '../../payload.js'
 
 /**
  * The fields of a form by their names, each with all its values in their order: Mailgun puts the
@@ -102,12 +103,7 @@ export function headerPairs(
   json: string | undefined,
 ): [name: string, value: unknown][] | undefined {
   if (json === undefined) return undefined
-  let pairs: unknown
-  try {
-    pairs = JSON.parse(json)
-  } catch {
-    return undefined
-  }
+  const pairs = parseJson(json)
   if (!Array.isArray(pairs)) return undefined
   return pairs.flatMap((pair: unknown): [string, unknown][] => {
     const [name, value]: unknown[] = Array.isArray(pair) ? pair : []

@@ -2,7 +2,7 @@ import type { ParsedEvent } from '../../event.js'
 import { type Form, FormError, isForm, readForm } from '../../form.js'
 import type { InboundOptions } from '../../inbound-mail.js'
 import { contentDigest } from '../../matching.js'
-import { type Fields, isFields, readEach } from '../../payload.js'
+import { type Fields, isFields, parseJson, readEach } from '../../payload.js'
 import type { Refusal, WebhookRequest } from '../../provider.js'
 import { readEvent } from './event-data.js'
 import { readInboundMail } from './inbound.js'
@@ -76,12 +76,8 @@ function digestOf(entry: Fields, body: Buffer): string {
 }
 
 function parseObject(body: Buffer): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    return isFields(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+  const value = parseJson(body.toString('utf8'))
+  return isFields(value) ? value : undefined
 }
 
 async function readFormPost(contentType: string, body: Buffer): Promise<SignedPost | Refusal> {

@@ -1,4 +1,12 @@
-import { type Fields, fields, isFields, text, texts, wholeNumber } from '../../payload.js'
+import {
+  type Fields,
+  fields,
+  isFields,
+  parseJson,
+  text,
+  texts,
+  wholeNumber,
+} from '../../payload.js'
 import type { ApiAnswer, ApiRequest, ToldEvent } from '../../simulator.js'
 
 export const logsPath = '/v1/analytics/logs'
@@ -45,7 +53,7 @@ const day = 24 * 60 * 60 * 1000
 
 /** What is asked for, or what is wrong with it, in words that are not verified. */
 function readQuery(body: Buffer, now: Date): Query | string {
-  const asked = parsed(body.toString('utf8'))
+  const asked = parseJson(body.toString('utf8'))
   if (!isFields(asked)) return 'request body is not valid JSON'
   const end = timeOf(asked['end']) ?? now.getTime()
   const start = timeOf(asked['start']) ?? end - day
@@ -179,17 +187,9 @@ function tokenOf({ time, index }: Mark): string {
 }
 
 function markOf(token: string): Mark | undefined {
-  const mark = fields(parsed(Buffer.from(token, 'base64url').toString('utf8')))
+  const mark = fields(parseJson(Buffer.from(token, 'base64url').toString('utf8')))
   const [time, index] = [wholeNumber(mark['time']), wholeNumber(mark['index'])]
   return time === undefined || index === undefined ? undefined : { time, index }
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }
 
 function jsonAnswer(status: number, body: unknown): ApiAnswer {

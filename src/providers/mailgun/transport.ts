@@ -197,7 +197,7 @@ function toSendError(error: unknown, { key, notTaken }: MadeCall): SendError {
   }
   if (unknownPath.test(body ?? '')) return noSuchPath()
   const broken = (cause: string): SendError =>
-    connectionFailure('Mailgun', { code: cause, notTaken })
+    connectionFailure('Mailgun', { code: cause }, { notTaken })
   if (status < 300) return broken('an answer that broke off')
   const code = connectionCode(status, reason)
   if (code === 'ERR_FR_MAX_BODY_LENGTH_EXCEEDED') {

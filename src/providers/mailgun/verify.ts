@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../errors.js'
 import { isForm } from '../../form.js'
-import { type Fields, fields, isFields } from '../../payload.js'
+import { type Fields, fields, isFields, parseJson } from '../../payload.js'
 import { neverThrows, toWebhookRequest, type VerifiableRequest } from '../../verifiable-request.js'
 import { type MailgunSignature, signatureIn, signaturesIn, verifySignature } from './signature.js'
 import { apiKeyDetail, isApiKey, keysAtHand } from './webhook-keys.js'
@@ -52,18 +52,10 @@ function signaturesOf(request: VerifiableRequest): MailgunSignature[] {
     )
   }
   const contentType = raw.header('content-type') ?? ''
-  if (!isForm(contentType)) return signaturesInParsed(fields(parsed(raw.body)))
+  if (!isForm(contentType)) return signaturesInParsed(fields(parseJson(raw.body.toString('utf8'))))
   return /multipart/i.test(contentType)
     ? signaturesInMultipart(raw.body)
     : signaturesInUrlEncoded(raw.body)
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
 
 /** Of JSON it is an object, of a form it is fields, which a parser makes lists of where they repeat. */

@@ -8,7 +8,7 @@ import {
   plainWords,
   waitBefore,
 } from '../../http-failure.js'
-import { fields, text, texts } from '../../payload.js'
+import { fields, parseJson, text, texts } from '../../payload.js'
 import type { EventHistory, HistoryPage, HistoryRequest, SentIds } from '../../provider.js'
 import {
   checkedBaseUrl,
@@ -125,7 +125,7 @@ async function askFor(id: string, { call, url, apiKey }: Api): Promise<unknown> 
   } catch (error) {
     throw notReached(error)
   }
-  const body = parsed(answer.body)
+  const body = parseJson(answer.body)
   if (isUnknown(body)) return undefined
   if (answer.status !== 200 || body === undefined || fields(body)['status'] === 'error') {
     throw refused(answer, body, apiKey)
@@ -142,18 +142,9 @@ function isUnknown(body: unknown): boolean {
   )
 }
 
-/** Undefined for what is no JSON, such as a page. */
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
-}
-
 function notReached(error: unknown): HistoryError {
-  const { code = 'an error', syscall } = connectionCause(error)
-  const { category } = connectionFailure('Mandrill', { code, syscall, notTaken: true })
+  const { code = 'an error' } = connectionCause(error)
+  const { category } = connectionFailure('Mandrill', error, { notTaken: true })
   return new HistoryError(
     category === 'timeout'
       ? 'Mandrill did not answer in time'

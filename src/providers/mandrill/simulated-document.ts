@@ -1,7 +1,7 @@
 import { headOf } from '../../composed-mail.js'
 import { type Header, readHeaders } from '../../mail-head.js'
 import { readHead, readMime } from '../../mime.js'
-import { fields, text } from '../../payload.js'
+import { fields, parseJson, text } from '../../payload.js'
 
 /** What Mandrill takes from a document. */
 export interface SimulatedDocument {
@@ -54,14 +54,6 @@ function addressesIn(values: readonly string[]): string[] {
 }
 
 function metadataIn(values: readonly string[]): Record<string, string> {
-  const entries = values.flatMap((json) => Object.entries(fields(parsed(json))))
+  const entries = values.flatMap((json) => Object.entries(fields(parseJson(json))))
   return Object.fromEntries(entries.map(([name, value]) => [name, text(value) ?? '']))
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }

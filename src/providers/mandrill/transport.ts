@@ -1,13 +1,7 @@
 import { isNativeError } from 'node:util/types'
 import { SendError, type SendErrorCategory } from '../../errors.js'
 import { httpCaller } from '../../http-caller.js'
-import {
-  connectionCause,
-  connectionFailure,
-  httpFailure,
-  plainWords,
-  waitBefore,
-} from '../../http-failure.js'
+import { connectionFailure, httpFailure, plainWords, waitBefore } from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
 import type { SendStatus } from '../../message.js'
 import { type Fields, fields, text, texts } from '../../payload.js'
@@ -225,8 +219,7 @@ function toSendError(answer: unknown, call: MadeCall): SendError {
   const { status } = response
   // Without a status no answer came; with one of success it broke off.
   if (typeof status !== 'number' || status < 300) {
-    const { code = 'an error', syscall } = connectionCause(answer)
-    return connectionFailure('Mandrill', { code, syscall, notTaken: call.notTaken })
+    return connectionFailure('Mandrill', answer, { notTaken: call.notTaken })
   }
   return refusal({ ...response, status }, call)
 }

@@ -1,7 +1,7 @@
 import { HistoryError } from '../../errors.js'
 import { type HttpAnswer, httpCaller } from '../../http-caller.js'
 import { connectionCause, httpFailure, plainWords, waitBefore } from '../../http-failure.js'
-import { type Fields, fields, isFields, text } from '../../payload.js'
+import { type Fields, fields, isFields, parseJson, text } from '../../payload.js'
 import { version } from '../../version.js'
 
 /** More messages than these are not told at once, and there are no further pages. */
@@ -85,7 +85,7 @@ function timestamp(seconds: number, milliseconds: number): string {
 /** The JSON object of an answer that is no refusal. */
 function bodyOf(answer: HttpAnswer, apiKey: string): Fields {
   if (answer.status < 200 || answer.status > 299) throw toHistoryError(answer, apiKey)
-  const body = parsed(answer.body)
+  const body = parseJson(answer.body)
   if (!isFields(body)) throw notTheApi()
   return body
 }
@@ -131,16 +131,8 @@ function notTheApi(): HistoryError {
 
 /** The messages of an error body, which may be JSON, a page or nothing. */
 function wordsOf(body: string): string {
-  const { errors } = fields(parsed(body))
+  const { errors } = fields(parseJson(body))
   return (Array.isArray(errors) ? errors : [])
     .flatMap((error) => text(fields(error)['message']) ?? [])
     .join('; ')
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

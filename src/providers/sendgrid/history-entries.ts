@@ -1,5 +1,15 @@
 import type { ParsedEvent } from '../../event.js'
-import { type Fields, fields, isFields, readEach, text, time, wholeNumber } from '../../payload.js'
+import {
+  type Fields,
+  fields,
+  isFields,
+  isoTime,
+  parseJson,
+  readEach,
+  text,
+  time,
+  wholeNumber,
+} from '../../payload.js'
 import { readEvent } from './entries.js'
 
 /** A message in Email Activity's list. */
@@ -154,20 +164,14 @@ function present(entry: Fields): Fields {
 
 /** JSON in a string, as documented; what is none tells nothing. */
 function uniqueArgs(value: unknown): Fields {
-  if (typeof value !== 'string') return fields(value)
-  try {
-    return fields(JSON.parse(value))
-  } catch {
-    return {}
-  }
+  return fields(typeof value === 'string' ? parseJson(value) : value)
 }
 
 /** A time as ISO 8601, which is UTC where it has no zone; or in seconds since 1970. */
 function instant(value: unknown): Date | undefined {
   const words = text(value)?.trim() ?? ''
   if (/^[\d.]+$/.test(words)) return time(words)
-  const zoned = /(?:z|[+-]\d\d:?\d\d)$/i.test(words) ? words : `${words.replace(' ', 'T')}Z`
-  return time(Date.parse(zoned))
+  return isoTime(words)
 }
 
 const seconds = (at: Date): number => Math.floor(at.getTime() / 1000)

@@ -1,13 +1,7 @@
 import { SendError, type SendErrorCategory } from '../../errors.js'
 import { type HttpAnswer, httpCaller } from '../../http-caller.js'
-import {
-  connectionCause,
-  connectionFailure,
-  httpFailure,
-  plainWords,
-  waitBefore,
-} from '../../http-failure.js'
-import { fields, text, texts } from '../../payload.js'
+import { connectionFailure, httpFailure, plainWords, waitBefore } from '../../http-failure.js'
+import { fields, parseJson, text, texts } from '../../payload.js'
 import { version } from '../../version.js'
 import { bodyOf } from './request.js'
 
@@ -48,7 +42,7 @@ export function createHttpClient(
         headers: { ...headers, 'content-type': 'application/json' },
         body: bodyOf(body),
       }).catch((error: unknown) => {
-        throw toConnectionFailure(error)
+        throw connectionFailure('SendGrid', error)
       })
       if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey })
       if (!isAcceptance(answer)) throw notTheApi(answer.status, 'unknown')
@@ -60,11 +54,11 @@ export function createHttpClient(
     async scopes() {
       const answer = await call({ method: 'GET', url: `${baseUrl}/v3/scopes`, headers }).catch(
         (error: unknown) => {
-          throw toConnectionFailure(error, { notTaken: true })
+          throw connectionFailure('SendGrid', error, { notTaken: true })
         },
       )
       if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey, notTaken: true })
-      const { scopes } = fields(parsed(answer.body))
+      const { scopes } = fields(parseJson(answer.body))
       if (!Array.isArray(scopes)) throw notTheApi(answer.status, 'not-sent')
       return texts(scopes)
     },
@@ -78,11 +72,6 @@ interface Call {
   apiKey: string
   /** There was no message in it, so that it may be made again. */
   notTaken?: boolean
-}
-
-function toConnectionFailure(error: unknown, { notTaken = false }: Partial<Call> = {}): SendError {
-  const { code = 'an error', syscall } = connectionCause(error)
-  return connectionFailure('SendGrid', { code, syscall, notTaken })
 }
 
 function toHttpFailure(
@@ -150,7 +139,7 @@ function notTheApi(statusCode: number, outcome: SendError['outcome']): SendError
 
 /** The errors of an error body, which may be JSON, a page or nothing. */
 function errorsOf(answer: string): ApiError[] {
-  const { errors } = fields(parsed(answer))
+  const { errors } = fields(parseJson(answer))
   return (Array.isArray(errors) ? errors : []).map(fields).flatMap((error) => {
     const message = text(error['message'])
     const field = text(error['field'])
@@ -160,12 +149,4 @@ function errorsOf(answer: string): ApiError[] {
 
 function inWords({ message, field }: ApiError): string {
   return field === undefined ? message : `${message} (${field})`
-}
-
-function parsed(answer: string): unknown {
-  try {
-    return JSON.parse(answer)
-  } catch {
-    return undefined
-  }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { decodeText } from '../../charset.js'
 import type { Form } from '../../form.js'
-import { type Fields, fields, text } from '../../payload.js'
+import { type Fields, fields, parseJson, text } from '../../payload.js'
 
 /** What SendGrid posts of an inbound mail beside its contents: all texts, cut at 10,000 characters. */
 export interface SendgridInboundMail {
@@ -98,12 +98,8 @@ export async function readFields(form: Form): Promise<InboundFields> {
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 40))
 
 function parsedJson(value: string): Fields | undefined {
-  try {
-    const parsed: unknown = JSON.parse(value)
-    return typeof parsed === 'object' && parsed !== null ? fields(parsed) : undefined
-  } catch {
-    return undefined
-  }
+  const parsed = parseJson(value)
+  return typeof parsed === 'object' && parsed !== null ? fields(parsed) : undefined
 }
 
 function charsetOf(name: string, value: Buffer, charsets: Fields): string | undefined {

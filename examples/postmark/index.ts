@@ -1,0 +1,5 @@
+export { postmarkTransport } from './transport.js'
+export type { PostmarkTransportOptions } from './transport.js'
+export { postmarkWebhook } from './webhook.js'
+export type { PostmarkWebhookOptions } from './webhook.js'
+export { postmarkSimulator } from './simulator.js'
