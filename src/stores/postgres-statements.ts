@@ -24,14 +24,15 @@ export const lockKeysExclusive = prepared(
 )
 export const keys = prepared<{ key: string; tracking_id: string; address: string | null }>(
   'keys',
-  'SELECT key, tracking_id, address FROM mailtrail_keys WHERE key = ANY ($1::uuid[])',
+  `SELECT DISTINCT ON (key) key, tracking_id, address FROM mailtrail_keys
+   WHERE key = ANY ($1::uuid[]) ORDER BY key, tracking_id DESC`,
 )
 export const putKeys = prepared(
   'put_keys',
   `INSERT INTO mailtrail_keys (tracking_id, key, address)
    SELECT $1::uuid, key, address FROM unnest($2::uuid[], $3::text[]) AS new (key, address)
    ORDER BY key
-   ON CONFLICT (key) DO UPDATE SET tracking_id = excluded.tracking_id, address = excluded.address`,
+   ON CONFLICT (key, tracking_id) DO UPDATE SET address = excluded.address`,
 )
 
 export const knownMessages = prepared<{ tracking_id: string }>(
@@ -95,7 +96,7 @@ export const knownEvents = prepared<{ id: string | null; provider_key: string | 
   'known_events',
   `SELECT id, NULL AS provider_key FROM mailtrail_events WHERE id = ANY ($1::uuid[])
    UNION ALL
-   SELECT NULL, provider_key FROM mailtrail_events WHERE provider_key = ANY ($2::uuid[])`,
+   SELECT NULL, key FROM mailtrail_provider_keys WHERE key = ANY ($2::uuid[])`,
 )
 // The unique indexes keep a fact that comes twice at once from being written twice.
 export const addEvents = prepared<{ id: string; position: string }>(
@@ -105,6 +106,10 @@ export const addEvents = prepared<{ id: string; position: string }>(
    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
      WITH ORDINALITY AS new (id, provider_key, tracking_id, event, rank)
    ORDER BY rank RETURNING id, position`,
+)
+export const addProviderKeys = prepared(
+  'add_provider_keys',
+  'INSERT INTO mailtrail_provider_keys (key) SELECT unnest($1::uuid[])',
 )
 export const tieEvents = prepared(
   'tie_events',

@@ -117,6 +117,8 @@ export function postgresTables(query: Query): Tables {
       if (events.length === 0) return new Map()
       const columns = columnsOf(events, 'id', 'providerKey', 'trackingId', 'event')
       const rows = await query(statements.addEvents, columns)
+      const providerKeys = events.flatMap(({ providerKey }) => providerKey ?? [])
+      if (providerKeys.length > 0) await query(statements.addProviderKeys, [providerKeys])
       return new Map(rows.map(({ id, position }) => [id, Number(position)]))
     },
 
