@@ -42,22 +42,30 @@ export async function makeDays(pool: PgPool, asked: boolean): Promise<void> {
   }
 }
 
+/** How long a day is removed row by row that could not be dropped, in ms, before that is tried again. */
+const pause = 60_000
+
 /** Drops days that are over, and says what is left to be removed row by row. */
-export async function pruneDays(
+export function createDayPruning(): (
   pool: PgPool,
   limits: PruneLimits,
   most: number,
-): Promise<DaysPruned> {
-  await makeDays(pool, false)
-  const { messages, events } = limits
-  const spans = await inTransaction(pool, reading, spansOf)
-  if (!haveDays(spans) || messages === undefined || events === undefined) {
-    return { removed: 0, limits }
-  }
-  const removed = await dropDays(pool, firstTrackingId(Math.min(messages, events)))
-  return {
-    removed: removed > 0 ? removed : await prune(pool, most),
-    limits: messages > events ? limits : wholeDays(spans, limits, messages),
+) => Promise<DaysPruned> {
+  let pausedAt = -Infinity
+  return async (pool, limits, most) => {
+    await makeDays(pool, false)
+    const { messages, events } = limits
+    const spans = await inTransaction(pool, reading, spansOf)
+    if (!haveDays(spans) || messages === undefined || events === undefined) {
+      return { removed: 0, limits }
+    }
+    if (performance.now() - pausedAt > pause) {
+      const dropped = await dropDays(pool, firstTrackingId(Math.min(messages, events)))
+      if (dropped.rows > 0) return { removed: dropped.rows, limits }
+      if (dropped.left) pausedAt = performance.now()
+    }
+    while ((await removeLeftRows(pool, most)) > 0);
+    return { removed: 0, limits: messages > events ? limits : wholeDays(spans, limits, messages) }
   }
 }
 
@@ -68,34 +76,46 @@ function haveDays(spans: readonly Span[]): boolean {
 /** What there is of a day that is not over is left: the whole of it is dropped for less than its rows are removed. */
 function wholeDays(spans: readonly Span[], limits: PruneLimits, messages: number): PruneLimits {
   const until = firstTrackingId(messages)
-  const cut = spans.findLast(({ from }) => from !== undefined && from <= until)?.from
-  return cut === undefined ? limits : { ...limits, messages: timeOfId(cut) }
+  const { from, to } = spans.findLast(({ from: first = '' }) => first <= until) ?? {}
+  // What lies in the first and the last one is not dropped with a day.
+  if (from === undefined || to === undefined) return limits
+  return { ...limits, messages: timeOfId(from) }
 }
 
-/** Drops days until one of them was not empty, and gives how much was in it. */
-async function dropDays(pool: PgPool, until: string): Promise<number> {
+interface Dropped {
+  /** How much was in them, as it was counted before. */
+  rows: number
+  /** Whether there are others, which could not be dropped now. */
+  left: boolean
+}
+
+/** Drops days until one of them was not empty. */
+async function dropDays(pool: PgPool, until: string): Promise<Dropped> {
   for (;;) {
     const day = droppable(await inTransaction(pool, reading, spansOf), until)
-    if (!day) return 0
+    if (!day) return { rows: 0, left: false }
     try {
       // Before others have to wait, it is looked at whether that is quickly done.
       const kept = await inTransaction(pool, writing, (query) => keptBefore(query, day.to))
-      if (!kept) return 0
+      if (!kept) return { rows: 0, left: true }
       const count = await inTransaction(pool, migrating, (query) => countIn(query, day))
       const dropped = await whenFree(() =>
         inTransaction(pool, altering, (query) => dropDay(query, day)),
       )
-      if (dropped === 'too much is kept') return 0
-      if (dropped !== 'another one has' && count > dropped.kept) return count - dropped.kept
+      if (dropped === 'too much is kept') return { rows: 0, left: true }
+      if (dropped === 'another one has') continue
+      const rows = count - dropped.kept
+      if (rows > 0) return { rows, left: false }
     } catch (error) {
       // Its rows are removed one by one.
-      if (canBeLeft(error)) return 0
+      if (canBeLeft(error)) return { rows: 0, left: true }
       if (codeOf(error) !== gone) throw error
     }
   }
 }
 
-async function prune(pool: PgPool, most: number): Promise<number> {
+/** What dropped days have left elsewhere: they were counted with these. */
+async function removeLeftRows(pool: PgPool, most: number): Promise<number> {
   return inTransaction(pool, writing, async (query) => {
     const until = droppedUntil(await spansOf(query))
     if (until === undefined) return 0
@@ -117,7 +137,7 @@ function canBeLeft(error: unknown): boolean {
   return leavable.has(codeOf(error) ?? '')
 }
 
-const mostAttempts = 20
+const mostAttempts = 10
 
 /** Whoever is at a table is not waited for long, for all who come after would wait too: it is tried again. */
 async function whenFree<T>(work: () => Promise<T>): Promise<T> {

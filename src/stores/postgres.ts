@@ -5,7 +5,7 @@ import { missingMigrations } from './migrations.js'
 import { longestWait, openPool, type PgPool } from './postgres-driver.js'
 import { lockClass, migrationLock } from './postgres-locks.js'
 import { postgresMigrations } from './postgres-migrations.js'
-import { makeDays, pruneDays } from './postgres-partitions.js'
+import { createDayPruning, makeDays } from './postgres-partitions.js'
 import { postgresTables } from './postgres-tables.js'
 import {
   inTransaction,
@@ -91,12 +91,17 @@ function postgresDatabase(
   let connections: Connections | undefined
   const running = new Set<Promise<unknown>>()
 
-  async function run<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
+  const pruneDays = createDayPruning()
+
+  async function run<T>(work: (pool: PgPool) => Promise<T>): Promise<T> {
     if (!connections) throw new Error('the PostgreSQL store is closed')
-    const { pool } = connections
-    const result = inTransaction(pool, kind, (query) => work(postgresTables(query)))
+    const result = work(connections.pool)
     running.add(result)
     return result.finally(() => running.delete(result))
+  }
+
+  function transaction<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
+    return run((pool) => inTransaction(pool, kind, (query) => work(postgresTables(query))))
   }
 
   return {
@@ -113,13 +118,9 @@ function postgresDatabase(
       connections = opened
     },
 
-    transaction: (work) => run(writing, work),
-    read: (work) => run(reading, work),
-
-    async pruneDays(limits, most) {
-      if (!connections) throw new Error('the PostgreSQL store is closed')
-      return pruneDays(connections.pool, limits, most)
-    },
+    transaction: (work) => transaction(writing, work),
+    read: (work) => transaction(reading, work),
+    pruneDays: (limits, most) => run((pool) => pruneDays(pool, limits, most)),
 
     async close() {
       const closing = connections

@@ -5,6 +5,8 @@ import type { MessageRecord } from '../../src/message.js'
 import { fields } from '../../src/payload.js'
 import type { IncomingBatch, Store } from '../../src/store.js'
 import { type PgPool, type PgQuery, postgresStore } from '../../src/stores/postgres.js'
+import { cutDays } from '../../src/stores/postgres-days.js'
+import { altering, inTransaction } from '../../src/stores/postgres-transaction.js'
 import { batchOf } from '../../src/testing/store-samples.js'
 import { type Database, newPostgresDatabase } from '../databases.js'
 import { interposedPool, pausedPool } from './interposed-pool.js'
@@ -66,6 +68,11 @@ export async function pausedStore(fits: (query: PgQuery) => boolean) {
   const store = await opened(pool)
   arm()
   return { ...pause, store }
+}
+
+/** Has days cut, as if it had been asked for at this time: the next day is the first one that is. */
+export async function cutAt(time: number): Promise<void> {
+  await inTransaction(newPool(), altering, (query) => cutDays(query, time))
 }
 
 /** Resolves to whether what is done waits for a lock, when it either does or is over. */
