@@ -26,20 +26,22 @@ import type { DaysPruned } from './sql-tables.js'
  * Sees to it that coming days have partitions of their own, where days have them.
  *
  * @param asked days have them from now on
+ * @returns whether days have them
  */
-export async function makeDays(pool: PgPool, asked: boolean): Promise<void> {
+export async function makeDays(pool: PgPool, asked: boolean): Promise<boolean> {
   const { spans, now } = await inTransaction(pool, reading, async (query) => {
     const [row] = await query(clock)
     return { spans: await spansOf(query), now: Number(row?.now) }
   })
-  if (!asked && !haveDays(spans)) return
-  if (missingCuts(spans, now).length === 0) return
+  if (!asked && !haveDays(spans)) return false
+  if (missingCuts(spans, now).length === 0) return true
   try {
     await whenFree(() => inTransaction(pool, altering, (query) => cutDays(query, now)))
   } catch (error) {
     // It can wait until the next time: the last partition takes what comes meanwhile.
     if (!haveDays(spans) || !canBeLeft(error)) throw error
   }
+  return true
 }
 
 /** How long a day is removed row by row that could not be dropped, in ms, before that is tried again. */

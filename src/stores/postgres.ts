@@ -92,6 +92,8 @@ function postgresDatabase(
   const running = new Set<Promise<unknown>>()
 
   const pruneDays = createDayPruning()
+  /** Whether days had partitions of their own when it was opened. */
+  let days = false
 
   async function run<T>(work: (pool: PgPool) => Promise<T>): Promise<T> {
     if (!connections) throw new Error('the PostgreSQL store is closed')
@@ -110,7 +112,7 @@ function postgresDatabase(
       opened.pool.on?.('error', dropped)
       try {
         await migrate(opened.pool)
-        await makeDays(opened.pool, partitions === 'day')
+        days = await makeDays(opened.pool, partitions === 'day')
       } catch (error) {
         void end(opened)
         throw error
@@ -120,7 +122,8 @@ function postgresDatabase(
 
     transaction: (work) => transaction(writing, work),
     read: (work) => transaction(reading, work),
-    pruneDays: (limits, most) => run((pool) => pruneDays(pool, limits, most)),
+    pruneDays: (limits, most) =>
+      run(async (pool) => (days ? pruneDays(pool, limits, most) : { removed: 0, limits })),
 
     async close() {
       const closing = connections
