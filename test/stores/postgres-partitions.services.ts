@@ -19,8 +19,19 @@ import {
   second,
   tell,
 } from '../../src/testing/store-steps.js'
-import { interposedPool } from './interposed-pool.js'
-import { ask, atEnd, cutAt, name, newPool, open, opened, url } from './postgres-database.js'
+import { interposedPool, isCommit } from './interposed-pool.js'
+import {
+  ask,
+  atEnd,
+  cutAt,
+  name,
+  newPool,
+  open,
+  opened,
+  pausedStore,
+  url,
+  waits,
+} from './postgres-database.js'
 
 const day = 24 * 3600_000
 
@@ -163,6 +174,22 @@ describe('a day that is over', () => {
     await tell(store, idsOf(late))
     expect(await pruned(store)).toBe(2)
     for (const table of [...timed, 'waiting', 'untold']) expect(await rowsOf(table)).toBe(0)
+  })
+
+  test('leaves what is being written when it is dropped', async () => {
+    const store = await byDay()
+    const record = await sent(store, start)
+    const writer = await pausedStore(isCommit)
+    const coming = ingest(writer.store, openedAt(record, start + 2), byNobody)
+    await writer.reached
+    const pruning = store.prune(over, 100)
+    expect(await waits(pruning)).toBe(true)
+    writer.resume()
+    await coming
+    await pruning
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+    expect(await openingsIn(store, record)).toBe(2)
+    expect(await claim(store, first, farAhead)).toHaveLength(1)
   })
 
   test('leaves nothing elsewhere: later events of its messages, dead letters, and what waited', async () => {
