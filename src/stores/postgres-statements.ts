@@ -22,10 +22,13 @@ export const lockKeysExclusive = prepared(
   'lock_keys_exclusive',
   'SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket',
 )
+// The latest message that had a key: where days have partitions the latest ones are looked into first.
 export const keys = prepared<{ key: string; tracking_id: string; address: string | null }>(
   'keys',
-  `SELECT DISTINCT ON (key) key, tracking_id, address FROM mailtrail_keys
-   WHERE key = ANY ($1::uuid[]) ORDER BY key, tracking_id DESC`,
+  `SELECT given.key, found.* FROM unnest($1::uuid[]) AS given (key)
+   CROSS JOIN LATERAL (
+     SELECT tracking_id, address FROM mailtrail_keys AS known
+     WHERE known.key = given.key ORDER BY tracking_id DESC LIMIT 1) AS found`,
 )
 export const putKeys = prepared(
   'put_keys',
