@@ -10,7 +10,7 @@ import { type Database, newPostgresDatabase } from '../databases.js'
 describe.each(['whole', 'by day'])('the PostgreSQL store, %s', (how) => {
   const databases: Database[] = []
   afterAll(async () => {
-    for (const { remove } of databases) await remove()
+    await Promise.all(databases.map(({ remove }) => remove()))
   }, 120_000)
   const open = async () => {
     const database = await newPostgresDatabase()
