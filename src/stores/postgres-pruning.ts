@@ -28,8 +28,7 @@ export function pruningTables(
       if (ids.length === 0) return
       const keys = messages.flatMap((message) => message.keys.map(digestId))
       await query(removeKeys, [keys, ids])
-      const events = await query(removeEventsOf, [ids])
-      await removeTraces(events.map(({ id }) => id))
+      await removeTraces(await query(removeEventsOf, [ids]))
       await query(removeMessages, [ids])
     },
 
@@ -44,8 +43,7 @@ export function pruningTables(
     async removeEvents(ids) {
       const known = ids.filter(isId)
       if (known.length === 0) return
-      await query(removeEvents, [known])
-      await removeTraces(known)
+      await removeTraces(await query(removeEvents, [known]))
     },
   }
 
@@ -55,8 +53,11 @@ export function pruningTables(
   }
 
   /** What else there is of events that are removed. */
-  async function removeTraces(eventIds: readonly string[]): Promise<void> {
-    if (eventIds.length === 0) return
+  async function removeTraces(events: readonly RemovedEvent[]): Promise<void> {
+    if (events.length === 0) return
+    const providerKeys = events.flatMap(({ provider_key: key }) => key ?? [])
+    if (providerKeys.length > 0) await query(removeProviderKeys, [providerKeys])
+    const eventIds = events.map(({ id }) => id)
     await query(removeWaitingOf, [eventIds])
     await query(removeDeadLetters, [eventIds])
   }
@@ -108,23 +109,30 @@ const untold: Statement<{ lane: string }> = {
   text: 'SELECT DISTINCT lane FROM mailtrail_untold WHERE lane = ANY ($1::uuid[])',
 }
 
-// A later message may have taken a key over: then it stays.
 const removeKeys: Statement<never> = {
-  text: `DELETE FROM mailtrail_keys WHERE key = ANY (ARRAY (
-      SELECT key FROM mailtrail_keys
-      WHERE key = ANY ($1::uuid[]) AND tracking_id = ANY ($2::uuid[]) ORDER BY key FOR UPDATE))`,
+  text: `DELETE FROM mailtrail_keys
+    WHERE key = ANY ($1::uuid[]) AND tracking_id = ANY ($2::uuid[])`,
 }
-const removeEventsOf: Statement<{ id: string }> = {
-  text: `DELETE FROM mailtrail_events WHERE position = ANY (ARRAY (
-      SELECT position FROM mailtrail_events WHERE id = ANY (ARRAY (
+interface RemovedEvent {
+  id: string
+  provider_key: string | null
+}
+const removeEventsOf: Statement<RemovedEvent> = {
+  text: `DELETE FROM mailtrail_events WHERE id = ANY (ARRAY (
+      SELECT id FROM mailtrail_events WHERE id = ANY (ARRAY (
         SELECT id FROM mailtrail_events WHERE tracking_id = ANY ($1::uuid[])))
       ORDER BY position FOR UPDATE))
-    RETURNING id`,
+    RETURNING id, provider_key`,
 }
-const removeEvents: Statement<never> = {
-  text: `DELETE FROM mailtrail_events WHERE position = ANY (ARRAY (
-      SELECT position FROM mailtrail_events
-      WHERE id = ANY ($1::uuid[]) ORDER BY position FOR UPDATE))`,
+const removeEvents: Statement<RemovedEvent> = {
+  text: `DELETE FROM mailtrail_events WHERE id = ANY (ARRAY (
+      SELECT id FROM mailtrail_events
+      WHERE id = ANY ($1::uuid[]) ORDER BY position FOR UPDATE))
+    RETURNING id, provider_key`,
+}
+// Nobody else is at these: whoever wrote them has written their event, which is locked.
+const removeProviderKeys: Statement<never> = {
+  text: 'DELETE FROM mailtrail_provider_keys WHERE key = ANY ($1::uuid[])',
 }
 const removeWaitingOf: Statement<never> = {
   text: `DELETE FROM mailtrail_waiting WHERE ctid = ANY (ARRAY (

@@ -22,16 +22,20 @@ export const lockKeysExclusive = prepared(
   'lock_keys_exclusive',
   'SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket',
 )
+// The latest message that had a key: where days have partitions the latest ones are looked into first.
 export const keys = prepared<{ key: string; tracking_id: string; address: string | null }>(
   'keys',
-  'SELECT key, tracking_id, address FROM mailtrail_keys WHERE key = ANY ($1::uuid[])',
+  `SELECT given.key, found.* FROM unnest($1::uuid[]) AS given (key)
+   CROSS JOIN LATERAL (
+     SELECT tracking_id, address FROM mailtrail_keys AS known
+     WHERE known.key = given.key ORDER BY tracking_id DESC LIMIT 1) AS found`,
 )
 export const putKeys = prepared(
   'put_keys',
   `INSERT INTO mailtrail_keys (tracking_id, key, address)
    SELECT $1::uuid, key, address FROM unnest($2::uuid[], $3::text[]) AS new (key, address)
    ORDER BY key
-   ON CONFLICT (key) DO UPDATE SET tracking_id = excluded.tracking_id, address = excluded.address`,
+   ON CONFLICT (key, tracking_id) DO UPDATE SET address = excluded.address`,
 )
 
 export const knownMessages = prepared<{ tracking_id: string }>(
@@ -95,7 +99,7 @@ export const knownEvents = prepared<{ id: string | null; provider_key: string | 
   'known_events',
   `SELECT id, NULL AS provider_key FROM mailtrail_events WHERE id = ANY ($1::uuid[])
    UNION ALL
-   SELECT NULL, provider_key FROM mailtrail_events WHERE provider_key = ANY ($2::uuid[])`,
+   SELECT NULL, key FROM mailtrail_provider_keys WHERE key = ANY ($2::uuid[])`,
 )
 // The unique indexes keep a fact that comes twice at once from being written twice.
 export const addEvents = prepared<{ id: string; position: string }>(
@@ -105,6 +109,10 @@ export const addEvents = prepared<{ id: string; position: string }>(
    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
      WITH ORDINALITY AS new (id, provider_key, tracking_id, event, rank)
    ORDER BY rank RETURNING id, position`,
+)
+export const addProviderKeys = prepared(
+  'add_provider_keys',
+  'INSERT INTO mailtrail_provider_keys (key) SELECT unnest($1::uuid[])',
 )
 export const tieEvents = prepared(
   'tie_events',
@@ -164,47 +172,42 @@ export const busyLanes = prepared<{ lane: string }>(
   `SELECT DISTINCT lane FROM mailtrail_untold
    WHERE lane = ANY ($1::uuid[]) AND owner IS DISTINCT FROM $2`,
 )
-// Two that claim at once get different lanes: what one has locked, the other one skips. The message
-// is locked with its lane, or an event might be added to the lane under another lease meanwhile.
-export const dueLanes = prepared<{ lane: string; message: string | null }>(
+// Two that claim at once get different lanes: what one has locked, the other one skips.
+export const dueLanes = prepared<{ lane: string }>(
   'due_lanes',
-  `WITH due AS MATERIALIZED (
-     SELECT lane, due_at FROM mailtrail_untold AS first
-     WHERE due_at <= $1 AND NOT EXISTS (
-       SELECT FROM mailtrail_untold AS other
-       WHERE other.lane = first.lane
-         AND (other.position < first.position OR other.owner IS NOT NULL AND other.due_at > $1))
-     ORDER BY due_at LIMIT $2 FOR UPDATE OF first SKIP LOCKED
-   ), message AS MATERIALIZED (
-     SELECT tracking_id FROM mailtrail_messages
-     WHERE tracking_id = ANY (ARRAY (SELECT lane FROM due)) FOR NO KEY UPDATE SKIP LOCKED
-   )
-   SELECT lane, tracking_id AS message FROM due LEFT JOIN message ON tracking_id = lane
-   ORDER BY due_at`,
+  `SELECT lane FROM mailtrail_untold AS first
+   WHERE due_at <= $1 AND NOT EXISTS (
+     SELECT FROM mailtrail_untold AS other
+     WHERE other.lane = first.lane
+       AND (other.position < first.position OR other.owner IS NOT NULL AND other.due_at > $1))
+   ORDER BY due_at LIMIT $2 FOR UPDATE OF first SKIP LOCKED`,
+)
+// The message is locked with its lane, or an event might be added to the lane under another lease meanwhile.
+export const lockFreeMessages = prepared<{ tracking_id: string }>(
+  'lock_free_messages',
+  `SELECT tracking_id FROM mailtrail_messages
+   WHERE tracking_id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED`,
 )
 // A statement of its own, for it has to see what was committed before the locks were had.
-export const freeLanes = prepared<{ lane: string }>(
-  'free_lanes',
-  `SELECT lane
-   FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS locked (lane, message, rank)
-   WHERE (message IS NOT NULL
-       OR NOT EXISTS (SELECT FROM mailtrail_messages WHERE tracking_id = lane))
-     AND NOT EXISTS (
-       SELECT FROM mailtrail_untold AS untold
-       WHERE untold.lane = locked.lane AND owner IS NOT NULL AND due_at > $3)
-   ORDER BY rank`,
+export const leasedLanes = prepared<{ lane: string }>(
+  'leased_lanes',
+  `SELECT DISTINCT lane FROM mailtrail_untold
+   WHERE lane = ANY ($1::uuid[]) AND owner IS NOT NULL AND due_at > $2`,
 )
 export const laneEvents = prepared<{
   event_id: string
   lane: string
   due_at: string
   progress: string | null
-  event: string
 }>(
   'lane_events',
-  `SELECT event_id, lane, due_at, progress, event
-   FROM mailtrail_untold AS untold JOIN mailtrail_events ON id = event_id
-   WHERE lane = ANY ($1::uuid[]) ORDER BY untold.position LIMIT $2 FOR UPDATE OF untold`,
+  `SELECT event_id, lane, due_at, progress FROM mailtrail_untold
+   WHERE lane = ANY ($1::uuid[]) ORDER BY position LIMIT $2 FOR UPDATE`,
+)
+// Not joined to what is untold: where events are in many partitions each is looked for in its own.
+export const events = prepared<{ id: string; event: string }>(
+  'events',
+  'SELECT id, event FROM mailtrail_events WHERE id = ANY ($1::uuid[])',
 )
 export const earlierEvents = prepared<{ event_id: string }>(
   'earlier_events',
@@ -225,12 +228,10 @@ export const untoldEvents = prepared<{
   due_at: string
   owner: string | null
   progress: string | null
-  event: string
 }>(
   'untold_events',
-  `SELECT event_id, untold.position, lane, due_at, owner, progress, event
-   FROM mailtrail_untold AS untold JOIN mailtrail_events ON id = event_id
-   WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE OF untold`,
+  `SELECT event_id, position, lane, due_at, owner, progress FROM mailtrail_untold
+   WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id FOR UPDATE`,
 )
 export const firstOthers = prepared<{ lane: string; position: string }>(
   'first_others',
@@ -265,9 +266,12 @@ export const putProgress = prepared(
 )
 export const lockLanes = prepared(
   'lock_lanes',
-  `SELECT FROM mailtrail_messages WHERE tracking_id IN (
-     SELECT lane FROM mailtrail_untold WHERE event_id = ANY ($1::uuid[]))
+  `SELECT FROM mailtrail_messages WHERE tracking_id = ANY ($1::uuid[])
    ORDER BY tracking_id FOR NO KEY UPDATE`,
+)
+export const lanesOf = prepared<{ lane: string }>(
+  'lanes_of',
+  'SELECT DISTINCT lane FROM mailtrail_untold WHERE event_id = ANY ($1::uuid[])',
 )
 export const release = prepared(
   'release',

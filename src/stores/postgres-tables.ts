@@ -117,6 +117,8 @@ export function postgresTables(query: Query): Tables {
       if (events.length === 0) return new Map()
       const columns = columnsOf(events, 'id', 'providerKey', 'trackingId', 'event')
       const rows = await query(statements.addEvents, columns)
+      const providerKeys = events.flatMap(({ providerKey }) => providerKey ?? [])
+      if (providerKeys.length > 0) await query(statements.addProviderKeys, [providerKeys])
       return new Map(rows.map(({ id, position }) => [id, Number(position)]))
     },
 
@@ -179,22 +181,29 @@ export function postgresTables(query: Query): Tables {
     },
 
     async dueLanes(now, limit) {
-      const due = await query(statements.dueLanes, [now, limit])
+      const due = (await query(statements.dueLanes, [now, limit])).map(({ lane }) => lane)
       if (due.length === 0) return []
-      const locked = [due.map(({ lane }) => lane), due.map(({ message }) => message)]
-      return (await query(statements.freeLanes, [...locked, now])).map(({ lane }) => lane)
+      const messages = await query(statements.lockFreeMessages, [due])
+      const locked = new Set(messages.map(({ tracking_id: id }) => id))
+      // A lane without a message is that of an event which has none.
+      const others = due.filter((lane) => !locked.has(lane))
+      const known = await byIds(statements.knownMessages, others)
+      const busy = new Set(known.map(({ tracking_id: id }) => id))
+      for (const { lane } of await query(statements.leasedLanes, [due, now])) busy.add(lane)
+      return due.filter((lane) => !busy.has(lane))
     },
 
     async laneEvents(lanes, limit) {
       if (lanes.length === 0) return []
       const rows = await query(statements.laneEvents, [lanes, limit])
-      return rows.map(({ event_id: eventId, lane, due_at: dueAt, progress, event }) => ({
-        eventId,
-        lane,
-        dueAt: Number(dueAt),
-        event,
-        ...(progress !== null && { progress }),
-      }))
+      const events = await eventsOf(rows)
+      return rows.flatMap(({ event_id: eventId, lane, due_at: dueAt, progress }) => {
+        const event = events.get(eventId)
+        if (event === undefined) return []
+        return [
+          { eventId, lane, dueAt: Number(dueAt), event, ...(progress !== null && { progress }) },
+        ]
+      })
     },
 
     async earlierEvents(eventIds, limit) {
@@ -204,16 +213,21 @@ export function postgresTables(query: Query): Tables {
 
     async untoldEvents(eventIds) {
       const rows = await byIds(statements.untoldEvents, eventIds)
+      const events = await eventsOf(rows)
       return rows
-        .map(({ event_id: eventId, position, lane, due_at: dueAt, owner, progress, event }) => ({
-          eventId,
-          position: Number(position),
-          lane,
-          dueAt: Number(dueAt),
-          event,
-          ...(owner !== null && { owner }),
-          ...(progress !== null && { progress }),
-        }))
+        .flatMap(({ event_id: eventId, position, lane, due_at: dueAt, owner, progress }) => {
+          const event = events.get(eventId)
+          if (event === undefined) return []
+          return {
+            eventId,
+            position: Number(position),
+            lane,
+            dueAt: Number(dueAt),
+            event,
+            ...(owner !== null && { owner }),
+            ...(progress !== null && { progress }),
+          }
+        })
         .toSorted((a, b) => a.position - b.position)
     },
 
@@ -248,7 +262,8 @@ export function postgresTables(query: Query): Tables {
       if (rows.length === 0) return
       const [ids, ...others] = columnsOf(lastOfEach(rows), 'eventId', 'progress', 'dueAt')
       // Or a later event of the message might be leased to its former owner meanwhile.
-      await query(statements.lockLanes, [ids])
+      const lanes = await query(statements.lanesOf, [ids])
+      await query(statements.lockLanes, [lanes.map(({ lane }) => lane)])
       await query(statements.lockUntold, [ids])
       await query(statements.release, [ids, ...others])
     },
@@ -300,6 +315,13 @@ export function postgresTables(query: Query): Tables {
   async function byIds<Row>(statement: Statement<Row>, ids: readonly string[]): Promise<Row[]> {
     const known = ids.filter(isId)
     return known.length === 0 ? [] : query(statement, [known])
+  }
+
+  /** The events of these rows, by their ids. */
+  async function eventsOf(rows: readonly { event_id: string }[]): Promise<Map<string, string>> {
+    if (rows.length === 0) return new Map()
+    const found = await query(statements.events, [rows.map(({ event_id: id }) => id)])
+    return new Map(found.map(({ id, event }) => [id, event]))
   }
 
   async function messages(statement: typeof statements.messages, trackingIds: readonly string[]) {

@@ -77,6 +77,11 @@ export const migrating: TransactionKind = {
   begin: `${beginWriting}; SET LOCAL statement_timeout = 0`,
 }
 
+/** Who waits for a table keeps all who come after waiting too, so it is not for long. */
+export const altering: TransactionKind = {
+  begin: `${migrating.begin}; SET LOCAL lock_timeout = 100`,
+}
+
 const mostAttempts = 10
 
 // A cycle of locks, a transaction that must come after another one, and an event that another one

@@ -5,6 +5,7 @@ import { missingMigrations } from './migrations.js'
 import { longestWait, openPool, type PgPool } from './postgres-driver.js'
 import { lockClass, migrationLock } from './postgres-locks.js'
 import { postgresMigrations } from './postgres-migrations.js'
+import { createDayPruning, makeDays } from './postgres-partitions.js'
 import { postgresTables } from './postgres-tables.js'
 import {
   inTransaction,
@@ -19,6 +20,14 @@ import type { SqlDatabase, Tables } from './sql-tables.js'
 
 export type { PgClient, PgPool, PgQuery } from './postgres-driver.js'
 
+export interface PostgresOptions {
+  /**
+   * Large tables have a partition for each day, UTC, so that `prune` drops days that are over and does not remove
+   * their rows one by one. Once it was asked for it is so for all who open this database.
+   */
+  partitions?: 'day'
+}
+
 /**
  * Keeps everything in a PostgreSQL database, from version 12 on: for any number of processes on any
  * number of machines. A commit is on disk when it is acknowledged.
@@ -27,23 +36,30 @@ export type { PgClient, PgPool, PgQuery } from './postgres-driver.js'
  * package `pg`, which stays yours and is not closed; its connections may have any settings
  * @throws ConfigurationError when there is neither
  */
-export function postgresStore(connection: string | PgPool): Store {
+export function postgresStore(connection: string | PgPool, options: PostgresOptions = {}): Store {
+  const { partitions } = options
+  if (partitions !== undefined && partitions !== 'day') {
+    throw new ConfigurationError("postgresStore: partitions can be 'day', or is left out")
+  }
   if (typeof connection === 'string' && /^postgres(?:ql)?:\/\/./.test(connection)) {
     return sqlStore(
       postgresDatabase(async () => {
         const pool = await openPool(connection)
         // It hears of connections that break while they are being closed, so it is listened to for good.
         return { pool, end: () => pool.end(), ours: true }
-      }),
+      }, options),
     )
   }
   if (isPool(connection)) {
     return sqlStore(
-      postgresDatabase(async () => ({
-        pool: connection,
-        end: async () => {},
-        ours: false,
-      })),
+      postgresDatabase(
+        async () => ({
+          pool: connection,
+          end: async () => {},
+          ours: false,
+        }),
+        options,
+      ),
     )
   }
   // Not quoted: there may be a password in it.
@@ -68,16 +84,26 @@ interface Connections {
   ours: boolean
 }
 
-function postgresDatabase(connect: () => Promise<Connections>): SqlDatabase {
+function postgresDatabase(
+  connect: () => Promise<Connections>,
+  { partitions }: PostgresOptions,
+): SqlDatabase {
   let connections: Connections | undefined
   const running = new Set<Promise<unknown>>()
 
-  async function run<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
+  const pruneDays = createDayPruning()
+  /** Whether days had partitions of their own when it was opened. */
+  let days = false
+
+  async function run<T>(work: (pool: PgPool) => Promise<T>): Promise<T> {
     if (!connections) throw new Error('the PostgreSQL store is closed')
-    const { pool } = connections
-    const result = inTransaction(pool, kind, (query) => work(postgresTables(query)))
+    const result = work(connections.pool)
     running.add(result)
     return result.finally(() => running.delete(result))
+  }
+
+  function transaction<T>(kind: TransactionKind, work: (tables: Tables) => Promise<T>): Promise<T> {
+    return run((pool) => inTransaction(pool, kind, (query) => work(postgresTables(query))))
   }
 
   return {
@@ -86,6 +112,7 @@ function postgresDatabase(connect: () => Promise<Connections>): SqlDatabase {
       opened.pool.on?.('error', dropped)
       try {
         await migrate(opened.pool)
+        days = await makeDays(opened.pool, partitions === 'day')
       } catch (error) {
         void end(opened)
         throw error
@@ -93,8 +120,10 @@ function postgresDatabase(connect: () => Promise<Connections>): SqlDatabase {
       connections = opened
     },
 
-    transaction: (work) => run(writing, work),
-    read: (work) => run(reading, work),
+    transaction: (work) => transaction(writing, work),
+    read: (work) => transaction(reading, work),
+    pruneDays: (limits, most) =>
+      run(async (pool) => (days ? pruneDays(pool, limits, most) : { removed: 0, limits })),
 
     async close() {
       const closing = connections

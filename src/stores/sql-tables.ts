@@ -9,6 +9,7 @@ import type {
   CountRow,
   Lease,
   MessageKey,
+  PruneLimits,
   StoreQuery,
   SuppressionCause,
 } from '../store.js'
@@ -277,12 +278,20 @@ export type ForgettingTables = Pick<
   | 'removeSuppressions'
 >
 
+export interface DaysPruned {
+  removed: number
+  /** What is left to be removed row by row. */
+  limits: PruneLimits
+}
+
 /** A database that a store runs on. */
 export interface SqlDatabase {
   /** Connects, and migrates what needs it. Called once at a time; when it rejects, called again. */
   open(): Promise<void>
   /** Runs the work as one transaction; again, when the database asks for it. */
   transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T>
+  /** Where days have tables of their own, drops such as are over. */
+  pruneDays?(limits: PruneLimits, most: number): Promise<DaysPruned>
   /** Runs work that only reads what was committed. */
   read<T>(work: (tables: Tables) => Promise<T>): Promise<T>
   close(): Promise<void>

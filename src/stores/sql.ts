@@ -124,7 +124,12 @@ export function sqlStore(database: SqlDatabase): Store {
         storedMessages(tables, await tables.findMessages(query, limit, before)),
       ),
 
-    prune: (limits, most) => transaction((tables) => prune(tables, limits, most)),
+    async prune(limits, most) {
+      await open()
+      const days = await database.pruneDays?.(limits, most)
+      if (days && days.removed > 0) return days.removed
+      return transaction((tables) => prune(tables, days?.limits ?? limits, most))
+    },
 
     forget: (address, written, pseudonym) =>
       forget({ transaction, read }, address, written, pseudonym),

@@ -5,6 +5,8 @@ import type { MessageRecord } from '../../src/message.js'
 import { fields } from '../../src/payload.js'
 import type { IncomingBatch, Store } from '../../src/store.js'
 import { type PgPool, type PgQuery, postgresStore } from '../../src/stores/postgres.js'
+import { cutDays } from '../../src/stores/postgres-days.js'
+import { altering, inTransaction } from '../../src/stores/postgres-transaction.js'
 import { batchOf } from '../../src/testing/store-samples.js'
 import { type Database, newPostgresDatabase } from '../databases.js'
 import { interposedPool, pausedPool } from './interposed-pool.js'
@@ -68,6 +70,11 @@ export async function pausedStore(fits: (query: PgQuery) => boolean) {
   return { ...pause, store }
 }
 
+/** Has days cut, as if it had been asked for at this time: the next day is the first one that is. */
+export async function cutAt(time: number): Promise<void> {
+  await inTransaction(newPool(), altering, (query) => cutDays(query, time))
+}
+
 /** Resolves to whether what is done waits for a lock, when it either does or is over. */
 export async function waits(doing: Promise<unknown>): Promise<boolean> {
   let over = false
@@ -123,11 +130,18 @@ export interface PlanNode {
   bounds: string
   /** How many rows it has read, or passed on. */
   rows: number
+  /** What it reads, if it was run. */
+  relation?: string
+  /** The name of the statement, or else its text. */
+  statement: string
+  /** Which one it was of all that were run. */
+  run: number
 }
 
 /** Opens a store, and keeps how its statements that fit were run. */
 export async function explained(fits: (query: PgQuery) => boolean) {
   const nodes: PlanNode[] = []
+  let runs = 0
   const pool = interposedPool(newPool(), async (query, send) => {
     if (fits(query)) {
       const text = `EXPLAIN (ANALYZE, FORMAT JSON) ${query.text}`
@@ -135,8 +149,11 @@ export async function explained(fits: (query: PgQuery) => boolean) {
       await send({ text: 'SAVEPOINT explained' })
       const explanation = await send({ text, values: query.values ?? [] })
       await send({ text: 'ROLLBACK TO explained' })
+      runs += 1
       for (const row of listOf(fields(explanation)['rows'])) {
-        for (const { Plan: plan } of listOf(row['QUERY PLAN'])) nodes.push(...nodesOf(plan))
+        for (const { Plan: plan } of listOf(row['QUERY PLAN'])) {
+          nodes.push(...nodesOf(plan, query.name ?? query.text, runs))
+        }
       }
     }
     return send()
@@ -144,7 +161,7 @@ export async function explained(fits: (query: PgQuery) => boolean) {
   return { store: await opened(pool), nodes }
 }
 
-function nodesOf(plan: unknown): PlanNode[] {
+function nodesOf(plan: unknown, statement: string, run: number): PlanNode[] {
   const node = fields(plan)
   const passed = Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)
   return [
@@ -153,8 +170,12 @@ function nodesOf(plan: unknown): PlanNode[] {
       index: node['Index Name'],
       bounds: String(node['Index Cond'] ?? ''),
       rows: passed * Number(node['Actual Loops']),
+      ...(node['Actual Loops'] !== 0 &&
+        node['Relation Name'] !== undefined && { relation: String(node['Relation Name']) }),
+      statement,
+      run,
     },
-    ...listOf(node['Plans']).flatMap(nodesOf),
+    ...listOf(node['Plans']).flatMap((one) => nodesOf(one, statement, run)),
   ]
 }
 

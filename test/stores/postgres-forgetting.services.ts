@@ -261,6 +261,6 @@ test('of very many messages and events a chunk is read at once, along their keys
   for (const { rows } of reader.nodes) expect(rows).toBeLessThanOrEqual(500)
   const walked = (table: string) =>
     reader.nodes.filter(({ kind, index }) => kind === 'Index Scan' && index === table)
-  expect(walked('mailtrail_messages_pkey')).toHaveLength(7)
-  expect(walked('mailtrail_events_pkey')).toHaveLength(7)
+  expect(walked('mailtrail_messages_first_pkey')).toHaveLength(7)
+  expect(walked('mailtrail_events_first_position_idx')).toHaveLength(7)
 })

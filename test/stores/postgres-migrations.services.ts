@@ -45,6 +45,7 @@ async function firstVersion(): Promise<void> {
     const positions = await tables.addEvents(
       events.map((event) => ({ id: event.id, trackingId, event: JSON.stringify(event) })),
     )
+    await query({ text: `UPDATE mailtrail_events SET provider_key = '${digestId('e')}'` })
     await tables.addUntold(
       [...positions].map(([eventId, position]) => ({
         eventId,
@@ -73,8 +74,15 @@ test('what the first version has kept is there after the upgrade, and goes on', 
   const told = await claim(store, first, farAhead)
   expect(told.map(({ event }) => event.id)).toEqual(waiting.map(({ id }) => id))
 
+  const [again] = opening(message, 5).events
+  if (!again) throw new Error('there is no event')
+  const batch = { events: [{ ...again, providerKey: digestId('e') }] }
+  expect(await ingest(other, batch)).toMatchObject({ duplicates: 1 })
   await ingest(other, opening(message))
   expect(await openingsIn(store, message)).toBe(2)
+  // As they came: those that are written now come after those that were there.
+  const events = await ask('SELECT tracking_id FROM mailtrail_events ORDER BY position')
+  expect(events.rowCount).toBe(2)
   await add(other, { ...message, tags: ['late'] })
   const fresh = await added(store)
   expect(await find(store, 'tag:late')).toEqual([message.trackingId])

@@ -274,8 +274,8 @@ describe('among very much a chunk alone is read', () => {
       expect(pruner.nodes.filter(({ rows }) => rows > 200)).toEqual([])
       expect(pruner.nodes.map(({ index }) => index)).toEqual(
         expect.arrayContaining([
-          'mailtrail_messages_pkey',
-          'mailtrail_events_alone',
+          'mailtrail_messages_first_pkey',
+          'mailtrail_events_first_id_idx',
           'mailtrail_nonces_by_time',
           'mailtrail_counts_pkey',
           'mailtrail_waiting_by_event',

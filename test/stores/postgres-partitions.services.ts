@@ -1,0 +1,394 @@
+import { describe, expect, jest, test } from '@jest/globals'
+import type { MessageRecord } from '../../src/message.js'
+import type { PruneLimits, Store } from '../../src/store.js'
+import { postgresStore } from '../../src/stores/postgres.js'
+import { batchOf, recordAt, resultOf, start } from '../../src/testing/store-samples.js'
+import {
+  add,
+  answer,
+  byFirst,
+  byNobody,
+  claim,
+  farAhead,
+  first,
+  giveUp,
+  idsOf,
+  ingest,
+  now,
+  openingsIn,
+  second,
+  tell,
+} from '../../src/testing/store-steps.js'
+import { interposedPool, isCommit } from './interposed-pool.js'
+import {
+  ask,
+  atEnd,
+  cutAt,
+  name,
+  newPool,
+  open,
+  opened,
+  pausedStore,
+  url,
+  waits,
+} from './postgres-database.js'
+
+const day = 24 * 3600_000
+
+jest.setTimeout(30_000)
+
+/** The day that is pruned is the first one of the samples; it ends with this. */
+const over: PruneLimits = { messages: start + day, events: start + day }
+
+/** Statements that were sent. */
+function recordedPool(texts: string[]) {
+  return interposedPool(newPool(), async (query, send) => {
+    texts.push(query.text)
+    return send()
+  })
+}
+
+/** A store whose tables are cut at the beginning of the first day of the samples, and of those that follow. */
+async function byDay(texts: string[] = []): Promise<Store> {
+  const whole = await opened(newPool())
+  await cutAt(start - day)
+  await whole.close()
+  return opened(recordedPool(texts))
+}
+
+/** The partitions of a table, by what follows its name, in the order of time. */
+async function partitionsOf(table: string): Promise<string[]> {
+  const { rows } = await ask(
+    `SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid
+     WHERE inhparent = 'mailtrail_${table}'::regclass`,
+  )
+  return rows.map(({ relname }) => String(relname).replace(`mailtrail_${table}_`, '')).toSorted()
+}
+
+const timed = ['events', 'provider_keys', 'messages', 'recipients', 'labels', 'keys']
+
+async function rowsOf(table: string): Promise<number> {
+  return (await ask(`SELECT FROM mailtrail_${table}`)).rowCount ?? 0
+}
+
+/** Everything that can be removed is, and how much that was. */
+async function pruned(store: Store, limits = over): Promise<number> {
+  let sum = 0
+  for (;;) {
+    const count = await store.prune(limits, 100)
+    if (count === 0) return sum
+    sum += count
+  }
+}
+
+const openedAt = (record: MessageRecord, time: number) =>
+  batchOf({
+    type: 'opened',
+    ownId: record.trackingId,
+    recipient: 'ann@example.com',
+    occurredAt: new Date(time),
+    providerEventId: `e-${record.trackingId}-${time}`,
+  })
+
+/** A message that is known by the provider's id, and opened. */
+async function sent(store: Store, sentAt: number, openedAfter = 1000): Promise<MessageRecord> {
+  const record = recordAt(sentAt, 'ann@example.com')
+  await add(store, record)
+  await answer(store, record, resultOf(record, `p-${record.trackingId}`))
+  const { deliveries } = await ingest(store, openedAt(record, sentAt + openedAfter))
+  await tell(store, idsOf(deliveries))
+  return record
+}
+
+/** An event without a message that was told. */
+async function foreign(store: Store, time: number): Promise<string> {
+  const batch = batchOf({
+    type: 'delivered',
+    providerMessageId: `q-${time}`,
+    occurredAt: new Date(time),
+  })
+  await ingest(store, batch, { ...byFirst, foreignAt: now })
+  const ids = idsOf(await claim(store, first, now))
+  await tell(store, ids)
+  return ids[0] ?? ''
+}
+
+describe('a day that is over', () => {
+  test('is dropped with all that is in it, and none of its rows is removed', async () => {
+    const texts: string[] = []
+    const store = await byDay(texts)
+    for (let index = 0; index < 20; index += 1) await sent(store, start + index)
+    await foreign(store, start + 100)
+    const young = await sent(store, start + day)
+    texts.splice(0)
+    expect(await pruned(store)).toBe(21)
+    for (const table of timed) {
+      const partitions = await partitionsOf(table)
+      expect(partitions.slice(0, 2)).toEqual(['before_20260102', 'from_20260102'])
+      expect(partitions).not.toContain('first')
+      const { rows } = await ask(
+        `SELECT relname FROM pg_class WHERE relname ~ '^mailtrail_${table}_(first|from_20260101)$'`,
+      )
+      expect(rows).toEqual([])
+    }
+    const removed = texts.filter((text) =>
+      new RegExp(`DELETE FROM mailtrail_(?:${timed.join('|')})\\s`).test(text),
+    )
+    expect(removed).toEqual([])
+    expect(await rowsOf('waiting')).toBe(0)
+    expect(await openingsIn(store, young)).toBe(1)
+    expect(await store.find({ address: 'ann@example.com' }, 10)).toHaveLength(1)
+    // It is found to be done.
+    expect(await pruned(store)).toBe(0)
+  })
+
+  test('leaves what is still to be told of it, which is told, and removed the next time', async () => {
+    const store = await byDay()
+    for (let index = 0; index < 5; index += 1) await sent(store, start + index)
+    const kept = await sent(store, start + 10)
+    await ingest(store, openedAt(kept, start + day + 5), byNobody)
+    const alone = batchOf({
+      type: 'delivered',
+      providerMessageId: 'q',
+      occurredAt: new Date(start),
+    })
+    await ingest(store, alone)
+    expect(await pruned(store)).toBe(5)
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+    expect(await openingsIn(store, kept)).toBe(2)
+    expect(
+      await store.find({ address: 'ann@example.com', labels: ['tag:order'] }, 10),
+    ).toHaveLength(1)
+    const again = await ingest(store, openedAt(kept, start + 1010))
+    expect(again).toMatchObject({ duplicates: 1 })
+    const byKey = batchOf({ type: 'complained', providerMessageId: `p-${kept.trackingId}` })
+    expect(await ingest(store, byKey, byNobody)).toMatchObject({ trackingIds: [kept.trackingId] })
+    const late = await claim(store, second, farAhead)
+    expect(late.map(({ event: { type }, message }) => [type, message?.trackingId])).toEqual(
+      expect.arrayContaining([
+        ['opened', kept.trackingId],
+        ['complained', kept.trackingId],
+        ['delivered', undefined],
+      ]),
+    )
+    await tell(store, idsOf(late))
+    expect(await pruned(store)).toBe(2)
+    for (const table of [...timed, 'waiting', 'untold']) expect(await rowsOf(table)).toBe(0)
+  })
+
+  test('leaves what is being written when it is dropped', async () => {
+    const store = await byDay()
+    const record = await sent(store, start)
+    const writer = await pausedStore(isCommit)
+    const coming = ingest(writer.store, openedAt(record, start + 2), byNobody)
+    await writer.reached
+    const pruning = store.prune(over, 100)
+    expect(await waits(pruning)).toBe(true)
+    writer.resume()
+    await coming
+    await pruning
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+    expect(await openingsIn(store, record)).toBe(2)
+    expect(await claim(store, first, farAhead)).toHaveLength(1)
+  })
+
+  test('leaves nothing elsewhere: later events of its messages, dead letters, and what waited', async () => {
+    const store = await byDay()
+    const record = await sent(store, start, day + 7)
+    const [letter = ''] = idsOf((await ingest(store, openedAt(record, start + 3))).deliveries)
+    const [late = ''] = idsOf((await ingest(store, openedAt(record, start + day + 9))).deliveries)
+    await giveUp(store, [letter, late])
+    await foreign(store, start + 5)
+    expect(await rowsOf('waiting')).toBe(1)
+    expect(await pruned(store)).toBeGreaterThan(0)
+    for (const table of [...timed, 'waiting', 'dead_letters']) expect(await rowsOf(table)).toBe(0)
+  })
+
+  test('leaves events of it whose message is of another day', async () => {
+    const store = await byDay()
+    const young = await sent(store, start + day, -5000)
+    expect(await pruned(store)).toBe(0)
+    expect(await openingsIn(store, young)).toBe(1)
+  })
+
+  test('is left as it is while it is not wholly over', async () => {
+    const store = await byDay()
+    const record = await sent(store, start)
+    const within = { messages: start + day - 1, events: start + day - 1 }
+    expect(await pruned(store, within)).toBe(0)
+    expect(await openingsIn(store, record)).toBe(1)
+    expect(await pruned(store)).toBe(1)
+  })
+
+  test.each(['messages', 'events'] as const)(
+    'is removed row by row where only %s are',
+    async (kind) => {
+      const store = await byDay()
+      await sent(store, start)
+      await foreign(store, start + 1)
+      expect(await pruned(store, { [kind]: start + day })).toBe(1)
+      expect(await partitionsOf('events')).toContain('from_20260101')
+      expect(await rowsOf('events')).toBe(1)
+    },
+  )
+
+  test('is removed row by row while somebody is at its tables for long', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    const reader = await newPool().connect()
+    await reader.query('BEGIN; SELECT count(*) FROM mailtrail_messages')
+    expect(await pruned(store)).toBe(1)
+    expect(await partitionsOf('messages')).toContain('from_20260101')
+    await reader.query('COMMIT')
+    reader.release()
+    // It is tried again by others, and after a minute by itself.
+    expect(await pruned(store)).toBe(0)
+    expect(await partitionsOf('messages')).toContain('from_20260101')
+    expect(await pruned(await opened(newPool()))).toBe(0)
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+  }, 30_000)
+
+  test('is removed row by row where very much of it is still to be told', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    const many = Array.from({ length: 501 }, (_, index) => ({
+      type: 'delivered' as const,
+      providerMessageId: `q-${index}`,
+      occurredAt: new Date(start),
+    }))
+    await ingest(store, batchOf(...many))
+    expect(await pruned(store)).toBe(1)
+    expect(await partitionsOf('events')).toContain('from_20260101')
+    expect(await claim(store, first, farAhead)).toHaveLength(501)
+  })
+})
+
+describe('partitions of days', () => {
+  const today = Date.now() - (Date.now() % day)
+  const suffixOf = (time: number) =>
+    `from_${new Date(time).toISOString().slice(0, 10).replaceAll('-', '')}`
+
+  test('are made for the coming week by whoever opens a database where they were asked for once', async () => {
+    const whole = open(url())
+    const record = await sent(whole, Date.now())
+    expect(await partitionsOf('events')).toEqual(['first'])
+    const asked = postgresStore(url(), { partitions: 'day' })
+    atEnd(() => asked.close())
+    await asked.open()
+    const week = Array.from({ length: 8 }, (_, index) => suffixOf(today + (index + 1) * day))
+    for (const table of timed) expect(await partitionsOf(table)).toEqual(['first', ...week])
+    expect(await openingsIn(asked, record)).toBe(1)
+    expect(await openingsIn(whole, record)).toBe(1)
+  })
+
+  test.each(['opens', 'prunes'])(
+    'are made ahead again by whoever %s later, with what has come since',
+    async (what) => {
+      await opened(newPool())
+      await cutAt(today - 12 * day)
+      // Somebody is at a table, so whoever opens now leaves it for the next time.
+      const busy = await newPool().connect()
+      await busy.query('BEGIN; LOCK TABLE ONLY mailtrail_messages IN ACCESS SHARE MODE')
+      const store = await opened(newPool())
+      expect(await partitionsOf('messages')).not.toContain(suffixOf(today + 8 * day))
+      await busy.query('COMMIT')
+      busy.release()
+      const record = await sent(store, today)
+      const far = await sent(store, today + 400 * day)
+      if (what === 'opens') await opened(newPool())
+      else await store.prune({}, 10)
+      const partitions = await partitionsOf('messages')
+      expect(partitions).toContain(suffixOf(today - 4 * day))
+      expect(partitions).not.toContain(suffixOf(today))
+      expect(partitions).toContain(suffixOf(today + 8 * day))
+      const { rows } = await ask(
+        `SELECT tableoid::regclass::text AS place FROM mailtrail_messages ORDER BY tracking_id`,
+      )
+      expect(rows.map(({ place }) => place)).toEqual([
+        `mailtrail_messages_${suffixOf(today - 4 * day)}`,
+        `mailtrail_messages_${suffixOf(today + 8 * day)}`,
+      ])
+      for (const one of [record, far]) expect(await openingsIn(store, one)).toBe(1)
+    },
+  )
+
+  test('take an event of any time', async () => {
+    const store = await byDay()
+    const times = ['1999-12-31', '2026-01-01', '2099-01-01'].map((date) => Date.parse(date))
+    const record = await sent(store, start)
+    for (const time of times) await ingest(store, openedAt(record, time))
+    await sent(store, Date.parse('1999-01-01'))
+    await sent(store, Date.parse('2099-01-01'))
+    expect(await openingsIn(store, record)).toBe(4)
+    await pruned(store)
+    for (const time of times) {
+      const batch = batchOf({
+        type: 'delivered',
+        providerMessageId: 'q',
+        occurredAt: new Date(time),
+      })
+      expect(await ingest(store, batch)).toMatchObject({ waiting: 1 })
+      expect(await ingest(store, batch)).toMatchObject({ duplicates: 1 })
+    }
+  })
+
+  test('are made and dropped by many at once while others write, and nobody fails or loses anything', async () => {
+    const store = await byDay()
+    for (let index = 0; index < 3; index += 1) await sent(store, start + index * day)
+    // Of days that are dropped meanwhile and of those that stay, each with something that is still to be told.
+    const records: MessageRecord[] = []
+    for (let index = 0; index < 6; index += 1) {
+      const record = recordAt(start + index * day, 'ann@example.com')
+      await add(store, record)
+      await ingest(store, openedAt(record, start + index * day + 1), byNobody)
+      records.push(record)
+    }
+    let over = false
+    let written = 6
+    const writing = Array.from({ length: 3 }, async () => {
+      const writer = await opened(newPool())
+      while (written < 100 || !over) {
+        written += 1
+        const index = written % 6
+        const [record] = records.slice(index)
+        if (record) await ingest(writer, openedAt(record, start + index * day + written), byNobody)
+      }
+    })
+    const opening = Array.from({ length: 2 }, async () => {
+      for (let index = 0; index < 5; index += 1) await opened(newPool())
+    })
+    const pruning = Array.from({ length: 2 }, async () => {
+      const pruner = await opened(newPool())
+      const limits = { messages: start + 3 * day, events: start + 3 * day }
+      return pruned(pruner, limits)
+    })
+    const counts = await Promise.all(pruning)
+    await Promise.all(opening)
+    over = true
+    await Promise.all(writing)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(3)
+    expect(await partitionsOf('messages')).toContain('before_20260104')
+    const openings = await Promise.all(records.map((record) => openingsIn(store, record)))
+    expect(openings.reduce((sum, count) => sum + count, 0)).toBe(written)
+    expect(await claim(store, first, farAhead, 10_000)).toHaveLength(written)
+  }, 60_000)
+
+  test('are used by who may not make them', async () => {
+    await byDay()
+    const role = `${name()}_writer`
+    await ask(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`)
+    await ask(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`)
+    const other = new URL(url())
+    other.username = role
+    other.password = 'secret'
+    const store = open(other.href)
+    atEnd(() => ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+    const record = await sent(store, start)
+    expect(await openingsIn(store, record)).toBe(1)
+    expect(await pruned(store)).toBe(1)
+  })
+
+  test('can be asked for by day alone', () => {
+    expect(() => postgresStore(url(), JSON.parse('{"partitions":"week"}'))).toThrow("'day'")
+  })
+})
