@@ -17,6 +17,23 @@ import { dirname, join } from 'node:path'
 const root = dirname(dirname(__dirname))
 const modules = join(root, 'node_modules')
 
+const example = join(root, 'examples', 'sign-up')
+const document = readFileSync(join(root, 'docs', 'testing.md'), 'utf8')
+const exampleTest = readFileSync(join(example, 'sign-up.test.ts'), 'utf8')
+
+/** What the document says to write in place of two lines of the example. */
+const linesForJest = document.match(
+  /^import .* from '(?:mailtrail\/testing\/jest|@jest\/globals)'$/gm,
+)
+
+function testFor(runner: (typeof runners)[number]): string {
+  if (runner === 'vitest') return exampleTest
+  const [matchers = '', globals = ''] = linesForJest ?? []
+  return exampleTest
+    .replace(/^import .* from 'mailtrail\/testing\/vitest'$/m, matchers)
+    .replace(/^import .* from 'vitest'$/m, globals)
+}
+
 /** What users have of their own; the package itself comes out of its tarball. */
 let folder = ''
 const runners = ['jest', 'vitest'] as const
@@ -47,9 +64,8 @@ beforeAll(() => {
   for (const runner of runners) {
     const project = join(folder, runner)
     cpSync(join(__dirname, 'projects', runner), project, { recursive: true })
-    for (const name of ['sign-up.ts', `sign-up.${runner}.test.ts`]) {
-      cpSync(join(root, 'examples', 'sign-up', name), join(project, name))
-    }
+    cpSync(join(example, 'sign-up.ts'), join(project, 'sign-up.ts'))
+    writeFileSync(join(project, 'sign-up.test.ts'), testFor(runner))
     const own = join(project, 'node_modules')
     mkdirSync(own)
     for (const name of readdirSync(modules)) symlinkSync(join(modules, name), join(own, name))
@@ -85,15 +101,13 @@ describe.each(runners)('in a project of %s', (runner) => {
       skipLibCheck: false,
       noEmit: true,
     }
-    const files = ['types.ts', 'clock.test.ts', `sign-up.${runner}.test.ts`]
+    const files = ['types.ts', 'clock.test.ts', 'sign-up.test.ts']
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     expect(run(join(modules, 'typescript/bin/tsc'), project)).toEqual({ output: '', status: 0 })
   }, 60_000)
 })
 
-test.each(runners)('the document has the test of %s as it is run', (runner) => {
-  const document = readFileSync(join(root, 'docs', 'testing.md'), 'utf8')
-  for (const name of ['sign-up.ts', `sign-up.${runner}.test.ts`]) {
-    expect(document).toContain(readFileSync(join(root, 'examples', 'sign-up', name), 'utf8'))
-  }
+test('the document has the example as it is run', () => {
+  expect(document).toContain(readFileSync(join(example, 'sign-up.ts'), 'utf8'))
+  expect(document).toContain(exampleTest)
 })
