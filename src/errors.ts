@@ -227,6 +227,22 @@ export class HistoryError extends Error {
   }
 }
 
+/** A provider's account could not be asked for how it is set up, or for its lists. */
+export class AccountError extends Error {
+  override readonly name = 'AccountError'
+  readonly code = 'EACCOUNT'
+
+  constructor(
+    message: string,
+    /** The HTTP status of the answer; undefined where there was none. */
+    readonly statusCode?: number,
+    /** What time the provider's clock showed. */
+    readonly answeredAt?: Date,
+  ) {
+    super(message)
+  }
+}
+
 /** Something was not forwarded. Neither the target's URL nor what was to be forwarded is in it. */
 export class ForwardingError extends Error {
   override readonly name = 'ForwardingError'

@@ -38,6 +38,8 @@ export interface StartOptions {
   webhookUrl?: string
   /** What becomes of a message; by default it is accepted and delivered. */
   script?: (message: SimulatedMessage) => ScriptedPost[]
+  /** Where it listens; a free port by default. */
+  port?: number
 }
 
 /** A webhook that was posted, and what it was answered. */
@@ -70,7 +72,7 @@ export interface RunningProvider {
 /** Serves a simulated provider on a free port of this machine. */
 export async function startProvider(
   simulator: ProviderSimulator,
-  { webhookUrl, script = acceptedAndDelivered }: StartOptions = {},
+  { webhookUrl, script = acceptedAndDelivered, port: wanted = 0 }: StartOptions = {},
 ): Promise<RunningProvider> {
   const messages: SimulatedMessage[] = []
   const requests: ApiRequest[] = []
@@ -146,7 +148,7 @@ export async function startProvider(
       response.destroy(error instanceof Error ? error : undefined)
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
