@@ -157,6 +157,7 @@ export type {
 export { memoryStore } from './stores/memory.js'
 export type {
   ImportResult,
+  SuppressionEntry,
   SuppressionFilter,
   SuppressionOptions,
   Suppressions,

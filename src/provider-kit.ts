@@ -6,8 +6,8 @@ import type {
   SignedRequest,
   SimulatedAccount,
 } from './simulator.js'
-import type { SuppressionOptions } from './suppressions.js'
-import type { ProviderTransport } from './transporter.js'
+import type { SuppressionEntry } from './suppressions.js'
+import type { ProviderTransport, SentInfo } from './transporter.js'
 
 /** What somebody has set for one provider, by the names that its options have; a key may be several. */
 export type ProviderSettings = Readonly<Record<string, string | readonly string[]>>
@@ -76,17 +76,12 @@ export interface Inspection {
   findings: Finding[]
 }
 
-/** An address that the provider does not mail, and why. */
-export interface ListedSuppression extends SuppressionOptions {
-  address: string
-}
-
 /** A provider's account, asked through its API. */
 export interface ProviderAccount {
   /** It never rejects: what keeps it from asking is a finding. */
   inspect(): Promise<Inspection>
   /** The provider's own lists, entry by entry. Rejects with an `AccountError`. */
-  suppressions(): AsyncIterable<ListedSuppression>
+  suppressions(): AsyncIterable<SuppressionEntry>
 }
 
 /** A body as it was posted, or a part of one that somebody has kept. */
@@ -104,6 +99,8 @@ export interface ProviderKit {
   /** How a program sends through it: what it imports, from where, and with which SDK. */
   readonly sending: { factory: string; entry: string; sdk: string }
   readonly settings: readonly Setting[]
+  /** The setting that its webhooks are verified with. */
+  readonly verifiedWith: string
   /** Whether its signatures cover the webhook's URL, to the letter. */
   readonly signsUrl: boolean
   /** Without which of its events, by its own names, it is not known what became of a message. */
@@ -137,6 +134,8 @@ export interface ProviderKit {
   findFaults(settings: ProviderSettings): Finding[]
   /** Pure: the same of a message's own options, such as those that keep it from being sent. */
   findMailFaults(own: Readonly<Record<string, unknown>>): Finding[]
+  /** Pure: the same of the answer to a message that was sent. */
+  findAnswerFaults(info: Pick<SentInfo, 'response' | 'providerMessageId'>): Finding[]
   /** Whether two texts are the same key, however they are written. */
   isSameKey(one: string, other: string): boolean
   /** What the provider does after this answer to a webhook. */

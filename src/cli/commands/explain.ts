@@ -4,11 +4,12 @@ import { buffer } from 'node:stream/consumers'
 import { messageOf } from '../../errors.js'
 import type { AnyEvent, ParsedEvent } from '../../event.js'
 import { toIncoming } from '../../matching.js'
-import type { Payload, ProviderKit, ProviderSettings } from '../../provider-kit.js'
+import type { Payload, ProviderKit } from '../../provider-kit.js'
 import type { Configuration } from '../configuration.js'
 import { dayAndTime, inWords } from '../event-words.js'
 import { createPrinter, type ExitCode, type Io, type Printer, UsageError } from '../io.js'
 import { kitNamed, kits } from '../providers.js'
+import { type Verification, verify } from '../verification.js'
 
 export interface ExplainOptions {
   provider?: string
@@ -19,11 +20,6 @@ export interface ExplainOptions {
   json?: boolean
 }
 
-type Verification =
-  | { verified: true }
-  | { verified: false; reason: string; detail: string }
-  | { verified: 'unknown'; detail: string }
-
 /** Says which provider's a payload is, which events it tells, and whether it is signed. */
 export async function explain(
   file: string,
@@ -32,8 +28,10 @@ export async function explain(
   io: Io,
 ): Promise<ExitCode> {
   const printer = createPrinter(io.stdout, io.env, options.json)
-  const headers = headersOf(options.header)
-  const body = await readPayload(file, io)
+  const captured = asRequest(await readPayload(file, io))
+  const headers = headersOf([...captured.headers, ...options.header])
+  const { body } = captured
+  const target = options.target ?? captured.target
   const payload: Payload = { body, contentType: headers.get('content-type') ?? looksLike(body) }
   const asked = options.provider === undefined ? kits : [kitNamed(options.provider)]
   const found = await recognised(asked, payload)
@@ -45,17 +43,18 @@ export async function explain(
   const { kit, parsed } = found
   const now = io.now()
   const events = parsed.map((event) => toIncoming(kit.provider, event, now).event)
-  const verification = await verify(
-    kit,
-    configuration.settings(kit),
-    payload,
-    headers,
-    options,
-    now,
-  )
+  const verification = await verify(kit, configuration.settings(kit), payload, headers, target, now)
   printer.record({ provider: kit.provider, ...verification, events })
   tell(printer, kit, events, verification)
   return verification.verified === false ? 1 : 0
+}
+
+/** A whole request, as tools that record them write it, or a body alone. */
+function asRequest(bytes: Buffer): { headers: string[]; target: string; body: Buffer } {
+  const head = /^POST (\S+) HTTP\/[\d.]+\r?\n([\s\S]*?)\r?\n\r?\n/.exec(bytes.toString('latin1'))
+  if (!head) return { headers: [], target: '/', body: bytes }
+  const [whole, target = '/', lines = ''] = head
+  return { headers: lines.split(/\r?\n/), target, body: bytes.subarray(whole.length) }
 }
 
 async function readPayload(file: string, io: Io): Promise<Buffer> {
@@ -91,37 +90,6 @@ async function recognised(
     if (parsed) return { kit, parsed }
   }
   return undefined
-}
-
-async function verify(
-  kit: ProviderKit,
-  settings: ProviderSettings,
-  { body, contentType }: Payload,
-  headers: ReadonlyMap<string, string>,
-  { target = '/' }: ExplainOptions,
-  now: Date,
-): Promise<Verification> {
-  let webhook
-  try {
-    webhook = kit.createWebhook(settings)
-  } catch (error) {
-    return { verified: 'unknown', detail: messageOf(error) }
-  }
-  const reading = await webhook.read(
-    {
-      method: 'POST',
-      target,
-      header: (name) => headers.get(name) ?? (name === 'content-type' ? contentType : undefined),
-      body,
-    },
-    now,
-  )
-  if (reading.kind === 'events') return { verified: true }
-  const { reason, detail } = reading
-  if (reason === 'unsigned' && headers.size === 0) {
-    return { verified: 'unknown', detail: `${detail} (give the request's headers with --header)` }
-  }
-  return { verified: false, reason, detail }
 }
 
 function tell(

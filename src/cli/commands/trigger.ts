@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { connectionCause } from '../../http-failure.js'
 import { ownIdKey } from '../../matching.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import type { SignedRequest, SimulatedEventType, SimulatedMessage } from '../../simulator.js'
 import { type Configuration, endpointOf } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io, UsageError } from '../io.js'
+import { post } from '../posting.js'
 import { kitNamed } from '../providers.js'
 import { openSandbox } from '../sandbox.js'
 
@@ -17,9 +17,6 @@ export interface TriggerOptions {
   providerMessageId?: string
   json?: boolean
 }
-
-/** How long an endpoint may take to answer, in ms. */
-const patience = 30_000
 
 const types = [
   'accepted',
@@ -109,29 +106,5 @@ function messageFor({ message, recipient, providerMessageId }: TriggerOptions): 
     tags: ['mailtrail-trigger'],
     messageId: `${id}@mailtrail.invalid`,
     request: null,
-  }
-}
-
-/** Status 0 stands for no answer; redirects are not followed, as providers follow none. */
-export async function post(
-  url: string,
-  { headers, body }: { headers: Record<string, string>; body: Buffer },
-): Promise<{ status: number; text: string; date?: Date }> {
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(patience),
-    })
-    const date = new Date(response.headers.get('date') ?? NaN)
-    return {
-      status: response.status,
-      text: (await response.text()).slice(0, 200),
-      ...(!Number.isNaN(date.getTime()) && { date }),
-    }
-  } catch (error) {
-    return { status: 0, text: connectionCause(error).code ?? 'no answer in time' }
   }
 }

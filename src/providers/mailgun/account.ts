@@ -1,8 +1,9 @@
 import { accountCaller, endedInspection } from '../../account-caller.js'
 import { AccountError } from '../../errors.js'
 import { fields, isFields, text, texts } from '../../payload.js'
-import type { Finding, ListedSuppression, ProviderAccount } from '../../provider-kit.js'
+import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
+import type { SuppressionEntry } from '../../suppressions.js'
 import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
 
 /** The address of each region's API. */
@@ -178,7 +179,7 @@ function refusal(
 function readEntry(
   entry: Record<string, unknown>,
   cause: (typeof lists)[number][1],
-): ListedSuppression[] {
+): SuppressionEntry[] {
   const address = text(entry['address'])
   if (address === undefined) return []
   const since = new Date(text(entry['created_at']) ?? NaN)

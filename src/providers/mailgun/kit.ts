@@ -21,6 +21,7 @@ export const mailgunKit: ProviderKit = {
     { name: 'baseUrl', variable: 'MAILGUN_URL', secret: false },
     { name: 'signingKey', variable: 'MAILGUN_WEBHOOK_SIGNING_KEY', secret: true },
   ],
+  verifiedWith: 'signingKey',
   signsUrl: false,
   neededEvents: ['delivered', 'permanent_fail', 'complained', 'unsubscribed'],
 
@@ -66,6 +67,7 @@ export const mailgunKit: ProviderKit = {
 
   findFaults,
   findMailFaults,
+  findAnswerFaults: () => [],
 
   isSameKey: (one, other) => one.trim() === other.trim(),
 

@@ -1,8 +1,9 @@
 import { accountCaller, endedInspection } from '../../account-caller.js'
 import type { SuppressionCause } from '../../store.js'
 import { isFields, text, texts } from '../../payload.js'
-import type { Finding, ListedSuppression, ProviderAccount } from '../../provider-kit.js'
+import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
+import type { SuppressionEntry } from '../../suppressions.js'
 import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
 
 /** What is asked of a Mandrill account: its webhooks, and its denylist. */
@@ -80,7 +81,7 @@ const causes = new Map<string, SuppressionCause>([
   ['unsub', 'unsubscribed'],
 ])
 
-function readReject(entry: Record<string, unknown>): ListedSuppression[] {
+function readReject(entry: Record<string, unknown>): SuppressionEntry[] {
   const address = text(entry['email'])
   const reason = text(entry['reason']) ?? ''
   // A mailbox that is full says nothing of the address for good, and Mandrill forgets it soon.

@@ -24,6 +24,7 @@ export const mandrillKit: ProviderKit = {
     { name: 'key', variable: 'MANDRILL_WEBHOOK_KEY', secret: true },
     { name: 'url', variable: 'MANDRILL_WEBHOOK_URL', secret: false },
   ],
+  verifiedWith: 'key',
   signsUrl: true,
   neededEvents: ['send', 'hard_bounce', 'soft_bounce', 'spam', 'unsub', 'reject'],
 
@@ -71,6 +72,7 @@ export const mandrillKit: ProviderKit = {
   findFaults,
   // Whether an API key is one for tests cannot be seen by it.
   findMailFaults: () => [],
+  findAnswerFaults: () => [],
 
   isSameKey: (one, other) => one.trim() === other.trim(),
 

@@ -1,7 +1,8 @@
 import { type AccountCaller, accountCaller, endedInspection } from '../../account-caller.js'
 import { fields, isFields, text, time } from '../../payload.js'
-import type { Finding, ListedSuppression, ProviderAccount } from '../../provider-kit.js'
+import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
+import type { SuppressionEntry } from '../../suppressions.js'
 import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
 
 export const settingsPath = '/v3/user/webhooks/event/settings/all'
@@ -103,7 +104,7 @@ function refusal(status: number, message: string): Finding | undefined {
 async function* readList(
   get: (path: string) => ReturnType<AccountCaller>,
   cause: keyof typeof listPaths,
-): AsyncGenerator<ListedSuppression> {
+): AsyncGenerator<SuppressionEntry> {
   for (let offset = 0; ; offset += listedAtOnce) {
     const { body } = await get(`${listPaths[cause]}?limit=${listedAtOnce}&offset=${offset}`)
     const entries = Array.isArray(body) ? body.filter(isFields) : []

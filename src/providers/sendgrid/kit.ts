@@ -1,10 +1,10 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { fields, isFields, readEach, readEntries, text, texts } from '../../payload.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import { sendgridAccount } from './account.js'
 import { readEvent } from './entries.js'
 import { sendgridHistory } from './history.js'
-import { findFaults, findMailFaults } from './setting-faults.js'
+import { findAnswerFaults, findFaults, findMailFaults } from './setting-faults.js'
 import { parsePublicKey, sign, signatureHeader, timestampHeader } from './signature.js'
 import { sendgridSimulator } from './simulator.js'
 import { sendgridTransport } from './transport.js'
@@ -20,6 +20,7 @@ export const sendgridKit: ProviderKit = {
     { name: 'publicKey', variable: 'SENDGRID_WEBHOOK_PUBLIC_KEY', secret: false },
     { name: 'privateKey', variable: 'SENDGRID_WEBHOOK_PRIVATE_KEY', secret: true },
   ],
+  verifiedWith: 'publicKey',
   signsUrl: false,
   neededEvents: ['delivered', 'bounce', 'dropped', 'spam_report', 'unsubscribe'],
 
@@ -71,6 +72,7 @@ export const sendgridKit: ProviderKit = {
 
   findFaults,
   findMailFaults,
+  findAnswerFaults,
 
   isSameKey: (one, other) => bare(one) === bare(other),
 
@@ -113,12 +115,6 @@ function apiOptions(settings: ProviderSettings): { apiKey?: string; baseUrl?: st
 
 const privateKeyOf = (key: string) =>
   createPrivateKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'pkcs8' })
-
-/** The public half of a private key, as SendGrid shows it. */
-export function publicKeyOf(privateKey: string): string {
-  const key = createPublicKey(privateKeyOf(privateKey))
-  return key.export({ type: 'spki', format: 'der' }).toString('base64')
-}
 
 /** A key without what may be around it; what is none stays as it is. */
 function bare(key: string): string {

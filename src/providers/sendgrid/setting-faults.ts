@@ -1,6 +1,7 @@
 import { ApiKeyError, ConfigurationError } from '../../errors.js'
 import { fields, texts } from '../../payload.js'
 import type { Finding, ProviderSettings } from '../../provider-kit.js'
+import type { SentInfo } from '../../transporter.js'
 import { parsePublicKey } from './signature.js'
 
 const shownAt = 'Settings, Mail Settings, Event Webhook, Signature Verification'
@@ -68,13 +69,20 @@ const notAKey = ({ message }: ConfigurationError): Finding => ({
 /** The same of a message's own options. */
 export function findMailFaults(own: Readonly<Record<string, unknown>>): Finding[] {
   const { enable } = fields(fields(own['mail_settings'])['sandbox_mode'])
-  if (enable !== true) return []
-  return [
-    {
-      code: 'sandbox-mode',
-      severity: 'fault',
-      what: 'Sandbox mode is on: SendGrid checks each message, answers 200, and sends nothing; no event ever comes.',
-      todo: 'Take mail_settings.sandbox_mode out of the options of the messages.',
-    },
-  ]
+  return enable === true ? [sandboxMode] : []
+}
+
+/** The same of an answer: what is only checked gets 200 and no id, what is taken 202. */
+export function findAnswerFaults({
+  response,
+  providerMessageId,
+}: Pick<SentInfo, 'response' | 'providerMessageId'>): Finding[] {
+  return response === '200' && providerMessageId === undefined ? [sandboxMode] : []
+}
+
+const sandboxMode: Finding = {
+  code: 'sandbox-mode',
+  severity: 'fault',
+  what: 'Sandbox mode is on: SendGrid checks each message, answers 200, and sends nothing; no event ever comes.',
+  todo: 'Take mail_settings.sandbox_mode out of the options of the messages.',
 }
