@@ -64,7 +64,7 @@ export function endedInspection(
   const finding = (statusCode !== undefined && explain(statusCode, message)) || {
     code: 'provider-unreachable',
     severity: 'fault',
-    what: message,
+    what: `The account could not be asked: ${message}.`,
     todo: 'See that this machine may reach the API, and that its base URL is right.',
   }
   return { findings: [finding], ...(answeredAt && { answeredAt }) }

@@ -132,7 +132,7 @@ function keyFindings(
       {
         code: 'two-apps',
         severity: 'fault',
-        what: `${registered.length} webhooks are registered at ${title} for this one URL, as two applications do, each with a key of its own; of ${unknown.length} the key is not set here, and what it posts is refused.`,
+        what: `At ${title} ${registered.length} webhooks are registered for this one URL, as two applications do, each with a key of its own; of ${unknown.length} the key is not set here, and what it posts is refused.`,
         todo: 'Give each application a URL of its own, or set all the keys, as a list.',
       },
     ]

@@ -57,8 +57,11 @@ async function diagnose(
   const settings = configuration.settings(kit)
   const url = endpointOf(configuration, kit, settings)
   const skipped: string[] = []
+  const ofSettings = kit.findFaults(settings)
+  // What follows from a key that is none is not told beside it.
+  const keyIsGood = !ofSettings.some(({ severity }) => severity === 'fault')
   const findings = [
-    ...kit.findFaults(settings),
+    ...ofSettings,
     ...kit.findMailFaults(configuration.mail(kit)),
     ...findUrlFaults(url, settings),
   ]
@@ -70,16 +73,18 @@ async function diagnose(
     skipped.push('the endpoint and its registration: set MAILTRAIL_URL to where it is mounted')
     return { findings: [...findings, ...compareClocks(provider, undefined)], skipped }
   }
-  const keys = verificationKeys(kit, settings)
+  const keys = keyIsGood ? texts(settings[kit.verifiedWith] ?? []) : []
   const registration =
     inspection?.webhooks && compareWebhooks(kit, inspection.webhooks, { url, keys })
   findings.push(...(registration?.findings ?? []))
 
   // Where signatures do not cover the URL, what counts is the one that the provider posts to.
   const posted = kit.signsUrl ? url : (registration?.url ?? url)
-  const signing = probe ? signingSettings(kit, { ...settings, url }, keys, io) : undefined
+  const signing =
+    probe && keyIsGood ? signingSettings(kit, { ...settings, url }, keys, io) : undefined
   const endpoint = await inspectEndpoint(kit, posted, signing, io.now)
-  if (!endpoint.probed && endpoint.findings.length === 0) skipped.push(whyNotProbed(kit, probe))
+  if (!endpoint.probed && endpoint.findings.length === 0)
+    skipped.push(whyNotProbed(kit, probe, keyIsGood))
   findings.push(...endpoint.findings)
   findings.push(...compareClocks(provider, endpointReading(endpoint, io)))
   return { findings: each(findings), skipped }
@@ -123,12 +128,6 @@ function findUrlFaults(url: string | undefined, { baseUrl }: ProviderSettings): 
 const isLocal = (url: string): boolean =>
   URL.canParse(url) && /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname)
 
-/** Public keys where there are such, else what signs. */
-function verificationKeys(kit: ProviderKit, settings: ProviderSettings): string[] {
-  const { verifiedWith } = kit
-  return texts(settings[verifiedWith] ?? [])
-}
-
 /** What can sign so that the endpoint takes it. */
 function signingSettings(
   kit: ProviderKit,
@@ -143,10 +142,12 @@ function signingSettings(
   return keys.some((key) => kit.isSameKey(key, shown)) ? { ...settings, ...sandbox } : undefined
 }
 
-function whyNotProbed({ title }: ProviderKit, probe: boolean): string {
-  return probe
-    ? `a signed probe of the endpoint: nothing is set that signs as ${title} does (docs/cli.md, "doctor")`
-    : 'a signed probe of the endpoint: --no-probe'
+function whyNotProbed({ title }: ProviderKit, probe: boolean, keyIsGood: boolean): string {
+  const what = 'a signed probe of the endpoint'
+  if (!probe) return `${what}: --no-probe`
+  return keyIsGood
+    ? `${what}: nothing is set that signs as ${title} does (docs/cli.md, "doctor")`
+    : `${what}: the key is to be set right first`
 }
 
 function readingOf(whose: string, shown: Date | undefined, io: Io): ClockReading | undefined {

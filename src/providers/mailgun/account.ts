@@ -89,7 +89,7 @@ export function mailgunAccount(given: {
 }
 
 /** Which other region knows the domain, with this key. */
-async function regionThatKnows(
+export async function regionThatKnows(
   get: (url: string) => Promise<unknown>,
   baseUrl: string,
   path: string,
