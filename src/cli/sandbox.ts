@@ -15,7 +15,7 @@ export function sandboxFile(env: Io['env']): string {
   return join(folder, 'mailtrail', 'sandbox.json')
 }
 
-/** Reads the keys, or makes them. */
+/** Reads the keys, or makes those that are not there. */
 export function openSandbox({ env }: Pick<Io, 'env'>): Sandbox {
   const file = sandboxFile(env)
   const known = readKeys(file)
@@ -28,6 +28,12 @@ export function openSandbox({ env }: Pick<Io, 'env'>): Sandbox {
     writeFileSync(file, whole, { mode: 0o600 })
   }
   return (kit) => settings.get(kit.provider) ?? {}
+}
+
+/** The keys that were made before; of a provider without, none. */
+export function knownSandbox({ env }: Pick<Io, 'env'>): Sandbox {
+  const known = readKeys(sandboxFile(env))
+  return (kit) => known[kit.provider] ?? {}
 }
 
 function readKeys(file: string): Record<string, ProviderSettings> {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import express from 'express'
@@ -38,8 +38,11 @@ const asPem = (key: unknown): string =>
 const providers: ProviderName[] = ['sendgrid', 'mailgun', 'mandrill']
 
 test.each(providers)('nothing is wrong with %s where all is as it should be', async (name) => {
-  const told = await doctor(await broken(name))
+  const made = await broken(name)
+  const told = await doctor(made)
   expect(told).toEqual({ code: 0, provider: name, findings: [], skipped: [] })
+  // Looking leaves nothing behind.
+  expect(existsSync(join(made.folder, '.config'))).toBe(false)
 })
 
 /** Each set-up that is broken in one way: the doctor names this, and nothing else. */
@@ -407,6 +410,27 @@ describe('a clock that is 20 minutes off', () => {
     } finally {
       server.kill('SIGKILL')
     }
+  })
+})
+
+test('the key of the sandbox is named where the application is no longer on this machine', async () => {
+  const made = await broken('mailgun', { url: 'https://mail.invalid/webhooks' })
+  mkdirSync(join(made.folder, '.config/mailtrail'), { recursive: true })
+  const keys = { mailgun: { signingKey: made.settings['signingKey'] } }
+  writeFileSync(join(made.folder, '.config/mailtrail/sandbox.json'), JSON.stringify(keys))
+  const told = await doctor(made)
+  // The base URL is of this machine too, and nobody is at that address.
+  expect([told.code, codes(told)]).toEqual([1, ['sandbox-mode', 'endpoint-unreachable']])
+  expect(told.findings[0]?.what).toMatch(/to a sandbox/)
+  const words = { ...made.settings, baseUrl: 'https://api.mailgun.invalid' }
+  writeFileSync(
+    join(made.folder, 'mailtrail.config.json'),
+    JSON.stringify({ url: 'https://mail.invalid/webhooks', mailgun: words }),
+  )
+  const { findings } = await doctor(made)
+  expect(findings[0]).toMatchObject({
+    code: 'sandbox-mode',
+    what: expect.stringContaining('verified with the key of the sandbox'),
   })
 })
 

@@ -7,7 +7,7 @@ import { type Configuration, endpointOf } from '../configuration.js'
 import { type EndpointInspection, inspectEndpoint } from '../endpoint-findings.js'
 import { createPrinter, type ExitCode, type Io, type Printer, UsageError } from '../io.js'
 import { kitNamed, kits } from '../providers.js'
-import { openSandbox } from '../sandbox.js'
+import { knownSandbox } from '../sandbox.js'
 
 export interface DoctorOptions {
   /** Whether something signed is posted to the endpoint. */
@@ -64,6 +64,7 @@ async function diagnose(
     ...ofSettings,
     ...kit.findMailFaults(configuration.mail(kit)),
     ...findUrlFaults(url, settings),
+    ...findSandboxKeys(kit, url, settings, io),
   ]
 
   const inspection = await inspectAccount(kit, settings, skipped)
@@ -136,10 +137,32 @@ function signingSettings(
   io: Io,
 ): ProviderSettings | undefined {
   if (kit.createSimulator(settings)) return settings
-  const sandbox = openSandbox(io)(kit)
-  const [shown = ''] = texts(sandbox[kit.verifiedWith] ?? [])
   // The sandbox's key may be one of those that the endpoint takes.
-  return keys.some((key) => kit.isSameKey(key, shown)) ? { ...settings, ...sandbox } : undefined
+  return isOfSandbox(kit, keys, io) ? { ...settings, ...knownSandbox(io)(kit) } : undefined
+}
+
+function isOfSandbox(kit: ProviderKit, keys: readonly string[], io: Io): boolean {
+  const [shown] = texts(knownSandbox(io)(kit)[kit.verifiedWith] ?? [])
+  return shown !== undefined && keys.some((key) => kit.isSameKey(key, shown))
+}
+
+/** A key that was copied from the sandbox and never replaced. */
+function findSandboxKeys(
+  kit: ProviderKit,
+  url: string | undefined,
+  settings: ProviderSettings,
+  io: Io,
+): Finding[] {
+  if (url === undefined || isLocal(url)) return []
+  if (!isOfSandbox(kit, texts(settings[kit.verifiedWith] ?? []), io)) return []
+  return [
+    {
+      code: 'sandbox-mode',
+      severity: 'fault',
+      what: `The webhook is verified with the key of the sandbox: this machine can sign for ${kit.title}, and ${kit.title} cannot.`,
+      todo: `Set the key that ${kit.title} shows.`,
+    },
+  ]
 }
 
 function whyNotProbed({ title }: ProviderKit, probe: boolean, keyIsGood: boolean): string {
