@@ -9,6 +9,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // Whoever reads the output may have gone, as `head` does.
 process.stdout.on('error', () => process.exit(0))
 
+// That Node 22 calls its SQLite experimental is nothing to whoever runs a command.
+process.removeAllListeners('warning')
+process.on('warning', ({ name, message }) => {
+  if (name !== 'ExperimentalWarning') process.stderr.write(`${name}: ${message}\n`)
+})
+
 run(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
