@@ -46,12 +46,15 @@ export function accountCaller(title: string, secrets: readonly string[]): Accoun
       const { message } = httpFailure(title, { status, detail: words, notTaken: true, secrets })
       throw new AccountError(message, status, answeredAt)
     }
-    if (body === undefined) {
-      const message = `${title} answered otherwise than its API does: is this its address?`
-      throw new AccountError(message, status, answeredAt)
-    }
+    if (body === undefined) throw otherAnswer(title, answeredAt)
     return { body, ...(answeredAt && { answeredAt }) }
   }
+}
+
+/** The error of an answer that has not the shape of the API's. */
+export function otherAnswer(title: string, answeredAt: Date | undefined): AccountError {
+  const message = `${title} answered otherwise than its API does, as another server at its address would`
+  return new AccountError(message, undefined, answeredAt)
 }
 
 /** What an inspection comes to that an error has ended; `explain` finds what the status means. */

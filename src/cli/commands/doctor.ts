@@ -7,7 +7,8 @@ import { type Configuration, endpointOf } from '../configuration.js'
 import { type EndpointInspection, inspectEndpoint } from '../endpoint-findings.js'
 import { createPrinter, type ExitCode, type Io, type Printer, UsageError } from '../io.js'
 import { kitNamed, kits } from '../providers.js'
-import { knownSandbox } from '../sandbox.js'
+import { knownSandbox, type Sandbox } from '../sandbox.js'
+import { findSandboxKeys, findUrlFaults, isOfSandbox } from '../setting-findings.js'
 
 export interface DoctorOptions {
   /** Whether something signed is posted to the endpoint. */
@@ -56,6 +57,7 @@ async function diagnose(
 ): Promise<Diagnosis> {
   const settings = configuration.settings(kit)
   const url = endpointOf(configuration, kit, settings)
+  const sandbox = knownSandbox(io)
   const skipped: string[] = []
   const ofSettings = kit.findFaults(settings)
   // What follows from a key that is none is not told beside it.
@@ -64,7 +66,7 @@ async function diagnose(
     ...ofSettings,
     ...kit.findMailFaults(configuration.mail(kit)),
     ...findUrlFaults(url, settings),
-    ...findSandboxKeys(kit, url, settings, io),
+    ...findSandboxKeys(kit, url, settings, sandbox),
   ]
 
   const inspection = await inspectAccount(kit, settings, skipped)
@@ -82,10 +84,11 @@ async function diagnose(
   // Where signatures do not cover the URL, what counts is the one that the provider posts to.
   const posted = kit.signsUrl ? url : (registration?.url ?? url)
   const signing =
-    probe && keyIsGood ? signingSettings(kit, { ...settings, url }, keys, io) : undefined
+    probe && keyIsGood ? signingSettings(kit, { ...settings, url }, keys, sandbox) : undefined
   const endpoint = await inspectEndpoint(kit, posted, signing, io.now)
-  if (!endpoint.probed && endpoint.findings.length === 0)
+  if (!endpoint.probed && endpoint.findings.length === 0) {
     skipped.push(whyNotProbed(kit, probe, keyIsGood))
+  }
   findings.push(...endpoint.findings)
   findings.push(...compareClocks(provider, endpointReading(endpoint, io)))
   return { findings: each(findings), skipped }
@@ -104,65 +107,16 @@ async function inspectAccount(
   }
 }
 
-function findUrlFaults(url: string | undefined, { baseUrl }: ProviderSettings): Finding[] {
-  const findings: Finding[] = []
-  if (url !== undefined && /^http:/i.test(url) && !isLocal(url)) {
-    findings.push({
-      code: 'plain-http',
-      severity: 'warning',
-      what: 'The URL of the webhook is without https: addresses and what people do goes in the clear.',
-      todo: 'Serve it with https, and enter it so.',
-    })
-  }
-  const [base] = texts(baseUrl ?? [])
-  if (base !== undefined && url !== undefined && isLocal(base) && !isLocal(url)) {
-    findings.push({
-      code: 'sandbox-mode',
-      severity: 'fault',
-      what: 'The base URL of the API is on this machine: messages go to a sandbox, and to nobody else.',
-      todo: 'Take the base URL out of the settings.',
-    })
-  }
-  return findings
-}
-
-const isLocal = (url: string): boolean =>
-  URL.canParse(url) && /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname)
-
 /** What can sign so that the endpoint takes it. */
 function signingSettings(
   kit: ProviderKit,
   settings: ProviderSettings,
   keys: readonly string[],
-  io: Io,
+  sandbox: Sandbox,
 ): ProviderSettings | undefined {
   if (kit.createSimulator(settings)) return settings
   // The sandbox's key may be one of those that the endpoint takes.
-  return isOfSandbox(kit, keys, io) ? { ...settings, ...knownSandbox(io)(kit) } : undefined
-}
-
-function isOfSandbox(kit: ProviderKit, keys: readonly string[], io: Io): boolean {
-  const [shown] = texts(knownSandbox(io)(kit)[kit.verifiedWith] ?? [])
-  return shown !== undefined && keys.some((key) => kit.isSameKey(key, shown))
-}
-
-/** A key that was copied from the sandbox and never replaced. */
-function findSandboxKeys(
-  kit: ProviderKit,
-  url: string | undefined,
-  settings: ProviderSettings,
-  io: Io,
-): Finding[] {
-  if (url === undefined || isLocal(url)) return []
-  if (!isOfSandbox(kit, texts(settings[kit.verifiedWith] ?? []), io)) return []
-  return [
-    {
-      code: 'sandbox-mode',
-      severity: 'fault',
-      what: `The webhook is verified with the key of the sandbox: this machine can sign for ${kit.title}, and ${kit.title} cannot.`,
-      todo: `Set the key that ${kit.title} shows.`,
-    },
-  ]
+  return isOfSandbox(kit, keys, sandbox) ? { ...settings, ...sandbox(kit) } : undefined
 }
 
 function whyNotProbed({ title }: ProviderKit, probe: boolean, keyIsGood: boolean): string {

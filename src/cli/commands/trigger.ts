@@ -18,6 +18,8 @@ export interface TriggerOptions {
   json?: boolean
 }
 
+const sandboxKey = "the sandbox's key"
+
 const types = [
   'accepted',
   'deferred',
@@ -60,6 +62,11 @@ export async function trigger(
     printer.line(`Answered: ${after.taken ? printer.green(said) : printer.red(said)}`)
     printer.line(after.words)
     if (!after.taken && answer.status !== 0) {
+      if (whose === sandboxKey) {
+        printer.line(
+          `It was signed with the sandbox's key, which the endpoint has to know: mailtrail dev prints it.`,
+        )
+      }
       printer.line(
         `The endpoint tells nobody why. Its correlator.on('refused') does, or: mailtrail doctor ${kit.provider}`,
       )
@@ -79,7 +86,7 @@ export function signingSettings(
   if (kit.createSimulator(own)) return { settings: own, whose: 'the key that is set' }
   return {
     settings: { ...openSandbox(io)(kit), ...(kit.signsUrl && { url: own['url'] ?? url }) },
-    whose: "the sandbox's key",
+    whose: sandboxKey,
   }
 }
 

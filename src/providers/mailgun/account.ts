@@ -1,4 +1,4 @@
-import { accountCaller, endedInspection } from '../../account-caller.js'
+import { accountCaller, endedInspection, otherAnswer } from '../../account-caller.js'
 import { AccountError } from '../../errors.js'
 import { fields, isFields, text, texts } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
@@ -56,6 +56,7 @@ export function mailgunAccount(given: {
     async inspect() {
       try {
         const { body, answeredAt } = await get(baseUrl + domainPath)
+        if (!isFields(fields(body)['webhooks'])) throw otherAnswer('Mailgun', answeredAt)
         const signing = signingOf(await ifAllowed('/v5/accounts/http_signing_key'))
         const webhooks = [
           ...ofDomain(body, signing),
@@ -75,9 +76,11 @@ export function mailgunAccount(given: {
         let url = `${baseUrl}/v3/${encodeURIComponent(domain)}/${list}?limit=${listedAtOnce}`
         for (let page = 0; page < mostPages; page += 1) {
           const { items, paging } = fields((await get(url)).body)
-          const entries = Array.isArray(items) ? items.filter(isFields) : []
+          // A list without entries may be a null in JSON that Go writes.
+          const entries = items === null ? [] : items
+          if (!Array.isArray(entries)) throw otherAnswer('Mailgun', undefined)
           if (entries.length === 0) break
-          yield* entries.flatMap((entry) => readEntry(entry, cause))
+          yield* entries.filter(isFields).flatMap((entry) => readEntry(entry, cause))
           const next = text(fields(paging)['next'])
           if (next === undefined) break
           // Its own host is kept: the key goes nowhere else.

@@ -1,4 +1,4 @@
-import { accountCaller, endedInspection } from '../../account-caller.js'
+import { accountCaller, endedInspection, otherAnswer } from '../../account-caller.js'
 import type { SuppressionCause } from '../../store.js'
 import { isFields, text, texts } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
@@ -28,7 +28,8 @@ export function mandrillAccount(given: {
     async inspect() {
       try {
         const { body, answeredAt } = await ask('webhooks/list')
-        const webhooks = Array.isArray(body) ? body.filter(isFields).map(readWebhook) : []
+        if (!Array.isArray(body)) throw otherAnswer('Mandrill', answeredAt)
+        const webhooks = body.filter(isFields).map(readWebhook)
         return { webhooks, findings: [], ...(answeredAt && { answeredAt }) }
       } catch (error) {
         return endedInspection(error, refusal)
@@ -37,8 +38,8 @@ export function mandrillAccount(given: {
     async *suppressions() {
       // It tells a thousand of them, and has no further pages.
       const { body } = await ask('rejects/list')
-      const entries = Array.isArray(body) ? body.filter(isFields) : []
-      yield* entries.flatMap(readReject)
+      if (!Array.isArray(body)) throw otherAnswer('Mandrill', undefined)
+      yield* body.filter(isFields).flatMap(readReject)
     },
   }
 }

@@ -1,4 +1,9 @@
-import { type AccountCaller, accountCaller, endedInspection } from '../../account-caller.js'
+import {
+  type AccountCaller,
+  accountCaller,
+  endedInspection,
+  otherAnswer,
+} from '../../account-caller.js'
 import { fields, isFields, text, time } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
@@ -49,8 +54,12 @@ export function sendgridAccount(given: {
       try {
         const { body, answeredAt } = await get(settingsPath)
         const { webhooks } = fields(body)
-        const registered = Array.isArray(webhooks) ? webhooks.filter(isFields).map(readWebhook) : []
-        return { webhooks: registered, findings: [], ...(answeredAt && { answeredAt }) }
+        if (!Array.isArray(webhooks)) throw otherAnswer('SendGrid', answeredAt)
+        return {
+          webhooks: webhooks.filter(isFields).map(readWebhook),
+          findings: [],
+          ...(answeredAt && { answeredAt }),
+        }
       } catch (error) {
         return endedInspection(error, refusal)
       }
@@ -107,7 +116,8 @@ async function* readList(
 ): AsyncGenerator<SuppressionEntry> {
   for (let offset = 0; ; offset += listedAtOnce) {
     const { body } = await get(`${listPaths[cause]}?limit=${listedAtOnce}&offset=${offset}`)
-    const entries = Array.isArray(body) ? body.filter(isFields) : []
+    if (!Array.isArray(body)) throw otherAnswer('SendGrid', undefined)
+    const entries = body.filter(isFields)
     for (const entry of entries) {
       const address = text(entry['email'])
       const since = time(entry['created'])

@@ -4,6 +4,7 @@ import { mailgunAccount, regionThatKnows } from '../../../src/providers/mailgun/
 import { mailgunSimulator } from '../../../src/providers/mailgun/index.js'
 import type { SuppressionEntry } from '../../../src/suppressions.js'
 import { startProvider } from '../../../src/testing/index.js'
+import { answering } from '../../answering.js'
 
 const domain = 'mg.example.com'
 const us = 'https://api.mailgun.net'
@@ -67,4 +68,48 @@ test('lists are read page by page, from the host that was asked, to their end', 
   } finally {
     await provider.close()
   }
+})
+
+test('webhooks of the account count with those of the domain, each URL once', async () => {
+  const url = 'https://example.com/mailgun'
+  const server = await answering({
+    [path]: { webhooks: { delivered: { urls: [url, 'https://other.example/'] } } },
+    '/v1/webhooks': {
+      webhooks: [{ webhook_id: 'a', url, event_types: ['delivered', 'complained'] }],
+    },
+    '/v5/accounts/http_signing_key': { message: 'success', http_signing_key: 'signs' },
+  })
+  const account = mailgunAccount({ apiKey: 'x', domain, baseUrl: server.url })
+  const { webhooks } = await account.inspect()
+  server.close()
+  const signing = { kind: 'key', key: 'signs' }
+  expect(webhooks).toEqual([
+    { url, enabled: true, events: ['delivered', 'complained'], signing },
+    { url: 'https://other.example/', enabled: true, events: ['delivered'], signing },
+  ])
+})
+
+test('a key that may read the domain alone is enough, and a list of nothing is one', async () => {
+  const server = await answering({
+    [path]: { webhooks: {} },
+    [`/v3/${domain}/bounces?limit=1000`]: { items: null, paging: {} },
+    [`/v3/${domain}/complaints?limit=1000`]: { items: [], paging: {} },
+    [`/v3/${domain}/unsubscribes?limit=1000`]: {
+      items: [{ address: 'ann@example.com', tags: ['news'], created_at: 'no time' }],
+      paging: {},
+    },
+  })
+  const account = mailgunAccount({ apiKey: 'x', domain, baseUrl: server.url })
+  expect(await account.inspect()).toMatchObject({ webhooks: [], findings: [] })
+  const read: SuppressionEntry[] = []
+  for await (const entry of account.suppressions()) read.push(entry)
+  server.close()
+  expect(read).toEqual([
+    {
+      address: 'ann@example.com',
+      cause: 'unsubscribed',
+      provider: 'mailgun',
+      scope: { kind: 'group', id: 'news' },
+    },
+  ])
 })
