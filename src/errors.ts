@@ -243,6 +243,12 @@ export class AccountError extends Error {
   }
 }
 
+/** The command line was used wrongly. What was given may be named in it, for it goes to who gave it. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'EUSAGE'
+}
+
 /** Something was not forwarded. Neither the target's URL nor what was to be forwarded is in it. */
 export class ForwardingError extends Error {
   override readonly name = 'ForwardingError'

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { messageOf } from '../errors.js'
+import { messageOf, UsageError } from '../errors.js'
 import { type Fields, fields, isFields, text, texts } from '../payload.js'
 import type { ProviderKit, ProviderSettings } from '../provider-kit.js'
 import type { Store } from '../store.js'
 import { mysqlStore } from '../stores/mysql.js'
 import { postgresStore } from '../stores/postgres.js'
 import { sqliteStore } from '../stores/sqlite.js'
-import { type Io, UsageError } from './io.js'
+import type { Io } from './io.js'
 import { kits } from './providers.js'
 
 /** What somebody has set, in the environment and in a file; the environment goes before. */

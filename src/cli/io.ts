@@ -21,11 +21,6 @@ export type Output = Writable & {
   hasColors?(env?: object): boolean
 }
 
-/** The command was used wrongly: told without more, with exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 /** Writes lines, or with `json` one JSON object a line for programs. */
 export interface Printer {
   readonly json: boolean
@@ -39,17 +34,23 @@ export interface Printer {
   dim(text: string): string
 }
 
+// Subjects, addresses and servers' words are anybody's: none of them moves the cursor, or makes a line of its own.
+const escape = String.fromCharCode(27)
+const unsafe = new RegExp(`${escape}\\[(?:[12]|3[123]|22|39)m|\\p{Cc}|\\p{Bidi_Control}`, 'gu')
+
 export function createPrinter(output: Output, env: Io['env'], json = false): Printer {
   // It knows NO_COLOR, FORCE_COLOR and TERM; what is no terminal does not have it.
   const colours = !json && output.isTTY === true && output.hasColors?.({ ...env }) === true
   const styled =
     (start: number, end: number) =>
     (text: string): string =>
-      colours ? `\u001b[${start}m${text}\u001b[${end}m` : text
+      colours ? `${escape}[${start}m${text}${escape}[${end}m` : text
   return {
     json,
     line(text = '') {
-      if (!json) output.write(`${text}\n`)
+      // What is longer than one character is a colour of ours.
+      const safe = text.replace(unsafe, (part) => (colours && part.length > 1 ? part : '\uFFFD'))
+      if (!json) output.write(`${safe}\n`)
     },
     record(fact) {
       if (json) output.write(`${JSON.stringify(fact)}\n`)

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander'
-import { ConfigurationError, messageOf } from '../errors.js'
+import { ConfigurationError, messageOf, UsageError } from '../errors.js'
 import { version } from '../version.js'
 import { addCommands } from './command-list.js'
-import { createPrinter, type ExitCode, type Io, UsageError } from './io.js'
+import { createPrinter, type ExitCode, type Io } from './io.js'
 import { kits } from './providers.js'
 
 /**
@@ -25,12 +25,17 @@ export async function run(words: readonly string[], io: Io): Promise<ExitCode> {
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    // Somebody has ended it, which is no fault.
-    if (io.signal.aborted && error === io.signal.reason) return 0
-    const { red } = createPrinter(io.stderr, io.env)
-    io.stderr.write(`${red('error')}: ${messageOf(error)}\n`)
+    const printer = createPrinter(io.stderr, io.env)
+    printer.line(`${printer.red('error')}: ${wordsOf(error, io)}`)
     return error instanceof UsageError || error instanceof ConfigurationError ? 2 : 1
   }
+}
+
+/** In one line; what fails because it was ended is no failure to tell of. */
+function wordsOf(error: unknown, { signal }: Io): string {
+  return signal.aborted
+    ? 'it was ended before it was done'
+    : messageOf(error).replace(/\s*\n\s*/g, ' ')
 }
 
 function createProgram(io: Io): Command {

@@ -1,8 +1,8 @@
+import { UsageError } from '../errors.js'
 import type { ProviderKit } from '../provider-kit.js'
 import { mailgunKit } from '../providers/mailgun/kit.js'
 import { mandrillKit } from '../providers/mandrill/kit.js'
 import { sendgridKit } from '../providers/sendgrid/kit.js'
-import { UsageError } from './io.js'
 
 /** The providers that the command line knows: the one place beside the exports that names them. */
 export const kits: readonly ProviderKit[] = [sendgridKit, mailgunKit, mandrillKit]

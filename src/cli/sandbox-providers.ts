@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.js'
 import { v7 as uuidv7 } from 'uuid'
 import { ownId, ownIdKey } from '../matching.js'
 import type { MessageRecord } from '../message.js'
@@ -5,7 +6,7 @@ import type { ProviderKit, ProviderSettings } from '../provider-kit.js'
 import type { SimulatedEventType, SimulatedMessage } from '../simulator.js'
 import { type RunningProvider, startProvider } from '../testing/provider-server.js'
 import { below } from './configuration.js'
-import { UsageError } from './io.js'
+
 import { portTaken } from './ports.js'
 
 /** What a key, or a line, makes of the last message. */

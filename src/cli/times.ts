@@ -1,4 +1,4 @@
-import { UsageError } from './io.js'
+import { UsageError } from '../errors.js'
 
 const units: Readonly<Record<string, number>> = {
   m: 60_000,

@@ -10,11 +10,14 @@ export type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
+  RegisteredWebhook,
   SignedRequest,
+  SimulatedAccount,
   SimulatedEvent,
   SimulatedEventType,
   SimulatedMessage,
   SimulatedRecipient,
+  SimulatedSuppression,
   ToldEvent,
 } from '../simulator.js'
 export { storeContract, type StoreCase } from './store-contract.js'

@@ -101,6 +101,20 @@ test('a whole request has its headers with it', async () => {
   expect([code, stdout]).toEqual([0, expect.stringContaining('Its signature is right.')])
 })
 
+test('nothing of a payload reaches the terminal but as text', async () => {
+  const hostile = {
+    event: 'click',
+    email: 'a\u001b[2J\r\nforged\u202e',
+    sg_message_id: 'x',
+    timestamp: 1,
+  }
+  const { stdout } = await run(['explain', write('hostile.json', JSON.stringify([hostile]))], {
+    folder,
+  })
+  for (const character of ['\u001b', '\r', '\u202e']) expect(stdout).not.toContain(character)
+  expect(stdout).toContain('a\uFFFD[2J\uFFFD\uFFFDforged\uFFFD clicked')
+})
+
 test('a signature that does not fit is told with the reason', async () => {
   const { headers, body } = posted(sendgrid)
   const file = write('rewritten.json', JSON.stringify(JSON.parse(body.toString())))

@@ -142,7 +142,7 @@ test('a refused API key is told, without the key', async () => {
   expect(stdout + stderr).not.toContain('SG.a-secret-key')
 })
 
-test('Ctrl-C ends the waiting', async () => {
+test('Ctrl-C ends the waiting, which has shown nothing then', async () => {
   const folder = folderOfItsOwn()
   const keys = kits.mailgun.newSandbox()
   const simulator = kits.mailgun.createSimulator(keys)
@@ -156,7 +156,10 @@ test('Ctrl-C ends the waiting', async () => {
   const waiting = start(['verify', 'mailgun', ...addresses, '--listen', '0'], { folder })
   await waiting.wrote(/sent after/)
   waiting.signal('SIGINT')
-  expect(await waiting.ended).toMatchObject({ code: 0, stderr: '' })
+  expect(await waiting.ended).toMatchObject({
+    code: 1,
+    stderr: 'error: it was ended before it was done\n',
+  })
 })
 
 test.each([

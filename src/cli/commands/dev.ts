@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { createCorrelator } from '../../correlator.js'
-import { messageOf } from '../../errors.js'
+import { messageOf, UsageError } from '../../errors.js'
 import type { MailEvent } from '../../event.js'
 import type { SimulatedEventType, SimulatedMessage } from '../../simulator.js'
 import { memoryStore } from '../../stores/memory.js'
 import { clockTime, matchInWords } from '../event-words.js'
-import { createPrinter, ended, type ExitCode, type Io, type Printer, UsageError } from '../io.js'
+import { createPrinter, ended, type ExitCode, type Io, type Printer } from '../io.js'
 import { portTaken } from '../ports.js'
 import { listenToKeys } from '../keys.js'
 import { kits } from '../providers.js'
@@ -38,21 +38,19 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
   const server = to === undefined ? await listen(port) : undefined
   const target = to ?? `http://127.0.0.1:${portOf(server)}/webhooks`
   const providers: SandboxProvider[] = []
+  const subjects = new Map<string, string>()
   const correlator = createCorrelator({
     store: memoryStore(),
     foreignAfter: 0,
     webhooks: kits.map((kit) => kit.createWebhook(settingsFor(kit, sandbox(kit), target))),
   })
   server?.on('request', correlator.nodeHandler)
-  correlator.onAny((event) => {
-    const message = said.get(event.trackingId ?? '')
-    tellEvent(printer, event, message?.subject)
-  })
+  correlator.onAny((event) => tellEvent(printer, event, subjects.get(event.trackingId ?? '')))
   correlator.onError((error) => {
     printer.line(printer.red(`refused: ${error.message}`))
     printer.record({ kind: 'refused', message: error.message })
   })
-  const said = new Map<string, SimulatedMessage>()
+  const tellFailure = (error: unknown): void => printer.line(printer.red(messageOf(error)))
   let last: { message: SimulatedMessage; provider: SandboxProvider } | undefined
 
   async function post(
@@ -73,7 +71,7 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
 
   async function took(message: SimulatedMessage, provider: SandboxProvider): Promise<void> {
     const record = recordOf(message, provider.kit.provider, io.now())
-    said.set(record.trackingId, message)
+    subjects.set(record.trackingId, message.subject)
     last = { message, provider }
     const recipients = message.recipients.map(({ address }) => address)
     printer.line(
@@ -96,10 +94,7 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
       const settings = settingsFor(kit, sandbox(kit), target)
       const provider = await startSandboxProvider(kit, settings, target, {
         port: port === 0 ? 0 : port + 1 + index,
-        took: (message, from) =>
-          void took(message, from).catch((error: unknown) =>
-            printer.line(printer.red(messageOf(error))),
-          ),
+        took: (message, from) => void took(message, from).catch(tellFailure),
       })
       providers.push(provider)
     }
@@ -112,7 +107,7 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
         const known = actions.map(({ key, words }) => `${key} ${words}`).join(', ')
         printer.line(`the last message, by key or line: ${known}; q ends the sandbox`)
       } else if (!last) printer.line('no message has come yet')
-      else void post(last, action.type)
+      else void post(last, action.type).catch(tellFailure)
     })
     await Promise.race([ended(io.signal), stop.asked])
     stop.close()

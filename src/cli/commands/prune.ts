@@ -1,6 +1,7 @@
+import { UsageError } from '../../errors.js'
 import { createCorrelator } from '../../correlator.js'
 import type { Configuration } from '../configuration.js'
-import { createPrinter, type ExitCode, type Io, UsageError } from '../io.js'
+import { createPrinter, type ExitCode, type Io } from '../io.js'
 import { startProgress } from '../progress.js'
 import { timeIn } from '../times.js'
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createPrinter, type ExitCode, type Io, UsageError } from '../io.js'
+import { UsageError } from '../../errors.js'
+import { createPrinter, type ExitCode, type Io } from '../io.js'
 import { kits } from '../providers.js'
 
 export interface SecretOptions {
