@@ -233,6 +233,28 @@ export class HistoryError extends Error {
   }
 }
 
+/** A provider's account could not be asked for how it is set up, or for its lists. */
+export class AccountError extends Error {
+  override readonly name = 'AccountError'
+  readonly code = 'EACCOUNT'
+
+  constructor(
+    message: string,
+    /** The HTTP status of the answer; undefined where there was none. */
+    readonly statusCode?: number,
+    /** What time the provider's clock showed. */
+    readonly answeredAt?: Date,
+  ) {
+    super(message)
+  }
+}
+
+/** The command line was used wrongly. What was given may be named in it, for it goes to who gave it. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'EUSAGE'
+}
+
 /** Something was not forwarded. Neither the target's URL nor what was to be forwarded is in it. */
 export class ForwardingError extends Error {
   override readonly name = 'ForwardingError'

@@ -176,6 +176,7 @@ export type {
 export { memoryStore } from './stores/memory.js'
 export type {
   ImportResult,
+  SuppressionEntry,
   SuppressionFilter,
   SuppressionOptions,
   Suppressions,

@@ -124,3 +124,29 @@ export interface ProviderSimulator {
   /** One of each of the other events that it tells, about this message or in answer to it. */
   others?(message: SimulatedMessage, now: Date): OtherRequests
 }
+
+/** A webhook as it is registered in a provider's account. */
+export interface RegisteredWebhook {
+  url: string
+  enabled: boolean
+  /** The provider's own names of the events that it tells. */
+  events: readonly string[]
+  /** What its posts are to be verified with, as far as the account says it. */
+  signing: { kind: 'key'; key: string } | { kind: 'none' } | { kind: 'unknown' }
+  /** What the provider has noted of a try that failed. */
+  lastError?: string
+}
+
+/** An address on one of a provider's own lists. */
+export interface SimulatedSuppression {
+  address: string
+  cause: 'bounced' | 'complained' | 'unsubscribed'
+  since: Date
+  detail?: string
+}
+
+/** What is set up in the account of a simulated provider; nothing by default. */
+export interface SimulatedAccount {
+  webhooks?: readonly RegisteredWebhook[]
+  suppressions?: readonly SimulatedSuppression[]
+}

@@ -28,6 +28,11 @@ export interface SuppressionOptions {
   expiresAt?: Date
 }
 
+/** An address on a list, and what is said of it. */
+export interface SuppressionEntry extends SuppressionOptions {
+  address: string
+}
+
 /** What is taken back: all that fits. */
 export interface SuppressionFilter {
   scope?: SubscriptionScope
@@ -38,9 +43,9 @@ export interface SuppressionFilter {
 /** What became of a list that was read in. */
 export interface ImportResult {
   added: number
-  /** How many rows could not be taken. */
+  /** How many entries could not be taken. */
   refused: number
-  /** The first of them, by their lines, without what stands in them. */
+  /** The first of them, by their lines, or their places from 1 on, without what stands in them. */
   flaws: { line: number; flaw: string }[]
 }
 
@@ -77,6 +82,32 @@ export interface Suppressions {
     source: string | AsyncIterable<string | Uint8Array>,
     defaults?: SuppressionOptions,
   ): Promise<ImportResult>
+  /** Adds the entries of a list in the same way, as of a provider's own that was fetched. */
+  importEntries(entries: AsyncIterable<SuppressionEntry>): Promise<ImportResult>
+}
+
+/** What stands at one place of a list. */
+type ImportedRow = { line: number } & ({ entry: SuppressionEntry } | { flaw: string })
+
+async function* rowsOf(
+  source: string | AsyncIterable<string | Uint8Array>,
+  defaults: SuppressionOptions,
+): AsyncGenerator<ImportedRow> {
+  for await (const row of fromCsv(source, defaults)) {
+    if ('flaw' in row) yield row
+    else {
+      const { address, options } = row.suppression
+      yield { line: row.line, entry: { ...options, address } }
+    }
+  }
+}
+
+async function* numbered(entries: AsyncIterable<SuppressionEntry>): AsyncGenerator<ImportedRow> {
+  let line = 0
+  for await (const entry of entries) {
+    line += 1
+    yield { line, entry }
+  }
 }
 
 export function createSuppressions(store: Store): Suppressions {
@@ -91,6 +122,29 @@ export function createSuppressions(store: Store): Suppressions {
       place = page.at(-1)?.place
       if (page.length < exportedAtOnce) return
     }
+  }
+
+  async function importRows(rows: AsyncIterable<ImportedRow>): Promise<ImportResult> {
+    const result: ImportResult = { added: 0, refused: 0, flaws: [] }
+    let facts: SuppressionFact[] = []
+    const write = async (): Promise<void> => {
+      const batch = facts
+      facts = []
+      await inStore('writing suppressions', () => store.suppress(batch))
+      result.added += batch.length
+    }
+    for await (const { line, ...row } of rows) {
+      try {
+        if ('flaw' in row) throw new TypeError(row.flaw)
+        facts.push(toFact(row.entry.address, row.entry))
+      } catch (error) {
+        result.refused += 1
+        if (result.flaws.length < mostFlaws) result.flaws.push({ line, flaw: messageOf(error) })
+      }
+      if (facts.length === importedAtOnce) await write()
+    }
+    await write()
+    return result
   }
 
   return {
@@ -140,28 +194,9 @@ export function createSuppressions(store: Store): Suppressions {
 
     exportCsv: () => toCsv(all()),
 
-    async importCsv(source, defaults = {}) {
-      const result: ImportResult = { added: 0, refused: 0, flaws: [] }
-      let facts: SuppressionFact[] = []
-      const write = async (): Promise<void> => {
-        const batch = facts
-        facts = []
-        await inStore('writing suppressions', () => store.suppress(batch))
-        result.added += batch.length
-      }
-      for await (const { line, ...row } of fromCsv(source, defaults)) {
-        try {
-          if ('flaw' in row) throw new TypeError(row.flaw)
-          facts.push(toFact(row.suppression.address, row.suppression.options))
-        } catch (error) {
-          result.refused += 1
-          if (result.flaws.length < mostFlaws) result.flaws.push({ line, flaw: messageOf(error) })
-        }
-        if (facts.length === importedAtOnce) await write()
-      }
-      await write()
-      return result
-    },
+    importCsv: (source, defaults = {}) => importRows(rowsOf(source, defaults)),
+
+    importEntries: (entries) => importRows(numbered(entries)),
 
     async list(paging) {
       const { limit, cursor } = checkedPaging('suppressions.list', paging)

@@ -29,6 +29,8 @@ const files: File[] = readdirSync(source, { recursive: true, encoding: 'utf8' })
   })
 
 const providers = ['sendgrid', 'mailgun', 'mandrill']
+/** The command line deals with all of them, and has them in one list. */
+const listOfProviders = 'cli/providers.ts'
 const inFolder = (folder: string) => (file: File) => file.path.startsWith(`${folder}/`)
 const outside = (folder: string) => (file: File) => !inFolder(folder)(file)
 const pathsOf = (found: File[]): string[] => found.map(({ path }) => path)
@@ -51,6 +53,7 @@ describe('no code', () => {
   test.each(providers)('outside its folder names the provider %s', (provider) => {
     const named = files
       .filter(outside(`providers/${provider}`))
+      .filter(({ path }) => path !== listOfProviders)
       .filter(({ code }) => code.toLowerCase().includes(provider))
     expect(pathsOf(named)).toEqual([])
   })
@@ -70,9 +73,10 @@ describe('no code', () => {
     expect(pathsOf(sql)).toEqual([])
   })
 
-  test('but the node handler, the caller of APIs and the testing servers knows node:http', () => {
+  test('but the node handler, the caller of APIs, the testing servers and the command line knows node:http', () => {
     const http = files
       .filter(outside('testing'))
+      .filter(outside('cli'))
       .filter(({ imports }) => imports.some((name) => /^node:https?$/.test(name)))
     expect(pathsOf(http).toSorted()).toEqual(['http-caller.ts', 'node-handler.ts'])
   })
@@ -100,11 +104,19 @@ describe('no code', () => {
     const core = files.filter(({ path }) => !path.includes('/') && path !== 'index.ts')
     const importing = core.filter(({ imports }) =>
       imports.some((name) =>
-        /^(?:adapters|bullmq|observers|providers|stores|testing)\//.test(name),
+        /^(?:adapters|bullmq|cli|observers|providers|stores|testing)\//.test(name),
       ),
     )
     expect(pathsOf(importing)).toEqual([])
   })
+})
+
+test('nothing imports the command line, nor but it and a provider imports what a provider is in whole', () => {
+  const kits = /^providers\/\w+\/kit\.ts$/
+  for (const { path, imports } of files.filter(outside('cli'))) {
+    const found = imports.filter((name) => name.startsWith('cli/') || kits.test(name))
+    expect([path, found]).toEqual([path, []])
+  }
 })
 
 test('the contracts import only each other', () => {
@@ -166,6 +178,17 @@ describe('a built-in provider', () => {
       'checkedGuards',
       'checkedMetadata',
       'checkedTransportOptions',
+    ],
+    'the command line does not know it': [
+      'AccountError',
+      'AccountCaller',
+      'accountCaller',
+      'endedInspection',
+      'Finding',
+      'otherAnswer',
+      'ProviderAccount',
+      'ProviderKit',
+      'ProviderSettings',
     ],
     'it has words of its own for these': ['ApiKeyError', 'messageOf', 'version'],
   }

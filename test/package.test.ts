@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -109,6 +109,19 @@ describe('in a project without any SDK', () => {
       const { status } = await correlator.handler(new Request('https://a.b/mailgun'))
       console.log(status)`
     expect(run(project, 'webhook.mjs', program)).toBe('200')
+  })
+
+  test('the command line runs, and says what to install where it sends', () => {
+    const bin = 'node_modules/mailtrail/dist/esm/cli/bin.js'
+    const { stdout, stderr, status } = spawnSync(process.execPath, [bin, 'verify', '--sandbox'], {
+      cwd: project,
+      encoding: 'utf8',
+      env: {},
+    })
+    expect([stderr, status]).toEqual(['', 1])
+    for (const sdk of ['@sendgrid/mail', 'mailgun.js', '@mailchimp/mailchimp_transactional']) {
+      expect(stdout).toContain(`not-sent: the package ${sdk} is not installed: npm install ${sdk}`)
+    }
   })
 
   test('the SQLite store uses that of Node, or says what to install', () => {

@@ -50,6 +50,8 @@ export interface StartOptions {
    * its schedule is a millisecond. By default nothing is posted again.
    */
   retrySpeed?: number
+  /** Where it listens; a free port by default. */
+  port?: number
 }
 
 /** A simulated provider that listens on loopback. */
@@ -76,7 +78,12 @@ export interface RunningProvider {
 /** Serves a simulated provider on a free port of this machine. */
 export async function startProvider(
   simulator: ProviderSimulator,
-  { webhookUrl, script = happens('accepted', 'delivered'), retrySpeed }: StartOptions = {},
+  {
+    webhookUrl,
+    script = happens('accepted', 'delivered'),
+    retrySpeed,
+    port: wanted = 0,
+  }: StartOptions = {},
 ): Promise<RunningProvider> {
   const messages: SimulatedMessage[] = []
   const requests: ApiRequest[] = []
@@ -175,7 +182,7 @@ export async function startProvider(
       response.destroy(error instanceof Error ? error : undefined)
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0

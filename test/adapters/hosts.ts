@@ -22,6 +22,8 @@ export interface Host {
   textOnly?: boolean
   /** Whether the host knows who calls; default yes. */
   tellsAddress?: boolean
+  /** In place of the keys that it is to know. */
+  keys?: Record<string, string>
 }
 
 interface Told {
@@ -66,7 +68,11 @@ export const serverKeys = {
 }
 
 /** Starts a server in a process of its own, which ends with the tests at the latest. */
-export async function startServer({ program, folder = serversFolder }: Host): Promise<HostServer> {
+export async function startServer({
+  program,
+  folder = serversFolder,
+  keys = serverKeys,
+}: Host): Promise<HostServer> {
   const server = spawn(
     process.execPath,
     ['--import', pathToFileURL(serverProgram('ends-with-parent.mjs')).href, ...program],
@@ -74,7 +80,7 @@ export async function startServer({ program, folder = serversFolder }: Host): Pr
       cwd: folder,
       env: {
         ...process.env,
-        ...serverKeys,
+        ...keys,
         NODE_ENV: 'production',
         NEXT_TELEMETRY_DISABLED: '1',
       },

@@ -5,10 +5,12 @@ import type {
   ApiRequest,
   ProviderSimulator,
   SignedRequest,
+  SimulatedAccount,
   SimulatedMessage,
   WebhookRetries,
 } from '../../simulator.js'
 import { sign } from './signature.js'
+import { answerAccount } from './simulated-account.js'
 import { documentHead, type SimulatedHead } from './simulated-document.js'
 import { inboundFields } from './simulated-others.js'
 import { entryOf, recipientVariables } from './simulated-event.js'
@@ -17,6 +19,9 @@ import { answerLogs, logsPath } from './simulated-history.js'
 export interface MailgunSimulatorOptions {
   apiKey: string
   domain: string
+  /** What signs; a new key by default. */
+  signingKey?: string
+  account?: SimulatedAccount
 }
 
 export interface MailgunSimulator extends ProviderSimulator {
@@ -24,18 +29,28 @@ export interface MailgunSimulator extends ProviderSimulator {
   readonly signingKey: string
 }
 
-/** Mailgun on this machine: its Messages API, its webhooks, and its Logs API that knows what those told. */
-export function mailgunSimulator({ apiKey, domain }: MailgunSimulatorOptions): MailgunSimulator {
-  const signingKey = randomBytes(16).toString('hex')
+/**
+ * Mailgun on this machine: its Messages API, its webhooks, its Logs API that knows what those told, and what is
+ * set up in the account.
+ */
+export function mailgunSimulator({
+  apiKey,
+  domain,
+  signingKey = randomBytes(16).toString('hex'),
+  account = {},
+}: MailgunSimulatorOptions): MailgunSimulator {
   const otherKey = randomBytes(16).toString('hex')
   return {
     provider: 'mailgun',
     retries,
     signingKey,
-    answer: async (request, now, told = []) =>
-      request.method === 'POST' && request.path === logsPath
-        ? { answer: answerLogs(request, now, told, apiKey) }
-        : answerSend(request, now, apiKey, domain),
+    async answer(request, now, told = []) {
+      if (request.method === 'POST' && request.path === logsPath) {
+        return { answer: answerLogs(request, now, told, apiKey) }
+      }
+      const known = answerAccount(request, { apiKey, domain, signingKey, account })
+      return known ? { answer: known } : answerSend(request, now, apiKey, domain)
+    },
     entry: (message, event, now) => entryOf(message, event, now, domain),
     // Exactly one event in each post.
     webhooks: (entries, now, forged = false) =>

@@ -39,7 +39,8 @@ export interface MandrillHistoryOptions extends Pick<TransportOptions, 'baseUrl'
 export function mandrillHistory(options: MandrillHistoryOptions = {}): EventHistory {
   const user = 'mandrillHistory'
   const apiKey = requiredOption(user, 'apiKey', options.apiKey, 'MANDRILL_API_KEY')
-  const root = checkedBaseUrl(user, options.baseUrl ?? 'https://mandrillapp.com')
+  const base = options.baseUrl ?? (process.env['MANDRILL_URL'] || 'https://mandrillapp.com')
+  const root = checkedBaseUrl(user, base)
   const { timeout } = checkedTransportOptions(user, options)
   const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
   const call = httpCaller(timeout)

@@ -5,6 +5,7 @@ import type {
   ApiRequest,
   ProviderSimulator,
   SignedRequest,
+  SimulatedAccount,
   SimulatedEvent,
   SimulatedMessage,
   ToldEvent,
@@ -12,6 +13,7 @@ import type {
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
 import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
+import { listedRejects, listedWebhooks } from './simulated-account.js'
 import { messageInfo } from './simulated-history.js'
 import { inboundEntry, suppressionEntry } from './simulated-others.js'
 import { latestSendAt } from './send-at.js'
@@ -21,6 +23,9 @@ export interface MandrillSimulatorOptions {
   apiKey: string
   /** The URL of the webhook as it would be entered in Mandrill. */
   webhookUrl: string
+  /** What signs; a new key by default. */
+  webhookKey?: string
+  account?: SimulatedAccount
 }
 
 export interface MandrillSimulator extends ProviderSimulator {
@@ -28,15 +33,20 @@ export interface MandrillSimulator extends ProviderSimulator {
   readonly webhookKey: string
 }
 
-/** Mandrill on this machine: its send calls, its word on a message, its check of a key, and its webhooks. */
-export function mandrillSimulator(options: MandrillSimulatorOptions): MandrillSimulator {
-  const webhookKey = randomBytes(16).toString('base64url')
+/**
+ * Mandrill on this machine: its send calls, its word on a message, its check of a key, its webhooks, and what is set
+ * up in the account.
+ */
+export function mandrillSimulator({
+  webhookKey = randomBytes(16).toString('base64url'),
+  ...options
+}: MandrillSimulatorOptions): MandrillSimulator {
   const otherKey = randomBytes(16).toString('base64url')
   return {
     provider: 'mandrill',
     retries,
     webhookKey,
-    answer: (request, now, told = []) => answerCall(request, now, told, options.apiKey),
+    answer: (request, now, told = []) => answerCall(request, now, told, options),
     entry,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
@@ -63,13 +73,13 @@ const retries: WebhookRetries = {
 type Answered = { answer: ApiAnswer; message?: SimulatedMessage }
 
 const callPath =
-  /^\/api\/1\.\d\/(messages\/(?:send(?:-template|-raw)?|info)|users\/ping2)(?:\.json)?$/
+  /^\/api\/1\.\d\/(messages\/(?:send(?:-template|-raw)?|info)|users\/ping2|webhooks\/list|rejects\/list)(?:\.json)?$/
 
 async function answerCall(
   { method, path, body }: ApiRequest,
   now: Date,
   told: readonly ToldEvent[],
-  apiKey: string,
+  { apiKey, account = {} }: Pick<MandrillSimulatorOptions, 'apiKey' | 'account'>,
 ): Promise<Answered> {
   const [, name] = callPath.exec(path) ?? []
   if (method !== 'POST' || name === undefined) {
@@ -85,6 +95,8 @@ async function answerCall(
     return { answer: errorAnswer(401, -1, 'Invalid_Key', 'Invalid API key') }
   }
   if (name === 'users/ping2') return { answer: jsonAnswer(200, { PING: 'PONG!' }) }
+  if (name === 'webhooks/list') return { answer: jsonAnswer(200, listedWebhooks(account)) }
+  if (name === 'rejects/list') return { answer: jsonAnswer(200, listedRejects(account)) }
   if (name === 'messages/info') return { answer: answerInfo(call, told) }
   if (name === 'messages/send-raw') return answerRaw(call, now)
   return answerSend(call, name === 'messages/send-template', now)

@@ -25,6 +25,8 @@ import { buildRequest, type MandrillRequest } from './request.js'
 export interface MandrillTransportOptions extends TransportOptions {
   /** An API key; default `MANDRILL_API_KEY` of the environment. */
   apiKey?: string
+  /** Where the API is; default `MANDRILL_URL`, or else Mandrill's own address. */
+  baseUrl?: string
 }
 
 /** What `sendMail` resolves with when it went through Mandrill. */
@@ -40,7 +42,8 @@ export function mandrillTransport(
 ): ProviderTransport<MandrillInfo> {
   const transport = 'mandrillTransport'
   const apiKey = requiredOption(transport, 'apiKey', options.apiKey, 'MANDRILL_API_KEY')
-  const root = checkedBaseUrl(transport, options.baseUrl ?? 'https://mandrillapp.com')
+  const base = options.baseUrl ?? (process.env['MANDRILL_URL'] || 'https://mandrillapp.com')
+  const root = checkedBaseUrl(transport, base)
   const timeout = options.timeout ?? defaultTimeout
   const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
   return createProviderTransport('mandrill', mandrillClient(apiKey, basePath, timeout), options)

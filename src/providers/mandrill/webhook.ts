@@ -110,7 +110,11 @@ async function readBatch(
   return readEvents(form, inbound)
 }
 
-async function readEvents({ batch }: PostedForm, inbound: InboundOptions): Promise<WebhookReading> {
+/** The events of a form, whoever has signed it. */
+export async function readEvents(
+  { batch }: Pick<PostedForm, 'batch'>,
+  inbound: InboundOptions,
+): Promise<WebhookReading> {
   const parsed = readEntries('mandrill_events', batch.toString('utf8'))
   if (parsed.kind === 'refused') return parsed
   const events: ParsedEvent[] = []

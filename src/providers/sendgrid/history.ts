@@ -33,7 +33,8 @@ export function sendgridHistory(options: SendgridHistoryOptions = {}): EventHist
       `${name}: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII`,
     )
   }
-  const baseUrl = checkedBaseUrl(name, options.baseUrl ?? 'https://api.sendgrid.com')
+  const base = options.baseUrl ?? (process.env['SENDGRID_URL'] || 'https://api.sendgrid.com')
+  const baseUrl = checkedBaseUrl(name, base)
   const { timeout } = checkedTransportOptions(name, {
     ...(options.timeout !== undefined && { timeout: options.timeout }),
   })

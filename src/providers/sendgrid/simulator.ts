@@ -1,16 +1,24 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { type Fields, fields, text, texts } from '../../payload.js'
 import type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
   SignedRequest,
+  SimulatedAccount,
   SimulatedEvent,
   SimulatedMessage,
   WebhookRetries,
 } from '../../simulator.js'
 import { findFault } from './api-faults.js'
 import { list } from './fault.js'
+import { answerAccount, isAccountPath } from './simulated-account.js'
 import { answerHistory, isHistoryPath } from './simulated-history.js'
 import { inboundForm, otherEntries } from './simulated-others.js'
 import { sign, signatureHeader, timestampHeader } from './signature.js'
@@ -24,17 +32,26 @@ export interface SendgridSimulatorOptions {
   apiKey: string
   /** What the API key may do; by default what a key has that may send and nothing more. */
   scopes?: readonly string[]
+  /** What signs, as PKCS#8 in base64; a new key by default. */
+  privateKey?: string
+  account?: SimulatedAccount
 }
 
 /**
- * SendGrid on this machine: its Mail Send API, its signed event webhook, and what it tells of events when it
- * is asked, for keys with the scopes `email_activity.read` and `messages.read`.
+ * SendGrid on this machine: its Mail Send API, its signed event webhook, what it tells of events when it
+ * is asked, for keys with the scopes `email_activity.read` and `messages.read`, and what is set up in the
+ * account, for keys with `user.webhooks.event.settings.read` and `suppression.read`.
  */
 export function sendgridSimulator({
   apiKey,
   scopes = ['mail.send', 'sender_verification_eligible', '2fa_required'],
+  privateKey,
+  account = {},
 }: SendgridSimulatorOptions): SendgridSimulator {
-  const keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const keys =
+    privateKey === undefined
+      ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+      : keyPairOf(privateKey)
   const otherKeys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   return {
     provider: 'sendgrid',
@@ -44,10 +61,8 @@ export function sendgridSimulator({
       const refused = refuseCall(request, apiKey)
       if (refused) return { answer: refused }
       if (request.path === sendPath) return answerSend(request, scopes, now)
-      const { status, body } = answerHistory(request.path, scopes, told) ?? {
-        status: 200,
-        body: { scopes },
-      }
+      const { status, body } = answerHistory(request.path, scopes, told) ??
+        answerAccount(request.path, scopes, account) ?? { status: 200, body: { scopes } }
       return { answer: jsonAnswer(status, body) }
     },
     entry,
@@ -73,6 +88,12 @@ export function sendgridSimulator({
 const retries: WebhookRetries = {
   waits: Array.from({ length: 10 }, (_, time) => 60_000 * 2 ** time),
   isTaken: (status) => status >= 200 && status < 300,
+}
+
+function keyPairOf(pkcs8: string): { privateKey: KeyObject; publicKey: KeyObject } {
+  const key = Buffer.from(pkcs8, 'base64')
+  const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  return { privateKey, publicKey: createPublicKey(privateKey) }
 }
 
 function answerSend(
@@ -111,7 +132,8 @@ const methods = new Map([
 
 function refuseCall(request: ApiRequest, apiKey: string): ApiAnswer | undefined {
   const { method, path, headers } = request
-  const allowed = methods.get(path) ?? (isHistoryPath(path) ? 'GET' : undefined)
+  const allowed =
+    methods.get(path) ?? (isHistoryPath(path) || isAccountPath(path) ? 'GET' : undefined)
   if (allowed === undefined) return errorAnswer(404, 'not found')
   if (method !== allowed) return errorAnswer(405, 'method not allowed')
   if (headers['authorization'] === undefined) return errorAnswer(401, 'authorization required')

@@ -18,6 +18,8 @@ import { buildRequest, callsOf, carries, type SendgridRequest } from './request.
 export interface SendgridTransportOptions extends TransportOptions {
   /** An API key with the scope `mail.send`; default `SENDGRID_API_KEY` of the environment. */
   apiKey?: string
+  /** `https://api.eu.sendgrid.com` for EU subusers; default `SENDGRID_URL`, or else the global one. */
+  baseUrl?: string
 }
 
 /** What `sendMail` resolves with when it went through SendGrid. */
@@ -39,7 +41,8 @@ export function sendgridTransport(
       `${transport}: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII`,
     )
   }
-  const baseUrl = checkedBaseUrl(transport, options.baseUrl ?? 'https://api.sendgrid.com')
+  const base = options.baseUrl ?? (process.env['SENDGRID_URL'] || 'https://api.sendgrid.com')
+  const baseUrl = checkedBaseUrl(transport, base)
   const http = createHttpClient(apiKey, baseUrl, options.timeout ?? defaultTimeout)
   return createProviderTransport('sendgrid', sendgridClient(http), options)
 }

@@ -1,0 +1,46 @@
+import { UsageError } from '../../errors.js'
+import { createCorrelator } from '../../correlator.js'
+import type { Configuration } from '../configuration.js'
+import { createPrinter, type ExitCode, type Io } from '../io.js'
+import { startProgress } from '../progress.js'
+import { timeIn } from '../times.js'
+
+export interface PruneOptions {
+  messages?: string
+  events?: string
+  counts?: string
+  json?: boolean
+}
+
+/** Removes what is older than it is to be kept. */
+export async function prune(
+  { messages, events, counts, json }: PruneOptions,
+  configuration: Configuration,
+  io: Io,
+): Promise<ExitCode> {
+  const printer = createPrinter(io.stdout, io.env, json)
+  const now = io.now()
+  const retention = Object.fromEntries(
+    Object.entries({ messages, events, counts }).flatMap(([name, written]): [string, Date][] =>
+      written === undefined ? [] : [[name, timeIn(written, now)]],
+    ),
+  )
+  if (Object.keys(retention).length === 0) {
+    throw new UsageError('say what is to go: --messages 90d, --events 7d, --counts 2y')
+  }
+  const correlator = createCorrelator({ store: configuration.store() })
+  try {
+    const progress = await startProgress(io, 'Removing', { json })
+    const removed = await correlator.prune({
+      ...retention,
+      signal: io.signal,
+      onProgress: (soFar) => progress.reached(soFar, `${soFar} removed`),
+    })
+    progress.end('All of it is gone.')
+    printer.record({ removed })
+    printer.line(`${removed} messages, events, tokens and counts were removed.`)
+    return 0
+  } finally {
+    await correlator.close()
+  }
+}

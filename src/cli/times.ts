@@ -1,0 +1,27 @@
+import { UsageError } from '../errors.js'
+
+const units: Readonly<Record<string, number>> = {
+  m: 60_000,
+  h: 3600_000,
+  d: 24 * 3600_000,
+  w: 7 * 24 * 3600_000,
+  y: 365 * 24 * 3600_000,
+}
+
+/**
+ * A time as people write it: `90d` ago, or a date.
+ *
+ * @throws UsageError for what is neither
+ */
+export function timeIn(written: string, now: Date): Date {
+  const [, count = '', unit = ''] = /^(\d+)([mhdwy])$/.exec(written) ?? []
+  const milliseconds = units[unit]
+  const time =
+    milliseconds === undefined
+      ? new Date(written)
+      : new Date(now.getTime() - Number(count) * milliseconds)
+  if (!Number.isNaN(time.getTime())) return time
+  throw new UsageError(
+    `${JSON.stringify(written)} is no time: write 30m, 12h, 90d, 2w or 1y for a time ago, or a date such as 2026-01-31T12:00:00Z`,
+  )
+}
