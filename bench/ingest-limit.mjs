@@ -40,7 +40,7 @@ const readers = {
   },
 }
 
-const isUrl = /^postgres/.test(place)
+const isUrl = place.startsWith('postgres')
 const insertTogether = isUrl ? await postgresInsert() : await sqliteInsert()
 
 async function sqliteInsert() {

@@ -7,7 +7,7 @@ import { createCorrelator } from '../dist/esm/index.js'
 import { messageKeys } from '../dist/esm/matching.js'
 
 const [side, provider, key, place] = process.argv.slice(2)
-const isUrl = /^postgres/.test(place)
+const isUrl = place.startsWith('postgres')
 
 /** What an application would import, and nothing else. */
 const webhooks = {

@@ -9,10 +9,15 @@ export interface Database {
   remove(): Promise<void>
 }
 
-/** On the PostgreSQL that was started for the tests. */
-export async function newPostgresDatabase(): Promise<Database> {
+/**
+ * On the PostgreSQL that was started for the tests.
+ *
+ * @param filled one that it is a copy of; nobody may be connected to that
+ */
+export async function newPostgresDatabase(filled?: Database): Promise<Database> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await inPostgres(`CREATE DATABASE ${name}`)
+  const template = filled ? new URL(filled.url).pathname.slice(1) : 'template1'
+  await inPostgres(`CREATE DATABASE ${name} TEMPLATE ${template}`)
   const url = new URL(postgresUrl)
   url.pathname = `/${name}`
   return { url: url.href, remove: () => inPostgres(`DROP DATABASE ${name} WITH (FORCE)`) }
