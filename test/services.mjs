@@ -2,7 +2,8 @@
 // node test/services.mjs --keep
 //
 // Starts a PostgreSQL, a MariaDB and a Redis of its own, runs test/**/*.services.ts against them and
-// leaves nothing behind. With --keep it prints the environment of those tests instead, and waits.
+// leaves nothing behind. With --keep it prints the environment of those tests instead, and waits. Without arguments
+// the tests of the stores run beside the others, with servers of their own: the others restart theirs.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
@@ -39,6 +40,7 @@ const isRoot = process.getuid?.() === 0
 const options = process.argv.slice(2)
 const keep = options.includes('--keep')
 const secondsToStart = 30
+const resultsOfSome = '--outputFile=.ci/services-results.json'
 
 /** A package of Debian, and a program in it. */
 const packages = {
@@ -308,8 +310,32 @@ async function freePorts(count) {
   )
 }
 
+/** Two processes like this one: most of what either does is to wait. */
+async function runSides() {
+  const sides = {
+    stores: ['test/stores/'],
+    others: ['--testPathIgnorePatterns=/node_modules/', '--testPathIgnorePatterns=test/stores/'],
+  }
+  const ended = Object.entries(sides).map(([name, which]) => {
+    const results = `--outputFile=.ci/services-${name}-results.json`
+    const command = [fileURLToPath(import.meta.url), results, ...which]
+    const child = spawn(process.execPath, command, { cwd: root, stdio: 'inherit' })
+    /** @type {Running['ended']} */
+    const end = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(code ?? signal ?? ''))
+    })
+    // It has servers to stop.
+    const entry = { kill: () => void child.kill('SIGTERM'), ended: end }
+    running.add(entry)
+    void end.then(() => running.delete(entry))
+    return end
+  })
+  return (await Promise.all(ended)).find((code) => code !== 0) ?? 0
+}
+
 async function work() {
   install()
+  if (options.length === 0) return runSides()
   directory = mkdtempSync(join(realpathSync(tmpdir()), 'mailtrail-services-'))
   chmodSync(directory, 0o755)
   const [postgres = 0, mariadb = 0, redis = 0] = await freePorts(3)
@@ -326,7 +352,7 @@ async function work() {
     '--testMatch=**/*.services.ts',
     '--runInBand', // because some restart PostgreSQL, which is there for all
     '--json',
-    '--outputFile=.ci/services-results.json',
+    ...(options.some((option) => option.startsWith('--outputFile')) ? [] : [resultsOfSome]),
     ...options,
   ]
   const env = { ...process.env, ...environment }
