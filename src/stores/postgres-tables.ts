@@ -183,8 +183,8 @@ export function postgresTables(query: Query): Tables {
     async dueLanes(now, limit) {
       const due = (await query(statements.dueLanes, [now, limit])).map(({ lane }) => lane)
       if (due.length === 0) return []
-      const messages = await query(statements.lockFreeMessages, [due])
-      const locked = new Set(messages.map(({ tracking_id: id }) => id))
+      const free = await query(statements.lockFreeMessages, [due])
+      const locked = new Set(free.map(({ tracking_id: id }) => id))
       // A lane without a message is that of an event which has none.
       const others = due.filter((lane) => !locked.has(lane))
       const known = await byIds(statements.knownMessages, others)

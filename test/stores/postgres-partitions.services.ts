@@ -343,11 +343,11 @@ describe('partitions of days', () => {
       await ingest(store, openedAt(record, start + index * day + 1), byNobody)
       records.push(record)
     }
-    let over = false
+    let allPruned = false
     let written = 6
     const writing = Array.from({ length: 3 }, async () => {
       const writer = await opened(newPool())
-      while (written < 100 || !over) {
+      while (written < 100 || !allPruned) {
         written += 1
         const index = written % 6
         const [record] = records.slice(index)
@@ -364,7 +364,7 @@ describe('partitions of days', () => {
     })
     const counts = await Promise.all(pruning)
     await Promise.all(opening)
-    over = true
+    allPruned = true
     await Promise.all(writing)
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(3)
     expect(await partitionsOf('messages')).toContain('before_20260104')
