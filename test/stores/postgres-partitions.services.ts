@@ -192,6 +192,20 @@ describe('a day that is over', () => {
     expect(await claim(store, first, farAhead)).toHaveLength(1)
   })
 
+  test('takes nothing more once it is known what has to be kept', async () => {
+    const store = await byDay()
+    const record = await sent(store, start)
+    const pruner = await pausedStore(({ text }) => text.includes(' DETACH PARTITION '))
+    const pruning = pruner.store.prune(over, 100)
+    await pruner.reached
+    const coming = ingest(store, openedAt(record, start + 2), byNobody)
+    expect(await waits(coming)).toBe(true)
+    pruner.resume()
+    await Promise.all([pruning, coming])
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+    expect(await claim(store, first, farAhead)).toHaveLength(1)
+  })
+
   test('leaves nothing elsewhere: later events of its messages, dead letters, and what waited', async () => {
     const store = await byDay()
     const record = await sent(store, start, day + 7)
