@@ -764,10 +764,12 @@ describe('a megabyte of the worst is answered in time', () => {
     '%s',
     async (_, make) => {
       const request = make()
-      const began = performance.now()
+      const before = process.cpuUsage()
       await post(request)
-      // A second is what it may take; a machine that does other things beside it gets one more.
-      expect(performance.now() - began).toBeLessThan(2000)
+      // Of the processor, for machines do other things too. A second is what it may take, and one more while its
+      // code is new to the engine.
+      const { user, system } = process.cpuUsage(before)
+      expect((user + system) / 1000).toBeLessThan(2000)
     },
     oneRun.timeout,
   )
