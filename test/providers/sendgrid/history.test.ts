@@ -502,19 +502,24 @@ describe('a refusal', () => {
     expect((await failureOf(history, span())).message).toContain('https://api.eu.sendgrid.com')
   })
 
-  test.each<[string, Record<string, string>, number, number]>([
-    ['Retry-After in seconds', { 'retry-after': '7' }, 7000, 7000],
+  test.each<[string, () => Record<string, string>, number, number]>([
+    ['Retry-After in seconds', () => ({ 'retry-after': '7' }), 7000, 7000],
     [
       'X-RateLimit-Reset',
-      { 'x-ratelimit-reset': String(Math.ceil(Date.now() / 1000) + 60) },
+      () => ({ 'x-ratelimit-reset': String(Math.ceil(Date.now() / 1000) + 60) }),
       40_000,
       61_000,
     ],
-    ['the minute, where it says nothing', {}, 60_000, 60_000],
-    ['the minute, where its time is past', { 'x-ratelimit-reset': '1755427523' }, 60_000, 60_000],
+    ['the minute, where it says nothing', () => ({}), 60_000, 60_000],
+    [
+      'the minute, where its time is past',
+      () => ({ 'x-ratelimit-reset': '1755427523' }),
+      60_000,
+      60_000,
+    ],
   ])('for too many calls tells when to come again by %s', async (_, headers, least, most) => {
     const { provider, history } = await start()
-    provider.failNext(answerWith(429, saying('too many requests'), headers))
+    provider.failNext(answerWith(429, saying('too many requests'), headers()))
     const error = await failureOf(history, span())
     expect(error.retryable).toBe(true)
     expect(error.retryAfter).toBeGreaterThanOrEqual(least)
