@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+
+/** How often a view that somebody looks at is looked at for changes, in ms. */
+const lookEvery = 2000
+
+/** After so long a stream ends and the browser opens it again, so that who it may show to is asked again; in ms. */
+const longestStream = 10 * 60_000
+
+/** Tells browsers that what they show has changed. What has changed they ask for as everybody does. */
+export interface Live {
+  /**
+   * A stream of server-sent events about one view.
+   *
+   * @param key names the view: who looks at the same one shares what is read for it
+   * @param read what it shows now
+   */
+  stream(key: string, read: () => Promise<string>): Readable
+  /** Ends all streams. */
+  close(): void
+}
+
+/**
+ * It asks the store again and again rather than listening: a listener would take events from those of the
+ * application, and those of other processes would go unseen.
+ */
+export function createLive(every = lookEvery): Live {
+  const watched = new Map<string, Watched>()
+  return {
+    stream(key, read) {
+      const watch = watched.get(key) ?? watchView(read, every, () => watched.delete(key))
+      watched.set(key, watch)
+      return watch.add()
+    },
+    close() {
+      for (const watch of watched.values()) watch.end()
+    },
+  }
+}
+
+interface Watched {
+  add(): Readable
+  end(): void
+}
+
+function watchView(read: () => Promise<string>, every: number, over: () => void): Watched {
+  const streams = new Set<Readable>()
+  let digest: string | undefined
+  let reading = false
+
+  async function look(): Promise<void> {
+    if (reading) return
+    reading = true
+    try {
+      const now = createHash('sha256')
+        .update(await read())
+        .digest('base64url')
+      const changed = digest !== undefined && digest !== now
+      digest = now
+      for (const stream of streams)
+        stream.push(changed ? `event: change\ndata: ${now}\n\n` : ':\n\n')
+    } catch {
+      // The store fails, and says so where it is asked; the next look may find it back.
+      for (const stream of streams) stream.push('event: failure\ndata: \n\n')
+    } finally {
+      reading = false
+    }
+  }
+
+  void look()
+  const timer = setInterval(() => void look(), every).unref()
+
+  return {
+    add() {
+      let expiry: NodeJS.Timeout | undefined
+      const stream = new Readable({
+        encoding: 'utf8',
+        read() {},
+        destroy(error, done) {
+          clearTimeout(expiry)
+          streams.delete(stream)
+          if (streams.size === 0) {
+            clearInterval(timer)
+            over()
+          }
+          done(error)
+        },
+      })
+      expiry = setTimeout(() => stream.push(null), longestStream).unref()
+      streams.add(stream)
+      stream.push('retry: 2000\n\n')
+      return stream
+    },
+    end() {
+      for (const stream of streams) stream.push(null)
+    },
+  }
+}
