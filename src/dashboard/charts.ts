@@ -45,7 +45,7 @@ export function bars(list: readonly Bar[]): Html {
   const most = Math.max(1, ...list.map(({ value }) => value))
   return html`<ul class="bars">
     ${list.map(
-      ({ title, value, note, color = 'sent' }) =>
+      ({ title, value, note, color = 'recipients' }) =>
         html`<li>
           <span class="bar-title">${title}</span>
           <span class="bar-value"

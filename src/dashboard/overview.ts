@@ -2,7 +2,7 @@ import type { Alarm } from '../alarms.js'
 import type { EndpointHealth } from '../endpoint-health.js'
 import type { DayTallies, Statistics, Tallies } from '../statistics.js'
 import { drawAlarms } from './alarm-list.js'
-import { bars, tile, timeChart } from './charts.js'
+import { type Bar, bars, tile, timeChart } from './charts.js'
 import { type DeliveryTimes, readDeliveryTimes } from './delivery-times.js'
 import { choice } from './fields.js'
 import { count, duration, share } from './formats.js'
@@ -125,20 +125,21 @@ const waiting = ({ accepted, deferred }: Tallies): string =>
 function drawCharts(statistics: Statistics): Html[] {
   const days = allDays(statistics)
   const times = days.map(({ day }) => day)
-  const series = (title: string, color: keyof Tallies & string) => ({
+  const series = (title: string, color: Exclude<keyof Tallies, 'rates'>) => ({
     title,
     color,
-    values: days.map(({ tallies }) => Number(tallies?.[color] ?? 0)),
+    values: days.map(({ tallies }) => tallies?.[color] ?? 0),
   })
   return [
-    timeChart('arriving', 'What arrives, by the day it was sent', times, [
-      series('Sent', 'sent'),
+    timeChart('arriving', 'What arrives, in recipients by the day it was sent', times, [
+      series('Recipients', 'recipients'),
       series('Delivered', 'delivered'),
     ]),
     timeChart('not-arriving', 'What does not, or is not welcome', times, [
       series('Deferred', 'deferred'),
       series('Bounced', 'bounced'),
       series('Rejected', 'rejected'),
+      series('Failed', 'failed'),
       series('Complained', 'complained'),
     ]),
   ]
@@ -162,7 +163,7 @@ function drawFunnel(total: Tallies): Html {
   return html`<section class="panel" id="funnel">
     <h2>From accepted to clicked, in recipients</h2>
     ${bars([
-      { title: 'Accepted', value: taken, color: 'sent' },
+      { title: 'Accepted', value: taken, color: 'recipients' },
       { title: 'Delivered', value: delivered, note: of(delivered, taken), color: 'delivered' },
       { title: 'Opened', value: opened, note: of(opened, delivered), color: 'opened' },
       { title: 'Clicked', value: clicked, note: of(clicked, delivered), color: 'clicked' },
@@ -180,13 +181,16 @@ function drawReasons({ reasons }: Statistics, place: Place): Html {
     ${
       shown.length === 0
         ? html`<p class="empty">Nothing was refused in this span.</p>`
-        : bars(
-            shown.map(({ reason, count: value }) => ({ title: reason, value, color: 'bounced' })),
-          )
+        : bars(shown.map(toBar))
     }
     <p class="hint">
       <a href="#reasons">What each means</a> ·
       <a href="${linkTo(place, 'messages', { status: 'bounced' })}">Messages that bounced</a>
     </p>
   </section>`
+}
+
+function toBar({ reason, count: value }: Statistics['reasons'][number]): Bar {
+  const [what = ''] = reason.split(/:| /, 1)
+  return { title: reason, value, color: what === 'unsent' ? 'failed' : what }
 }

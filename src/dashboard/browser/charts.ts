@@ -45,14 +45,23 @@ function draw(element: HTMLElement, { times, series }: ChartContent): uPlotClass
   const days = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })
   const numbers = new Intl.NumberFormat('en')
   const short = new Intl.NumberFormat('en', { notation: 'compact' })
-  const dayOf = (seconds: number): string => days.format(new Date(seconds * 1000))
+  // The last day is not over: fewer messages on it are no fall.
+  const dayOf = (seconds: number): string =>
+    seconds === times.at(-1) ? 'today so far' : days.format(new Date(seconds * 1000))
   return new uPlot(
     {
       width: element.clientWidth,
       height,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
       cursor: { y: false, points: { size: 7 } },
-      scales: { y: { range: (_chart, _least, most) => [0, Math.max(most * 1.1, 4)] } },
+      scales: {
+        // A single day has no width of its own.
+        x: {
+          range: (_chart, first, last) =>
+            first < last ? [first, last] : [first - 43_200, last + 43_200],
+        },
+        y: { range: (_chart, _least, most) => [0, Math.max(most * 1.1, 4)] },
+      },
       axes: [
         {
           ...axis,
