@@ -36,7 +36,7 @@ function alarmText(alarm: Alarm, place: Place): Html {
       const { trackingId, subject = 'without a subject', sentAt, error } = alarm.message
       return html`<strong>A message failed that must not:</strong>
         <a href="${linkTo(place, `messages/${encodeURIComponent(trackingId)}`)}">${subject}</a>
-        (${alarm.tags.join(', ')}), ${moment(sentAt)}. ${error?.message}`
+        (${alarm.tags.join(', ')}), ${moment(sentAt)}${error && html`: ${error.message}`}`
     }
   }
 }

@@ -92,7 +92,7 @@ export function deadLetterPage(
         key: 'id',
         title: 'Event id',
         value: ({ event }) => event.id,
-        show: ({ event }) => html`<code>${event.id}</code>`,
+        unseen: true,
       },
     ],
   })

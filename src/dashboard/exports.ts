@@ -25,7 +25,12 @@ export async function toCsv({ keys, records }: Table): Promise<string> {
   const stringify = await loadStringify()
   const rows = records().map((record) => keys.map((key) => String(record[key] ?? '')))
   // A mail's words may begin with what a spreadsheet would carry out.
-  return stringify([keys, ...rows], { escape_formulas: true, record_delimiter: 'windows' })
+  return stringify([keys, ...rows], {
+    escape_formulas: true,
+    // Unquoted, a carriage return within a cell would begin a row in some of them.
+    quoted: true,
+    record_delimiter: 'windows',
+  })
 }
 
 export function toJson({ name, cursor, records }: Table): string {

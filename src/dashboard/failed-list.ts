@@ -70,7 +70,7 @@ export function failedPage(failed: readonly FailedMessage[], asked: Asked): Page
         key: 'tracking_id',
         title: 'Id',
         value: ({ trackingId }) => trackingId,
-        show: ({ trackingId }) => html`<code>${trackingId}</code>`,
+        unseen: true,
       },
     ],
   })

@@ -75,7 +75,7 @@ export function messageListPage(answers: MessageListAnswers, place: Place): Page
         key: 'tracking_id',
         title: 'Id',
         value: ({ trackingId }) => trackingId,
-        show: ({ trackingId }) => html`<code>${trackingId}</code>`,
+        unseen: true,
       },
     ],
   })

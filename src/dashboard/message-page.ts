@@ -2,7 +2,7 @@ import type { SentError } from '../message.js'
 import type { Suppression } from '../store.js'
 import type { TrackedMessage, TrackedRecipient } from '../tracked-message.js'
 import { adviceOnError } from './advice.js'
-import { moment } from './formats.js'
+import { mailbox, moment } from './formats.js'
 import { html, type Html, type Shown } from './html.js'
 import { factList } from './fact-list.js'
 import { linkTo, type Place } from './links.js'
@@ -60,7 +60,7 @@ export function messageDetails(
 function drawFacts(message: TrackedMessage, place: Place): Html {
   const { from, messageId, providerMessageId, templateId, tags, metadata, traceparent } = message
   const facts: [string, Shown][] = [
-    ['From', from && (from.name === '' ? from.address : `${from.name} <${from.address}>`)],
+    ['From', from && mailbox(from)],
     ['Tracking id', html`<code>${message.trackingId}</code>`],
     ["Provider's id", providerMessageId !== undefined && html`<code>${providerMessageId}</code>`],
     ['Message-ID', messageId !== undefined && html`<code>${messageId}</code>`],

@@ -1,8 +1,7 @@
 import type { MailEvent } from '../event.js'
-import { formatMailbox } from '../message.js'
 import type { TrackedMessage } from '../tracked-message.js'
 import { adviceOn } from './advice.js'
-import { duration, moment } from './formats.js'
+import { duration, mailbox, moment } from './formats.js'
 import { html, type Html, type Shown } from './html.js'
 import { factList } from './fact-list.js'
 import { outsideLink } from './links.js'
@@ -99,7 +98,7 @@ function ownFacts(event: MailEvent): [string, Shown][] {
     case 'inbound': {
       const { from, subject, text } = event.mail
       return [
-        ['From', from && formatMailbox(from)],
+        ['From', from && mailbox(from)],
         ['Subject', subject],
         ['Text', text !== undefined && html`<span class="words">${text.slice(0, 2000)}</span>`],
       ]

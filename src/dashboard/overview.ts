@@ -113,7 +113,7 @@ function drawTiles(total: Tallies, times: DeliveryTimes | undefined, place: Plac
       ? tile(
           'Time to delivery',
           duration(times.median),
-          `half of the latest ${count(times.recipients)}; 95 % within ${duration(times.percentile95)}`,
+          `half of the latest ${count(times.recipients)}; 95% within ${duration(times.percentile95)}`,
         )
       : tile('Time to delivery', '–', 'nothing was delivered yet'),
   ]

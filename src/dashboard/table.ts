@@ -12,6 +12,8 @@ export interface Column<Row> {
   /** What is shown in its place; the value itself otherwise. */
   show?(row: Row): Shown
   numeric?: true
+  /** It stands in CSV and JSON alone. */
+  unseen?: true
 }
 
 export interface TableParts<Row> {
@@ -49,7 +51,8 @@ export function table<Row>(parts: TableParts<Row>): Table {
 }
 
 function drawTable<Row>(parts: TableParts<Row>, place: Place): Html {
-  const { name, caption, columns, rows, empty, action } = parts
+  const { name, caption, rows, empty, action } = parts
+  const columns = parts.columns.filter(({ unseen }) => !unseen)
   const title = html`<h2 id="${name}-title">${caption}</h2>`
   if (rows.length === 0) {
     return html`<section class="table" id="${name}">

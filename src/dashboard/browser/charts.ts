@@ -47,7 +47,7 @@ function draw(element: HTMLElement, { times, series }: ChartContent): uPlotClass
   const short = new Intl.NumberFormat('en', { notation: 'compact' })
   // The last day is not over: fewer messages on it are no fall.
   const dayOf = (seconds: number): string =>
-    seconds === times.at(-1) ? 'today so far' : days.format(new Date(seconds * 1000))
+    seconds === times.at(-1) ? 'today' : days.format(new Date(seconds * 1000))
   return new uPlot(
     {
       width: element.clientWidth,
