@@ -8,9 +8,11 @@ export function textField(
   value: string,
   { type = 'text', hint = '' }: { type?: 'text' | 'search' | 'email' | 'date'; hint?: string } = {},
 ): Html {
+  // A browser's console complains of a day that is none.
+  const shown = type === 'date' && !/^\d{4}-\d{2}-\d{2}$/.test(value) ? '' : value
   return html`<label
     ><span>${label}</span
-    ><input type="${type}" name="${name}" value="${value}" placeholder="${hint}"
+    ><input type="${type}" name="${name}" value="${shown}" placeholder="${hint}"
   /></label>`
 }
 

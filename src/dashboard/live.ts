@@ -70,6 +70,19 @@ function watchView(read: () => Promise<string>, every: number, over: () => void)
   void look()
   const timer = setInterval(() => void look(), every).unref()
 
+  /** Ended, it takes nothing any more; the last one ends the looking. */
+  function leave(stream: Readable): void {
+    streams.delete(stream)
+    if (streams.size > 0) return
+    clearInterval(timer)
+    over()
+  }
+
+  function end(stream: Readable): void {
+    leave(stream)
+    stream.push(null)
+  }
+
   return {
     add() {
       let expiry: NodeJS.Timeout | undefined
@@ -78,21 +91,17 @@ function watchView(read: () => Promise<string>, every: number, over: () => void)
         read() {},
         destroy(error, done) {
           clearTimeout(expiry)
-          streams.delete(stream)
-          if (streams.size === 0) {
-            clearInterval(timer)
-            over()
-          }
+          leave(stream)
           done(error)
         },
       })
-      expiry = setTimeout(() => stream.push(null), longestStream).unref()
+      expiry = setTimeout(() => end(stream), longestStream).unref()
       streams.add(stream)
       stream.push('retry: 2000\n\n')
       return stream
     },
     end() {
-      for (const stream of streams) stream.push(null)
+      for (const stream of streams) end(stream)
     },
   }
 }

@@ -101,7 +101,7 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
       await happens('delivered', ann)
       await page.locator('#timeline .edge-delivered').first().waitFor()
       expect(await page.locator('details[open]').count()).toBe(1)
-      expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('SUMMARY')
+      expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY')
     },
     limit,
   )
@@ -189,12 +189,12 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
     async () => {
       await open()
       await page.keyboard.press('Tab')
-      const focused = () => page.evaluate(() => document.activeElement?.textContent)
+      const focused = () => page.evaluate('document.activeElement.textContent')
       expect(await focused()).toBe('Skip to the content')
       await page.keyboard.press('Enter')
-      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+      expect(await page.evaluate('document.activeElement.id')).toBe('main')
       await page.keyboard.press('Tab')
-      expect(await page.evaluate(() => document.activeElement?.getAttribute('name'))).toBe('days')
+      expect(await page.evaluate('document.activeElement.name')).toBe('days')
       await page.reload()
       const visited: unknown[] = []
       for (let index = 0; index < 6; index += 1) {
@@ -215,7 +215,7 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
   test(
     'dark and light are the choice of the system, or of who looks',
     async () => {
-      const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+      const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
       await page.emulateMedia({ colorScheme: 'dark' })
       await open()
       expect(await background()).toBe('rgb(20, 23, 28)')
@@ -270,8 +270,8 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
           else await open(path)
           expect([path, await seriousFaults(page)]).toEqual([path, []])
           // Nothing makes the page itself wider than the window.
-          const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-          expect([path, width]).toEqual([path, 0])
+          const over = 'document.documentElement.scrollWidth - innerWidth'
+          expect([path, await page.evaluate(over)]).toEqual([path, 0])
         }
         // A page that is not there is told by the console, too.
         faults = faults.filter((fault) => !fault.includes('404'))

@@ -67,7 +67,13 @@ test('no cell of a CSV begins with what a spreadsheet would carry out', async ()
   expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8')
   const rows: string[][] = parse(await answer.text(), { record_delimiter: '\r\n' })
   expect(rows[0]).toEqual([
-    ...['sent_at', 'status', 'subject', 'recipients', 'provider', 'tags', 'tracking_id'],
+    'sent_at',
+    'status',
+    'subject',
+    'recipients',
+    'provider',
+    'tags',
+    'tracking_id',
   ])
   expect(
     rows

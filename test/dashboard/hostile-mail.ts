@@ -107,17 +107,19 @@ function hostileEvents(trackingId: string, sentAt: Date): ParsedEvent[] {
   const bounce = { kind: 'hard' as const, enhancedCode: hostile('code'), asynchronous: false }
   const from = { name: hostile('mail-from'), address: 'eve@example.org' }
   const mail = {
-    ...{
-      from,
+    from,
+    to: [],
+    cc: [],
+    replyTo: [],
+    references: [],
+    attachments: [],
+    headers: [],
+    problems: [],
+    inline: {},
+    envelope: {
+      from: 'eve@example.org',
       to: [],
-      cc: [],
-      replyTo: [],
-      references: [],
-      attachments: [],
-      headers: [],
-      problems: [],
     },
-    ...{ inline: {}, envelope: { from: 'eve@example.org', to: [] } },
     subject: hostile('mail-subject'),
     text: hostile('mail-text'),
   }
@@ -135,7 +137,10 @@ function hostileEvents(trackingId: string, sentAt: Date): ParsedEvent[] {
     { ...common, type: 'unsubscribed', scope: { kind: 'list', id: hostile('scope') } },
     {
       ...common,
-      ...{ type: 'suppression', list: 'reject', action: 'added', address: hostileAddress },
+      type: 'suppression',
+      list: 'reject',
+      action: 'added',
+      address: hostileAddress,
       reason: hostile('reason'),
     },
     { ...common, type: 'unknown', error: hostile('unknown') },

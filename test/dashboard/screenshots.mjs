@@ -119,7 +119,7 @@ async function shoot() {
     page.on('console', (message) => console.log(name, message.type(), message.text()))
     page.on('pageerror', (error) => console.log(name, error.message))
     await page.goto(`${url}/mailtrail/${path}`)
-    await page.waitForFunction(() => document.querySelector('#live')?.textContent !== '')
+    await page.getByText('Live', { exact: true }).waitFor()
     await page.screenshot({ path: join(process.env.SCREENSHOTS ?? docs, `dashboard-${name}.png`) })
     await page.close()
   }
