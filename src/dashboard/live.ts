@@ -72,8 +72,7 @@ function watchView(read: () => Promise<string>, every: number, over: () => void)
 
   /** Ended, it takes nothing any more; the last one ends the looking. */
   function leave(stream: Readable): void {
-    streams.delete(stream)
-    if (streams.size > 0) return
+    if (!streams.delete(stream) || streams.size > 0) return
     clearInterval(timer)
     over()
   }
