@@ -3,6 +3,9 @@ import { count, duration, moment, share } from './formats.js'
 import { html, type Html } from './html.js'
 import { linkTo, type Place } from './links.js'
 
+/** Of many alarms the rest is behind a click. */
+const shownAtOnce = 3
+
 /** The alarms that are raised now, or that there are none. */
 export function drawAlarms(alarms: readonly Alarm[], place: Place): Html {
   if (alarms.length === 0) {
@@ -13,10 +16,21 @@ export function drawAlarms(alarms: readonly Alarm[], place: Place): Html {
   }
   return html`<section id="alarms" class="alarms">
     <h2>${alarms.length === 1 ? 'An alarm is raised' : `${alarms.length} alarms are raised`}</h2>
-    <ul>
-      ${alarms.map((alarm) => html`<li>${alarmText(alarm, place)}</li>`)}
-    </ul>
+    ${drawList(alarms.slice(0, shownAtOnce), place)}
+    ${
+      alarms.length > shownAtOnce &&
+      html`<details id="more-alarms">
+        <summary>${alarms.length - shownAtOnce} more</summary>
+        ${drawList(alarms.slice(shownAtOnce), place)}
+      </details>`
+    }
   </section>`
+}
+
+function drawList(alarms: readonly Alarm[], place: Place): Html {
+  return html`<ul>
+    ${alarms.map((alarm) => html`<li>${alarmText(alarm, place)}</li>`)}
+  </ul>`
 }
 
 function alarmText(alarm: Alarm, place: Place): Html {

@@ -1,8 +1,9 @@
 import type { Alarm } from '../alarms.js'
 import type { Correlator } from '../correlator.js'
 
-/** How many messages that failed and must not have are kept: nothing ends these alarms. */
+/** How many messages that failed and must not have are kept, and for how long, in ms: nothing ends these alarms. */
 const mostCritical = 20
+const longestCritical = 24 * 3600_000
 
 export interface CurrentAlarms {
   /** Those that are raised now, the latest first. */
@@ -21,7 +22,10 @@ export function watchAlarms(correlator: Pick<Correlator, 'on'>): CurrentAlarms {
     const [oldest] = critical
     if (oldest && critical.length > mostCritical) raised.delete(oldest[0])
   })
-  return { list: () => [...raised.values()].toReversed(), close: stop }
+  const isNow = (alarm: Alarm): boolean =>
+    alarm.kind !== 'critical-message' ||
+    Date.now() - alarm.message.sentAt.getTime() < longestCritical
+  return { list: () => [...raised.values()].filter(isNow).toReversed(), close: stop }
 }
 
 function keyOf(alarm: Alarm): string {

@@ -3,7 +3,7 @@ import type { AddressRanges } from '../address-ranges.js'
 import { clientAddress } from '../address-ranges.js'
 import { messageOf } from '../errors.js'
 import { type Authorize, decide } from './access.js'
-import { browserFiles } from './browser-files.js'
+import { answer, fileAnswer, headers, plain, redirect, refusal } from './answers.js'
 import { formToken, isSameOrigin, isToken, tokenField } from './csrf.js'
 import { toCsv, toJson } from './exports.js'
 import { html } from './html.js'
@@ -36,7 +36,7 @@ const slowestForm = 10_000
 
 /** Asks who it is, and only then what they want. */
 export function dashboardHandler(parts: DashboardParts): HttpHandler {
-  const { mount, authorize, secret, trustedProxies, live } = parts
+  const { mount, authorize, secret, trustedProxies } = parts
   return async (request) => {
     const [pathname, query] = splitTarget(request.target)
     const searchParams = new URLSearchParams(query)
@@ -71,7 +71,7 @@ export function dashboardHandler(parts: DashboardParts): HttpHandler {
       const file = /^files\/([a-z.-]+)$/.exec(path)?.[1]
       if (file !== undefined) return fileAnswer(file, searchParams.has('v'))
       if (path === 'live' && request.method === 'GET') {
-        return liveAnswer(parts, live, searchParams.get('view') ?? '', token)
+        return liveAnswer(parts, searchParams, token)
       }
       return await show(parts, place, token)
     } catch (error) {
@@ -136,7 +136,8 @@ async function act(
   }
 }
 
-function liveAnswer(parts: DashboardParts, live: Live, view: string, token: string): HttpAnswer {
+function liveAnswer(parts: DashboardParts, asked: URLSearchParams, token: string): HttpAnswer {
+  const view = asked.get('view') ?? ''
   const [path, query] = splitTarget(view)
   if (!parts.route(path)) return plain(404, 'There is no such view.')
   const root = '../'.repeat(path.split('/').length - 1)
@@ -146,7 +147,7 @@ function liveAnswer(parts: DashboardParts, live: Live, view: string, token: stri
   return {
     status: 200,
     headers: { ...headers, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
-    body: live.stream(`${token} ${view}`, look),
+    body: parts.live.stream(`${token} ${view}`, look, asked.get('seen') ?? ''),
   }
 }
 
@@ -169,51 +170,4 @@ function answerPage(
 ): HttpAnswer {
   const { text } = document(page, place, navigation, noticeOf(place.parameters))
   return answer(status, 'text/html; charset=utf-8', text)
-}
-
-function fileAnswer(name: string, versioned: boolean): HttpAnswer {
-  const file = Object.hasOwn(browserFiles, name) ? browserFiles[name] : undefined
-  if (!file) return plain(404, 'Not Found')
-  // With the version in its URL it never changes; modules that others import have none.
-  const kept = versioned ? 'private, max-age=31536000, immutable' : 'private, no-cache'
-  return answer(200, file.type, file.text, { 'cache-control': kept })
-}
-
-const headers: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  // Under `no-referrer` browsers would not say the origin of our own forms either.
-  'referrer-policy': 'same-origin',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-}
-
-function answer(
-  status: number,
-  type: string,
-  body: string,
-  others: Readonly<Record<string, string>> = {},
-): HttpAnswer {
-  return { status, headers: { ...headers, 'content-type': type, ...others }, body }
-}
-
-function plain(
-  status: number,
-  body: string,
-  others?: Readonly<Record<string, string>>,
-): HttpAnswer {
-  return answer(status, 'text/plain; charset=utf-8', body, others)
-}
-
-function redirect(status: 303 | 308, location: string): HttpAnswer {
-  return plain(status, '', { location })
-}
-
-function refusal(status: 401 | 403): HttpAnswer {
-  return status === 401
-    ? plain(401, 'Unauthorized', { 'www-authenticate': 'Basic realm="mailtrail", charset="UTF-8"' })
-    : plain(403, 'Forbidden')
 }

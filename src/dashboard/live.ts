@@ -14,10 +14,16 @@ export interface Live {
    *
    * @param key names the view: who looks at the same one shares what is read for it
    * @param read what it shows now
+   * @param seen the digest of what the browser shows, which may have changed since
    */
-  stream(key: string, read: () => Promise<string>): Readable
+  stream(key: string, read: () => Promise<string>, seen: string): Readable
   /** Ends all streams. */
   close(): void
+}
+
+/** What a view shows, in few characters. */
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
 }
 
 /**
@@ -27,10 +33,10 @@ export interface Live {
 export function createLive(every = lookEvery): Live {
   const watched = new Map<string, Watched>()
   return {
-    stream(key, read) {
+    stream(key, read, seen) {
       const watch = watched.get(key) ?? watchView(read, every, () => watched.delete(key))
       watched.set(key, watch)
-      return watch.add()
+      return watch.add(seen)
     },
     close() {
       for (const watch of watched.values()) watch.end()
@@ -39,29 +45,27 @@ export function createLive(every = lookEvery): Live {
 }
 
 interface Watched {
-  add(): Readable
+  add(seen: string): Readable
   end(): void
 }
 
 function watchView(read: () => Promise<string>, every: number, over: () => void): Watched {
-  const streams = new Set<Readable>()
-  let digest: string | undefined
+  /** What the browser of each shows. */
+  const streams = new Map<Readable, string>()
   let reading = false
 
   async function look(): Promise<void> {
     if (reading) return
     reading = true
     try {
-      const now = createHash('sha256')
-        .update(await read())
-        .digest('base64url')
-      const changed = digest !== undefined && digest !== now
-      digest = now
-      for (const stream of streams)
-        stream.push(changed ? `event: change\ndata: ${now}\n\n` : ':\n\n')
+      const now = digestOf(await read())
+      for (const [stream, seen] of streams) {
+        stream.push(seen === now ? ':\n\n' : `event: change\ndata: ${now}\n\n`)
+        streams.set(stream, now)
+      }
     } catch {
       // The store fails, and says so where it is asked; the next look may find it back.
-      for (const stream of streams) stream.push('event: failure\ndata: \n\n')
+      for (const stream of streams.keys()) stream.push('event: failure\ndata: \n\n')
     } finally {
       reading = false
     }
@@ -83,7 +87,7 @@ function watchView(read: () => Promise<string>, every: number, over: () => void)
   }
 
   return {
-    add() {
+    add(seen) {
       let expiry: NodeJS.Timeout | undefined
       const stream = new Readable({
         encoding: 'utf8',
@@ -95,12 +99,12 @@ function watchView(read: () => Promise<string>, every: number, over: () => void)
         },
       })
       expiry = setTimeout(() => end(stream), longestStream).unref()
-      streams.add(stream)
+      streams.set(stream, seen)
       stream.push('retry: 2000\n\n')
       return stream
     },
     end() {
-      for (const stream of streams) end(stream)
+      for (const stream of streams.keys()) end(stream)
     },
   }
 }

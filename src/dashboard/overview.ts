@@ -103,9 +103,9 @@ function drawTiles(total: Tallies, times: DeliveryTimes | undefined, place: Plac
     tile('On the way', count(total.accepted + total.deferred), waiting(total), 'deferred'),
     tile('Bounced', share(rates.bounce), `${count(total.bounced)} recipients`, 'bounced'),
     tile(
-      'Rejected or failed',
+      'Not tried',
       count(total.rejected + total.failed),
-      'recipients a provider did not try',
+      'recipients rejected or failed',
       'rejected',
     ),
     tile('Complaints', share(rates.complaint), `${count(total.complained)} of them`, 'complained'),

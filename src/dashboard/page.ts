@@ -1,6 +1,7 @@
 import { filesVersion } from './browser-files.js'
 import { html, type Html, type Shown } from './html.js'
 import { linkTo, type Place } from './links.js'
+import { digestOf } from './live.js'
 import type { Table } from './table.js'
 
 /** What is shown at a place, before it is laid out. */
@@ -27,6 +28,7 @@ export function document(
   const file = (name: string): string => linkTo(place, `files/${name}`, { v: filesVersion })
   const live = linkTo(place, 'live', {
     view: `${place.path}?${place.parameters.toString()}`,
+    seen: digestOf(body.text),
   })
   return html`<!doctype html>
     <html lang="en">

@@ -1,9 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import type { Readable } from 'node:stream'
 import { dashboard } from '../../src/dashboard/index.js'
-import { createLive, type Live } from '../../src/dashboard/live.js'
+import { createLive, digestOf, type Live } from '../../src/dashboard/live.js'
+import { fetchHandler } from '../../src/fetch-handler.js'
 import { createCorrelator, type HistoryPage, memoryStore } from '../../src/index.js'
+import { nodeHandler } from '../../src/node-handler.js'
+import type { HttpAnswer } from '../../src/webhook-handler.js'
+import { startEndpoint } from '../endpoint.js'
 import { type Board, startBoard } from './board.js'
 
 describe('a stream of a view', () => {
@@ -26,40 +31,71 @@ describe('a stream of a view', () => {
   test('tells each change, and nothing while there is none', async () => {
     const contents = ['a', 'a', 'a', 'b', 'b']
     let looked = 0
-    const stream = live.stream('view', async () => contents[looked++] ?? 'b')
+    const stream = live.stream('view', async () => contents[looked++] ?? 'b', digestOf('a'))
     const read = await readUntil(stream, /event: change/)
-    expect(read.match(/event: change\ndata: \S+\n\n/g)).toHaveLength(1)
-    expect(looked).toBeGreaterThanOrEqual(4)
+    expect(read).toBe(
+      `retry: 2000\n\n${':\n\n'.repeat(3)}event: change\ndata: ${digestOf('b')}\n\n`,
+    )
+  })
+
+  test('tells what changed before it was opened', async () => {
+    const look = async (): Promise<string> => 'b'
+    const [first, late] = [
+      live.stream('view', look, digestOf('b')),
+      live.stream('view', look, digestOf('a')),
+    ]
+    expect(await readUntil(late, /:\n\n/)).toMatch(/event: change/)
+    expect(await readUntil(first, /\n:\n\n/)).not.toMatch(/change/)
   })
 
   test('reads for all who look at the same view at once, and for nobody once they have gone', async () => {
     let looked = 0
     const look = async (): Promise<string> => String((looked += 1))
-    const [first, second] = [live.stream('view', look), live.stream('view', look)]
-    await Promise.all([readUntil(first, /change/), readUntil(second, /change/)])
-    const shared = looked
-    expect(shared).toBeLessThan(4)
+    const streams = [live.stream('view', look, ''), live.stream('view', look, '')]
+    await Promise.all(streams.map((stream) => readUntil(stream, /change/)))
+    expect(looked).toBe(1)
+    let others = 0
     await readUntil(
-      live.stream('other', async () => String(Math.random())),
-      /change/,
+      live.stream('other', async () => String((others += 1)), ''),
+      /(?:change[^]*){5}/,
     )
-    expect(looked - shared).toBeLessThanOrEqual(1)
+    expect(looked).toBeLessThanOrEqual(2)
+    expect(others).toBeGreaterThanOrEqual(5)
   })
 
   test('says that the store fails, and goes on when it is back', async () => {
     let looked = 0
-    const stream = live.stream('view', async () => {
+    const look = async (): Promise<string> => {
       looked += 1
       if (looked === 2) throw new Error('the store is away')
       return looked < 3 ? 'before' : 'after'
-    })
+    }
+    const stream = live.stream('view', look, digestOf('before'))
     expect(await readUntil(stream, /change/)).toMatch(/event: failure[\s\S]*event: change/)
   })
 
   test('ends when the dashboard is closed', async () => {
-    const stream = live.stream('view', async () => 'a')
+    const stream = live.stream('view', async () => 'a', digestOf('a'))
     live.close()
     expect(await readUntil(stream, /never/)).toMatch(/^retry: /)
+  })
+
+  test('is destroyed when nobody reads it any more, in servers of both kinds', async () => {
+    const bodies: Readable[] = []
+    const handle = async (): Promise<HttpAnswer> => {
+      const body = live.stream('view', async () => 'a', digestOf('a'))
+      bodies.push(body)
+      return { status: 200, headers: {}, body }
+    }
+    const answer = await fetchHandler(handle)(new Request('http://example.com/'))
+    await answer.body?.cancel()
+    const server = await startEndpoint(nodeHandler(handle))
+    const stop = new AbortController()
+    await fetch(server.url, { signal: stop.signal })
+    stop.abort()
+    for (const body of bodies) if (!body.destroyed) await once(body, 'close')
+    expect(bodies.map(({ destroyed }) => destroyed)).toEqual([true, true])
+    await server.close()
   })
 })
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import nodemailer from 'nodemailer'
 import { chromium } from 'playwright-core'
 import { createCorrelator, keepFailed } from 'mailtrail'
@@ -28,7 +29,7 @@ const store = sqliteStore(join(folder, 'week.db'))
 const correlator = createCorrelator({
   store,
   webhooks: [sendgridWebhook({ publicKey: simulator.publicKey })],
-  alarms: { every: 200 },
+  alarms: { every: 200, failureRate: { minimum: 2 } },
 })
 const provider = await startProvider(simulator, {
   webhookUrl: `${url}/webhooks/sendgrid`,
@@ -140,6 +141,8 @@ for (const { trackingId } of bounced.messages) {
     ),
   )
 }
+// The alarms look at the store once in a while.
+await setTimeout(500)
 await shoot()
 await browser.close()
 board.close()

@@ -187,6 +187,11 @@ describe('alarms', () => {
     expect(text).toMatch(/No events come from mailgun[\s\S]*its key/)
   })
 
+  test('that are many are behind a click', () => {
+    const { text } = drawAlarms([failing, silent, failing, silent, failing], place)
+    expect(text).toMatch(/<summary>2 more<\/summary>/)
+  })
+
   test('are kept until they are over', () => {
     let listener: AlarmListener = () => {}
     let stopped = 0
@@ -200,13 +205,17 @@ describe('alarms', () => {
     listener({ ...failing, state: 'over' })
     expect(alarms.list()).toEqual([silent])
     for (let index = 0; index < 25; index += 1) {
-      const message = { trackingId: String(index) } as SentMessage
+      const message = { trackingId: String(index), sentAt: new Date() } as SentMessage
       listener({ kind: 'critical-message', state: 'raised', tags: ['critical'], message })
     }
     const ids = alarms
       .list()
       .map((alarm) => alarm.kind === 'critical-message' && alarm.message.trackingId)
     expect(ids).toEqual([...Array.from({ length: 20 }, (_, index) => String(24 - index)), false])
+    const sentAt = new Date(Date.now() - 25 * 3600_000)
+    const message = { trackingId: 'old', sentAt } as SentMessage
+    listener({ kind: 'critical-message', state: 'raised', tags: ['critical'], message })
+    expect(alarms.list()).toHaveLength(20)
     alarms.close()
     expect(stopped).toBe(1)
   })

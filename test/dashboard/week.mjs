@@ -50,6 +50,8 @@ function pick(list, part) {
  * @param {{ messages: number, end: Date }} options
  */
 export async function playWeek(correlator, { messages, end }) {
+  // At night seven of ten are not sent.
+  const slots = messages / providers.length / (1 - 0.7 / 4)
   const random = numbers()
   const start = end.getTime() - 7 * day
   for (const provider of providers) {
@@ -68,8 +70,8 @@ export async function playWeek(correlator, { messages, end }) {
       const from = new Date(start - day + position)
       await correlator.backfill(history, { from, to: new Date(end.getTime() + position) })
     }
-    for (let index = 0; index < messages / providers.length; index += 1) {
-      const part = (index + random()) / (messages / providers.length)
+    for (let index = 0; index < slots; index += 1) {
+      const part = (index + random()) / slots
       // Less at night.
       const at = start + part * 7 * day
       const hourOfDay = (at % day) / hour

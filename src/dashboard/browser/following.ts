@@ -8,8 +8,11 @@ export function followChanges(changed: () => void): void {
     if (state.textContent !== text) state.textContent = text
   }
   let loading = false
+  let again = false
 
   async function load(): Promise<void> {
+    // What is on its way may be from before this change.
+    again = loading
     if (loading) return
     loading = true
     try {
@@ -24,19 +27,36 @@ export function followChanges(changed: () => void): void {
       say('Not up to date')
     } finally {
       loading = false
+      if (again) void load()
     }
   }
 
-  const events = new EventSource(url)
-  events.addEventListener('open', () => say('Live'))
-  events.addEventListener('change', () => void load())
-  events.addEventListener('failure', () => say('Not up to date'))
-  // It opens itself again; what happened meanwhile is asked for then.
-  events.addEventListener('error', () => {
-    say('Connecting')
-    events.addEventListener('open', () => void load(), { once: true })
+  let events: EventSource | undefined
+
+  function follow(from: string): void {
+    events = new EventSource(from)
+    events.addEventListener('open', () => say('Live'))
+    events.addEventListener('change', () => void load())
+    events.addEventListener('failure', () => say('Not up to date'))
+    // It opens itself again. What happened meanwhile is told then, for the URL says what was seen.
+    events.addEventListener('error', () => say('Connecting'))
+  }
+
+  function stop(): void {
+    events?.close()
+    events = undefined
+  }
+
+  // A browser has few connections for one host: pages that nobody sees leave them to others.
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) stop()
+    else if (!events) follow(url)
   })
-  addEventListener('pagehide', () => events.close())
+  addEventListener('pagehide', stop)
+  addEventListener('pageshow', () => {
+    if (!events && !document.hidden) follow(url)
+  })
+  if (!document.hidden) follow(url)
 }
 
 /** Puts what is new in the place of what is shown, but for what somebody is writing in. */

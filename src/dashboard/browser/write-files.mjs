@@ -8,10 +8,11 @@ import { join } from 'node:path'
 const here = import.meta.dirname
 const root = join(here, '../../..')
 const uplot = join(createRequire(import.meta.url).resolve('uplot/package.json'), '../dist')
-const licence = '/* uPlot, https://github.com/leeoniya/uPlot, MIT licence, © Leon Sorokin */\n'
 
 /** @param {string} path */
 const read = (path) => readFileSync(path, 'utf8')
+/** Its licence goes with it. */
+const licence = `/*\n${read(join(uplot, '../LICENSE'))}*/\n`
 const script = 'text/javascript; charset=utf-8'
 const style = 'text/css; charset=utf-8'
 
@@ -19,7 +20,7 @@ const style = 'text/css; charset=utf-8'
 const files = {
   'style.css': { type: style, text: read(join(here, 'style.css')) },
   'uplot.css': { type: style, text: licence + read(join(uplot, 'uPlot.min.css')) },
-  'uplot.js': { type: script, text: read(join(uplot, 'uPlot.iife.min.js')) },
+  'uplot.js': { type: script, text: licence + read(join(uplot, 'uPlot.iife.min.js')) },
 }
 for (const name of ['theme', 'page', 'charts', 'following', 'theme-switch']) {
   const text = read(join(root, 'dist/browser', `${name}.js`))
