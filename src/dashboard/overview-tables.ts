@@ -83,6 +83,7 @@ const tallies: readonly Column<Tallies>[] = [
     show: ({ rates }) => share(rates.bounce),
   },
   number('Rejected', 'rejected'),
+  number('Failed', 'failed'),
   number('Opened', 'opened'),
   number('Clicked', 'clicked'),
   number('Complained', 'complained'),

@@ -107,6 +107,28 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
   )
 
   test(
+    'a page that nobody sees leaves its connection to others, and catches up when it is seen',
+    async () => {
+      const { trackingId } = await send(ann)
+      await open(`messages/${trackingId}`)
+      const turn = (hidden: boolean) =>
+        page.evaluate(
+          `Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
+          document.dispatchEvent(new Event('visibilitychange'))`,
+        )
+      const ended = page.waitForEvent('requestfailed', (request) =>
+        request.url().includes('/live?'),
+      )
+      await turn(true)
+      await ended
+      await happens('delivered', ann)
+      await turn(false)
+      await page.locator('#timeline .edge-delivered').first().waitFor()
+    },
+    limit,
+  )
+
+  test(
     'messages are searched, filtered and paged, all of it in the address',
     async () => {
       const { correlator } = running

@@ -48,6 +48,12 @@ function draw(element: HTMLElement, { times, series }: ChartContent): uPlotClass
   // The last day is not over: fewer messages on it are no fall.
   const dayOf = (seconds: number): string =>
     seconds === times.at(-1) ? 'today' : days.format(new Date(seconds * 1000))
+  // So no line leads down to it.
+  const beforeToday: uPlotClass.Series.GapsRefiner = (chart, _index, _first, last, gaps) => {
+    const [from, to] = times.slice(-2)
+    if (from === undefined || to === undefined || last < times.length - 1) return gaps
+    return [...gaps, [chart.valToPos(from, 'x', true), chart.valToPos(to, 'x', true)]]
+  }
   return new uPlot(
     {
       width: element.clientWidth,
@@ -82,7 +88,8 @@ function draw(element: HTMLElement, { times, series }: ChartContent): uPlotClass
           label: title,
           stroke: color(name),
           width: 2,
-          points: { show: times.length < 40, size: 6, fill: color(name) },
+          points: { show: true, size: 6, fill: color(name) },
+          gaps: beforeToday,
           value: (_chart: uPlotClass, value: number | null) =>
             value === null ? '–' : numbers.format(value),
         })),
