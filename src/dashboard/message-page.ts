@@ -1,6 +1,7 @@
 import type { SentError } from '../message.js'
 import type { Suppression } from '../store.js'
 import type { TrackedMessage, TrackedRecipient } from '../tracked-message.js'
+import { isAddress } from './address.js'
 import { adviceOnError } from './advice.js'
 import { mailbox, moment } from './formats.js'
 import { html, type Html, type Shown } from './html.js'
@@ -21,6 +22,7 @@ export const messagePage: View = {
     const message = id === undefined ? undefined : await correlator.message(id)
     if (!message) return undefined
     const addresses = message.recipients.slice(0, mostAsked).map(({ address }) => address)
+    // What was recorded by other means may stand there without being an address.
     const suppressions = await Promise.all(
       addresses.filter(isAddress).map((address) => correlator.suppressions.get(address)),
     )
@@ -35,9 +37,6 @@ function decoded(part: string): string | undefined {
     return undefined
   }
 }
-
-/** What was recorded by other means may stand there without being an address. */
-const isAddress = (text: string): boolean => /^[^\s@]+@[^\s@]+$/.test(text)
 
 export function messageDetails(
   message: TrackedMessage,

@@ -1,6 +1,7 @@
 import type { Suppression, SuppressionCause } from '../store.js'
 import { suppressionCauses } from '../suppression.js'
 import type { SuppressionFilter } from '../suppressions.js'
+import { isAddress } from './address.js'
 import { actionButton, hiddenFields, textField } from './fields.js'
 import { tokenField } from './csrf.js'
 import { moment } from './formats.js'
@@ -9,8 +10,6 @@ import { linkTo, linkWith } from './links.js'
 import type { Page } from './page.js'
 import { table } from './table.js'
 import type { Asked, View } from './view.js'
-
-const isAddress = (text: string): boolean => /^[^\s@]+@[^\s@]+$/.test(text)
 
 /** The addresses that must not be mailed; they can be added and taken back. */
 export const suppressionList: View = {
