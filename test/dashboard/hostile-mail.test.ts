@@ -107,13 +107,17 @@ test('a table as JSON is what it is as CSV, with its cursor', async () => {
   test(
     'nothing of a mail runs, and all of it is shown',
     async () => {
-      const { page, faults } = await watchedPage(browser)
+      const { page, faults } = await watchedPage(browser, {
+        viewport: { width: 390, height: 800 },
+      })
       await page.addInitScript(() => {
         Object.assign(globalThis, { fired: (place: string) => console.error(`${place} ran`) })
       })
       for (const path of views()) {
         await page.goto(running.url + path)
         await page.waitForLoadState('load')
+        const over = 'document.documentElement.scrollWidth - innerWidth'
+        expect([path, await page.evaluate(over)]).toEqual([path, 0])
         expect(
           await page.locator('img, main script, main iframe, [onload], [onerror]').count(),
         ).toBe(0)

@@ -3,9 +3,12 @@ import type { MessageRecord, ParsedEvent } from '../../src/index.js'
 import type { Board } from './board.js'
 import { giveUp } from './given-up.js'
 
-/** Tries to run, as an element, out of an attribute, and out of a script; each of its places has a name. */
+/**
+ * Tries to run, as an element, out of an attribute, and out of a script, and to be wider than any page; each of its
+ * places has a name.
+ */
 export const hostile = (place: string): string =>
-  `${place}"'><img src=x onerror="fired('${place}')"><script>fired('${place}')</script></title>`
+  `${place}"'><img src=x onerror="fired('${place}')"><script>fired('${place}')</script></title>${'x'.repeat(200)}`
 
 /** As hostile, where a name must be without spaces or an at sign: in an address. */
 const hostileAddress = `<svg/onload=fired()>"'@example.org`
