@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import express from 'express'
+import { fastify } from 'fastify'
 import { Hono } from 'hono'
 import { type Dashboard, dashboard } from '../../src/dashboard/index.js'
 import { type Correlator, createCorrelator, memoryStore } from '../../src/index.js'
@@ -7,11 +8,11 @@ import { type Endpoint, startEndpoint } from '../endpoint.js'
 
 let correlator: Correlator
 let board: Dashboard
-beforeAll(() => {
+beforeEach(() => {
   correlator = createCorrelator({ store: memoryStore(), webhooks: [] })
   board = dashboard({ correlator, authorize: () => true, path: '/admin/mail/' })
 })
-afterAll(async () => {
+afterEach(async () => {
   board.close()
   await correlator.close()
 })
@@ -63,6 +64,31 @@ test('in servers that speak fetch, such as Hono', async () => {
   expect(await page.text()).toContain('Every address may be mailed')
   const file = await app.request('/admin/mail/files/page.js')
   expect(file.headers.get('content-type')).toMatch(/^text\/javascript/)
+})
+
+test('in Fastify, which leaves the bodies of forms to it', async () => {
+  const app = fastify()
+  await app.register(async (scope) => {
+    scope.addContentTypeParser('application/x-www-form-urlencoded', (_request, _body, done) =>
+      done(null),
+    )
+    scope.all('/admin/mail/*', (request, reply) => {
+      reply.hijack()
+      return board.nodeHandler(request.raw, reply.raw)
+    })
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await (await fetch(`${url}/admin/mail/suppressions`)).text()
+  const token = /name="token"\s+value="([^"]+)"/.exec(page)?.[1] ?? ''
+  const answer = await fetch(`${url}/admin/mail/suppressions`, {
+    method: 'POST',
+    body: new URLSearchParams({ action: 'add', address: 'bob@example.org', token }),
+    headers: { 'sec-fetch-site': 'same-origin' },
+    redirect: 'manual',
+  })
+  expect(answer.status).toBe(303)
+  expect(await correlator.suppressions.get('bob@example.org')).toHaveLength(1)
+  await app.close()
 })
 
 test('at the root of a server of its own', async () => {
