@@ -25,11 +25,21 @@ const invisible = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
  * ```
  */
 export function html(parts: TemplateStringsArray, ...values: Shown[]): Html {
-  let text = parts[0] ?? ''
+  const [first = '', ...rest] = withoutIndentation(parts)
+  let text = first
   values.forEach((value, index) => {
-    text += written(value) + (parts[index + 1] ?? '')
+    text += written(value) + (rest[index] ?? '')
   })
   return new Html(text)
+}
+
+const known = new WeakMap<TemplateStringsArray, string[]>()
+
+/** What is there for who reads the source would be a third of a page. */
+function withoutIndentation(parts: TemplateStringsArray): string[] {
+  const found = known.get(parts) ?? parts.map((part) => part.replace(/\n\s+/g, '\n'))
+  known.set(parts, found)
+  return found
 }
 
 function written(value: Shown): string {

@@ -38,10 +38,8 @@ export function document(
         <meta name="robots" content="noindex" />
         <title>${title} · mailtrail</title>
         <link rel="icon" href="data:," />
-        <link rel="stylesheet" href="${file('uplot.css')}" />
         <link rel="stylesheet" href="${file('style.css')}" />
         <script src="${file('theme.js')}"></script>
-        <script src="${file('uplot.js')}" defer></script>
         <script src="${file('page.js')}" type="module"></script>
       </head>
       <body>
@@ -58,7 +56,7 @@ export function document(
             <button type="button" id="theme" hidden>Dark</button>
           </p>
         </header>
-        <main id="main" tabindex="-1" data-live="${live}">
+        <main id="main" tabindex="-1" data-live="${live}" data-charts-by="${file('uplot.js')}">
           <h1>${title}</h1>
           ${notice !== undefined && notice !== '' && html`<p class="notice" role="status">${notice}</p>`}
           ${body}

@@ -1,6 +1,6 @@
 import type uPlotClass from 'uplot'
 
-// Loaded by a script tag of its own, before this module runs.
+// There once it is loaded, by a script tag of its own.
 declare const uPlot: typeof uPlotClass
 
 interface ChartContent {
@@ -19,8 +19,23 @@ const resizing = new ResizeObserver((entries) => {
   }
 })
 
+let library: Promise<void> | undefined
+
+/** Only where there is something to draw. */
+function loadLibrary(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script')
+    script.src = document.querySelector<HTMLElement>('main')?.dataset['chartsBy'] ?? ''
+    script.onload = () => resolve()
+    script.onerror = reject
+    document.head.append(script)
+  })
+}
+
 /** Draws every chart of the page, again where it is drawn already: its colours may have changed. */
-export function drawCharts(): void {
+export async function drawCharts(): Promise<void> {
+  if (!document.querySelector('[data-chart]')) return
+  await (library ??= loadLibrary())
   for (const [element, chart] of drawn) {
     chart.destroy()
     resizing.unobserve(element)

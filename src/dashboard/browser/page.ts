@@ -2,6 +2,13 @@ import { drawCharts } from './charts.js'
 import { followChanges } from './following.js'
 import { switchTheme } from './theme-switch.js'
 
-switchTheme(drawCharts)
-drawCharts()
-followChanges(drawCharts)
+const draw = (): void => void drawCharts()
+
+switchTheme(draw)
+// The numbers are painted first, and the rest comes to them.
+requestAnimationFrame(() =>
+  setTimeout(() => {
+    draw()
+    followChanges(draw)
+  }),
+)

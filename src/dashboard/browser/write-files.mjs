@@ -18,8 +18,10 @@ const style = 'text/css; charset=utf-8'
 
 /** @type {Record<string, { type: string, text: string }>} */
 const files = {
-  'style.css': { type: style, text: read(join(here, 'style.css')) },
-  'uplot.css': { type: style, text: licence + read(join(uplot, 'uPlot.min.css')) },
+  'style.css': {
+    type: style,
+    text: licence + read(join(uplot, 'uPlot.min.css')) + read(join(here, 'style.css')),
+  },
   'uplot.js': { type: script, text: licence + read(join(uplot, 'uPlot.iife.min.js')) },
 }
 for (const name of ['theme', 'page', 'charts', 'following', 'theme-switch']) {
