@@ -26,8 +26,8 @@ function loadLibrary(): Promise<void> {
   return new Promise((resolve, reject) => {
     const script = document.createElement('script')
     script.src = document.querySelector<HTMLElement>('main')?.dataset['chartsBy'] ?? ''
-    script.onload = () => resolve()
-    script.onerror = reject
+    script.addEventListener('load', () => resolve())
+    script.addEventListener('error', reject)
     document.head.append(script)
   })
 }
