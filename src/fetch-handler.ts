@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
 import type { HttpHandler } from './webhook-handler.js'
 
@@ -29,8 +30,24 @@ export function fetchHandler(handle: HttpHandler): FetchHandler {
     }
     const { status, headers, body } = answer
     const empty = request.method === 'HEAD' || status === 204
-    return new Response(empty ? null : body, { status, headers })
+    if (typeof body === 'string') return new Response(empty ? null : body, { status, headers })
+    return new Response(webStream(body), { status, headers })
   }
+}
+
+/** A stream as fetch has it; who stops reading destroys it. */
+function webStream(body: Readable): ReadableStream<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]()
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next()
+      if (done) controller.close()
+      else controller.enqueue(Buffer.from(String(value)))
+    },
+    cancel() {
+      body.destroy()
+    },
+  })
 }
 
 async function bodyOf(request: Request, limits: BodyLimits): Promise<BodyReading> {

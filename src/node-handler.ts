@@ -64,6 +64,12 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 
 function write(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
   const { status, headers, body } = answer
+  if (typeof body !== 'string') {
+    response.once('close', () => body.destroy())
+    response.writeHead(status, headers)
+    body.pipe(response)
+    return
+  }
   // 204 has no body, and may not say how long it is.
   const length = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) }
   response.writeHead(status, { ...headers, ...length })

@@ -20,6 +20,8 @@ export interface TrackedRecipient {
   kind: RecipientKind
   status: RecipientStatus
   engagement: { [K in EngagementKind]?: Engagement }
+  /** When the receiving server accepted it, the last time; absent while it has not. */
+  deliveredAt?: Date
   providerMessageId?: string
 }
 
@@ -53,6 +55,7 @@ export function toFoundMessage({ record, states }: StoredMessage, now: number): 
       kind,
       status: recipientStatus(state),
       engagement: recipientEngagement(state),
+      ...(state.deliveredAt !== undefined && { deliveredAt: new Date(state.deliveredAt) }),
       ...(providerMessageId !== undefined && { providerMessageId }),
     }
   })

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { type AddressRanges, clientAddress } from './address-ranges.js'
 import {
   KeySourceError,
@@ -35,7 +36,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   status: number
   headers: Record<string, string>
-  body: string
+  /** What goes on for as long as somebody reads it is a stream; it is destroyed when nobody does. */
+  body: string | Readable
 }
 
 /** Answers what is asked of a webhook; undefined when the path is none of a webhook's. */

@@ -126,6 +126,7 @@ describe('a message', () => {
           address: 'ann@example.com',
           kind: 'to',
           status: 'delivered',
+          deliveredAt: new Date(at * 1000),
           engagement: {
             opened: { count: 2, first: new Date((at + 1) * 1000), last: new Date((at + 5) * 1000) },
           },
@@ -133,6 +134,7 @@ describe('a message', () => {
         { address: 'bob@example.com', kind: 'cc', status: 'deferred', engagement: {} },
       ],
     })
+    expect(message?.recipients[1]).not.toHaveProperty('deliveredAt')
     expect(message?.events).toHaveLength(4)
   })
 

@@ -100,11 +100,20 @@ describe('no code', () => {
     expect(pathsOf(knowing)).toEqual([])
   })
 
+  test('of the dashboard knows a store: it asks what everybody may ask', () => {
+    const knowing = files
+      .filter(inFolder('dashboard'))
+      .filter(({ imports }) =>
+        imports.some((name) => name.startsWith('stores/') || name === 'in-store.ts'),
+      )
+    expect(pathsOf(knowing)).toEqual([])
+  })
+
   test('of the core imports a provider or a store, but for the plain one in the face', () => {
     const core = files.filter(({ path }) => !path.includes('/') && path !== 'index.ts')
     const importing = core.filter(({ imports }) =>
       imports.some((name) =>
-        /^(?:adapters|bullmq|cli|observers|providers|stores|testing)\//.test(name),
+        /^(?:adapters|bullmq|cli|dashboard|observers|providers|stores|testing)\//.test(name),
       ),
     )
     expect(pathsOf(importing)).toEqual([])
@@ -234,6 +243,7 @@ describe('what is pure', () => {
     'observers/measures.ts',
     'observers/spans.ts',
     'testing/scripts.ts',
+    ...['advice', 'html', 'links', 'message-query', 'table'].map((name) => `dashboard/${name}.ts`),
     ...providers.flatMap((provider) => roles.map((role) => `providers/${provider}/${role}.ts`)),
   ]
 

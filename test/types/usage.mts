@@ -15,6 +15,7 @@ import {
   type EventOf,
   type Guard,
   guardWebhook,
+  keepFailed,
   type MailEvent,
   logTo,
   memoryStore,
@@ -27,6 +28,7 @@ import {
   userAgent,
   type WebhookError,
 } from 'mailtrail'
+import { byGuards, dashboard } from 'mailtrail/dashboard'
 import { fastifyPlugin } from 'mailtrail/fastify'
 import { koaMiddleware } from 'mailtrail/koa'
 import { lambdaHandler } from 'mailtrail/lambda'
@@ -213,3 +215,11 @@ for (const logger of [pino(), pino().child({}), createLogger(), console]) {
   })
 }
 sendgridTransport({ observers: [logTo(console), metrics] })
+
+// What is kept of every transporter can be given, whoever is asked.
+const failed = [keepFailed(transporter), keepFailed(named)]
+const board = dashboard({ correlator, authorize: byGuards(basicAuth('team', 'p')), failed })
+createServer(board.nodeHandler)
+dashboard({ correlator, authorize: async ({ header }) => ({ user: header('x-user') ?? '' }) })
+// @ts-expect-error A guard's silence lets through, and must not be taken for yes.
+dashboard({ correlator, authorize: basicAuth('team', 'p').check })
