@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { backfill, type BackfillCommandOptions } from './commands/backfill.js'
+import { type DashboardCommandOptions, serveDashboard } from './commands/dashboard.js'
 import { dev, type DevOptions } from './commands/dev.js'
 import { doctor, type DoctorOptions } from './commands/doctor.js'
 import { explain, type ExplainOptions } from './commands/explain.js'
@@ -116,6 +117,16 @@ export function addCommands(program: Command, io: Io, ended: (code: ExitCode) =>
     .option('--limit <number>', 'how many messages to an address', wholeNumber, 10)
     .action(async (what: string, options: StatusOptions) =>
       ended(await status(what, options, await configured(), io)),
+    )
+
+  command(
+    'dashboard',
+    'pages that show whether mail arrives, and where and why not',
+    'Serves the dashboard of the store on this machine, to whoever has the password: one that is made anew each time, or that of MAILTRAIL_DASHBOARD_PASSWORD.',
+  )
+    .option('--port <number>', 'where it listens', wholeNumber, 8540)
+    .action(async (options: DashboardCommandOptions) =>
+      ended(await serveDashboard(options, await configured(), io)),
     )
 
   command(
