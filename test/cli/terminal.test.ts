@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCorrelator } from '../../src/index.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
@@ -57,12 +57,10 @@ test('nothing is coloured where the output is no terminal', async () => {
   expect(stdout + stderr).not.toContain('\u001b')
 })
 
-// Of util-linux: it gives a program a terminal.
+// Of util-linux, which no Linux is without: it gives a program a terminal. Other systems have another one of that name.
 const script = '/usr/bin/script'
 
-const describeThere = existsSync(script) && process.platform === 'linux' ? describe : describe.skip
-
-describeThere('on a terminal', () => {
+;(process.platform === 'linux' ? describe : describe.skip)('on a terminal', () => {
   function onTerminal(words: string[], env: Record<string, string>, keys = ''): Promise<string> {
     const line = [process.execPath, program(), ...words].map((word) => `'${word}'`).join(' ')
     const child = spawn(script, ['-qec', line, '/dev/null'], {

@@ -21,17 +21,13 @@ const example = join(root, 'examples', 'sign-up')
 const document = readFileSync(join(root, 'docs', 'testing.md'), 'utf8')
 const exampleTest = readFileSync(join(example, 'sign-up.test.ts'), 'utf8')
 
-/** What the document says to write in place of two lines of the example. */
-const linesForJest = document.match(
-  /^import .* from '(?:mailtrail\/testing\/jest|@jest\/globals)'$/gm,
-)
-
-function testFor(runner: (typeof runners)[number]): string {
-  if (runner === 'vitest') return exampleTest
-  const [matchers = '', globals = ''] = linesForJest ?? []
-  return exampleTest
-    .replace(/^import .* from 'mailtrail\/testing\/vitest'$/m, matchers)
-    .replace(/^import .* from 'vitest'$/m, globals)
+/** What is written for vitest, as it is for jest: the document names the lines that differ. */
+function writtenFor(runner: (typeof runners)[number], text: string): string {
+  if (runner === 'vitest') return text
+  return text
+    .replace("'mailtrail/testing/vitest'", "'mailtrail/testing/jest'")
+    .replace("'vitest'", "'@jest/globals'")
+    .replace('vi as timers', 'jest as timers')
 }
 
 /** What users have of their own; the package itself comes out of its tarball. */
@@ -65,7 +61,11 @@ beforeAll(() => {
     const project = join(folder, runner)
     cpSync(join(__dirname, 'projects', runner), project, { recursive: true })
     cpSync(join(example, 'sign-up.ts'), join(project, 'sign-up.ts'))
-    writeFileSync(join(project, 'sign-up.test.ts'), testFor(runner))
+    writeFileSync(join(project, 'sign-up.test.ts'), writtenFor(runner, exampleTest))
+    for (const name of ['clock.test.ts', 'types.ts']) {
+      const text = readFileSync(join(__dirname, 'projects', name), 'utf8')
+      writeFileSync(join(project, name), writtenFor(runner, text))
+    }
     const own = join(project, 'node_modules')
     mkdirSync(own)
     for (const name of readdirSync(modules)) symlinkSync(join(modules, name), join(own, name))
@@ -107,7 +107,15 @@ describe.each(runners)('in a project of %s', (runner) => {
   }, 60_000)
 })
 
-test('the document has the example as it is run', () => {
+test('the document has the example as it is run, and the lines of it that differ for jest', () => {
   expect(document).toContain(readFileSync(join(example, 'sign-up.ts'), 'utf8'))
   expect(document).toContain(exampleTest)
+  const lines = exampleTest.split('\n')
+  const differing = writtenFor('jest', exampleTest)
+    .split('\n')
+    .filter((line, index) => line !== lines[index])
+  expect(differing).toHaveLength(2)
+  expect(document).toContain(
+    `With jest two lines differ:\n\n\`\`\`ts\n${differing.join('\n')}\n\`\`\``,
+  )
 })
