@@ -11,7 +11,7 @@ export function fileAnswer(name: string, versioned: boolean): HttpAnswer {
 }
 
 /** What every answer says: it is nobody's to keep or to frame, and runs nothing that is not ours. */
-export const headers: Readonly<Record<string, string>> = {
+const headers: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -26,7 +26,7 @@ export const headers: Readonly<Record<string, string>> = {
 export function answer(
   status: number,
   type: string,
-  body: string,
+  body: HttpAnswer['body'],
   others: Readonly<Record<string, string>> = {},
 ): HttpAnswer {
   return { status, headers: { ...headers, 'content-type': type, ...others }, body }

@@ -7,10 +7,12 @@ import { messageLink } from './message-list.js'
 import type { Page } from './page.js'
 import { badge } from './status-badge.js'
 import { table } from './table.js'
-import type { Asked, View } from './view.js'
+import type { Asked, StandingView } from './view.js'
 
 /** The events that some listener did not take; they can be told again. */
-export const deadLetterList: View = {
+export const deadLetterList: StandingView = {
+  title: 'Dead letters',
+  always: true,
   async read({ correlator }, asked) {
     const cursor = asked.parameters.get('cursor') ?? undefined
     const paging = { limit: asked.limit, ...(cursor !== undefined && { cursor }) }
@@ -107,5 +109,5 @@ export function deadLetterPage(
       ${asked.parameters.has('cursor') && html`<a href="${linkWith(asked, { cursor: '' })}">Latest</a>`}
       ${cursor !== undefined && html`<a href="${linkWith(asked, { cursor })}" rel="next">Earlier</a>`}
     </nav>`
-  return { title: 'Dead letters', body, tables: [list] }
+  return { body, tables: [list] }
 }

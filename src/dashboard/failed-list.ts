@@ -8,10 +8,12 @@ import { html } from './html.js'
 import { messageLink } from './message-list.js'
 import type { Page } from './page.js'
 import { table } from './table.js'
-import type { Asked, View } from './view.js'
+import type { Asked, StandingView } from './view.js'
 
 /** The messages that this process could not send and has kept; they can be sent again. */
-export const failedList: View = {
+export const failedList: StandingView = {
+  title: 'Not sent',
+  always: true,
   async read({ failed }, asked) {
     const kept = failed.flatMap((messages) => messages.list())
     const latest = kept.toSorted((a, b) => b.failedAt.getTime() - a.failedAt.getTime())
@@ -79,5 +81,5 @@ export function failedPage(failed: readonly FailedMessage[], asked: Asked): Page
       stored nowhere. What may have been sent is not among them.
     </p>
     ${list.draw(asked)}`
-  return { title: 'Not sent', body, tables: [list] }
+  return { body, tables: [list] }
 }

@@ -1,17 +1,17 @@
+import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { HttpAnswer, HttpHandler, HttpRequest } from '../webhook-handler.js'
 import type { AddressRanges } from '../address-ranges.js'
 import { clientAddress } from '../address-ranges.js'
 import { messageOf } from '../errors.js'
 import { type Authorize, decide } from './access.js'
-import { answer, fileAnswer, headers, plain, redirect, refusal } from './answers.js'
+import { answer, fileAnswer, plain, redirect, refusal } from './answers.js'
 import { formToken, isSameOrigin, isToken, tokenField } from './csrf.js'
 import { toCsv, toJson } from './exports.js'
-import { html } from './html.js'
 import { linkWith, type Place } from './links.js'
 import type { Live } from './live.js'
-import { noticeOf } from './notices.js'
-import { document, type NavigationEntry, type Page } from './page.js'
-import type { Asked, Sources, View } from './view.js'
+import { content, missing, type NavigationEntry, opening } from './page.js'
+import type { Asked, Sources, StandingView, View } from './view.js'
 
 export interface DashboardParts {
   /** Where it is mounted, without a slash at the end. */
@@ -73,18 +73,37 @@ export function dashboardHandler(parts: DashboardParts): HttpHandler {
       if (path === 'live' && request.method === 'GET') {
         return liveAnswer(parts, searchParams, token)
       }
-      return await show(parts, place, token)
+      return await show(parts, request.method, place, token)
     } catch (error) {
-      return plain(503, `This cannot be shown now: ${messageOf(error)}`)
+      return plain(503, cannotBeShown(error))
     }
   }
 }
 
-async function show(parts: DashboardParts, place: Place, token: string): Promise<HttpAnswer> {
+async function show(
+  parts: DashboardParts,
+  method: string,
+  place: Place,
+  token: string,
+): Promise<HttpAnswer> {
+  const { sources, route, navigation } = parts
+  const view = route(place.path)
   const format = place.parameters.get('format')
-  const page = await read(parts, place, token, format === null ? rowsOfPage : rowsOfExport)
-  if (!page) return answerPage(parts, 404, notFound, place)
-  if (format === null) return answerPage(parts, 200, page, place)
+  const limit = format === null ? rowsOfPage : rowsOfExport
+  const asked: Asked = { ...place, limit, token, now: new Date() }
+  if (view?.always && format === null && method === 'GET') {
+    return answer(200, htmlType, Readable.from(pieces(parts, view, asked)))
+  }
+  const page = await view?.read(sources, asked)
+  if (!view || !page) {
+    const title = 'Not found'
+    const { text } = missing(title, 'There is nothing here, or not any more.')
+    return answer(404, htmlType, opening(title, place, navigation).text + text)
+  }
+  if (format === null) {
+    const { text } = content(view.title, page.body, place)
+    return answer(200, htmlType, opening(view.title, place, navigation).text + text)
+  }
   const name = place.parameters.get('table')
   const table = page.tables.find((candidate) => candidate.name === name)
   if (!table) return plain(404, 'There is no such table here.')
@@ -97,14 +116,21 @@ async function show(parts: DashboardParts, place: Place, token: string): Promise
   })
 }
 
-async function read(
-  { sources, route }: DashboardParts,
-  place: Place,
-  token: string,
-  limit: number,
-): Promise<Page | undefined> {
-  const asked: Asked = { ...place, limit, token, now: new Date() }
-  return route(place.path)?.read(sources, asked)
+/** The head of a page, which browsers draw while the store is asked for the rest. */
+async function* pieces(
+  { sources, navigation }: DashboardParts,
+  view: StandingView,
+  asked: Asked,
+): AsyncGenerator<string> {
+  yield opening(view.title, asked, navigation).text
+  // A store that answers at once would keep the head back.
+  await setImmediate()
+  try {
+    const page = await view.read(sources, asked)
+    yield content(view.title, page.body, asked).text
+  } catch (error) {
+    yield missing(view.title, cannotBeShown(error)).text
+  }
 }
 
 async function act(
@@ -136,19 +162,29 @@ async function act(
   }
 }
 
-function liveAnswer(parts: DashboardParts, asked: URLSearchParams, token: string): HttpAnswer {
-  const view = asked.get('view') ?? ''
-  const [path, query] = splitTarget(view)
-  if (!parts.route(path)) return plain(404, 'There is no such view.')
+function liveAnswer(
+  { sources, route, live }: DashboardParts,
+  asked: URLSearchParams,
+  token: string,
+): HttpAnswer {
+  const target = asked.get('view') ?? ''
+  const [path, query] = splitTarget(target)
+  const view = route(path)
+  if (!view) return plain(404, 'There is no such view.')
   const root = '../'.repeat(path.split('/').length - 1)
   const place = { root, path, parameters: new URLSearchParams(query) }
-  const look = async (): Promise<string> =>
-    (await read(parts, place, token, rowsOfPage))?.body.text ?? ''
-  return {
-    status: 200,
-    headers: { ...headers, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
-    body: parts.live.stream(`${token} ${view}`, look, asked.get('seen') ?? ''),
+  const look = async (): Promise<string> => {
+    const page = await view.read(sources, { ...place, limit: rowsOfPage, token, now: new Date() })
+    return page?.body.text ?? ''
   }
+  return answer(
+    200,
+    'text/event-stream',
+    live.stream(`${token} ${target}`, look, asked.get('seen') ?? ''),
+    {
+      'x-accel-buffering': 'no',
+    },
+  )
 }
 
 function splitTarget(target: string): [path: string, query: string] {
@@ -156,18 +192,6 @@ function splitTarget(target: string): [path: string, query: string] {
   return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
 }
 
-const notFound: Page = {
-  title: 'Not found',
-  body: html`<p>There is nothing here, or not any more.</p>`,
-  tables: [],
-}
+const htmlType = 'text/html; charset=utf-8'
 
-function answerPage(
-  { navigation }: DashboardParts,
-  status: number,
-  page: Page,
-  place: Place,
-): HttpAnswer {
-  const { text } = document(page, place, navigation, noticeOf(place.parameters))
-  return answer(status, 'text/html; charset=utf-8', text)
-}
+const cannotBeShown = (error: unknown): string => `This cannot be shown now: ${messageOf(error)}`

@@ -8,7 +8,7 @@ import type { Page } from './page.js'
 import { badge, recipientStatuses } from './status-badge.js'
 import { findBySubject } from './subject-search.js'
 import { table } from './table.js'
-import type { View } from './view.js'
+import type { StandingView } from './view.js'
 
 /** The messages that fit a search, a page of them. */
 export interface MessageListAnswers {
@@ -19,7 +19,9 @@ export interface MessageListAnswers {
   lookedAt?: number
 }
 
-export const messageList: View = {
+export const messageList: StandingView = {
+  title: 'Messages',
+  always: true,
   async read({ correlator }, asked) {
     const search = messageSearch(asked.parameters)
     const { query, subject } = search
@@ -82,7 +84,7 @@ export function messageListPage(answers: MessageListAnswers, place: Place): Page
   const body = html`${drawSearch(search, place)}
   ${search.flaws.map((flaw) => html`<p class="notice wrong" role="alert">${flaw}</p>`)}
   ${found.draw(place)} ${drawPaging(answers, place)}`
-  return { title: 'Messages', body, tables: [found] }
+  return { body, tables: [found] }
 }
 
 function drawSearch({ query }: MessageSearch, place: Place): Html {

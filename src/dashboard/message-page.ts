@@ -11,12 +11,14 @@ import { eventTable, drawTimeline } from './message-timeline.js'
 import type { Page } from './page.js'
 import { badge } from './status-badge.js'
 import { type Table, table } from './table.js'
-import type { View } from './view.js'
+import type { FoundView } from './view.js'
 
 /** Of how many recipients suppressions are asked. */
 const mostAsked = 20
 
-export const messagePage: View = {
+export const messagePage: FoundView = {
+  title: 'Message',
+  always: false,
   async read({ correlator }, asked) {
     const id = decoded(asked.path.split('/')[1] ?? '')
     const message = id === undefined ? undefined : await correlator.message(id)
@@ -53,7 +55,7 @@ export function messageDetails(
     </section>
     ${drawFailures(message)} ${drawSuppressions(suppressions, place)} ${recipients.draw(place)}
     ${drawTimeline(message)} ${events.draw(place)}`
-  return { title: 'Message', body, tables: [recipients, events] }
+  return { body, tables: [recipients, events] }
 }
 
 function drawFacts(message: TrackedMessage, place: Place): Html {

@@ -10,7 +10,7 @@ import { html, type Html } from './html.js'
 import { linkTo, type Place } from './links.js'
 import { overviewTables } from './overview-tables.js'
 import type { Page } from './page.js'
-import type { View } from './view.js'
+import type { StandingView } from './view.js'
 
 const dayLength = 24 * 3600_000
 const spans = ['1', '7', '30', '90']
@@ -27,7 +27,9 @@ export interface OverviewAnswers {
   times: DeliveryTimes | undefined
 }
 
-export const overview: View = {
+export const overview: StandingView = {
+  title: 'Overview',
+  always: true,
   async read({ correlator, alarms }, asked) {
     const given = asked.parameters.get('days') ?? usualSpan
     const days = spans.includes(given) ? given : usualSpan
@@ -69,7 +71,7 @@ export function overviewPage(answers: OverviewAnswers, place: Place): Page {
     ${charted.map((table) => table.draw(place))}
     <div class="pair">${side.map((table) => table.draw(place))}</div>
     ${last.map((table) => table.draw(place))}`
-  return { title: 'Overview', body, tables: all }
+  return { body, tables: all }
 }
 
 function drawControls({ days, provider, providers }: OverviewAnswers): Html {

@@ -12,19 +12,19 @@ export interface OptionalViews {
   failed: boolean
 }
 
-const always: readonly (NavigationEntry & { view: View })[] = [
-  { path: '', title: 'Overview', view: overview },
-  { path: 'messages', title: 'Messages', view: messageList },
-  { path: 'suppressions', title: 'Suppressions', view: suppressionList },
-  { path: 'dead-letters', title: 'Dead letters', view: deadLetterList },
+const always: readonly { path: string; view: View }[] = [
+  { path: '', view: overview },
+  { path: 'messages', view: messageList },
+  { path: 'suppressions', view: suppressionList },
+  { path: 'dead-letters', view: deadLetterList },
 ]
 
-const notSent = { path: 'failed', title: 'Not sent', view: failedList }
+const notSent = { path: 'failed', view: failedList }
 
 const entriesOf = ({ failed }: OptionalViews) => (failed ? [...always, notSent] : always)
 
 export function navigationOf(views: OptionalViews): NavigationEntry[] {
-  return entriesOf(views).map(({ path, title }) => ({ path, title }))
+  return entriesOf(views).map(({ path, view }) => ({ path, title: view.title }))
 }
 
 /** The view of a path below where the dashboard is mounted. */

@@ -9,10 +9,12 @@ import { html, type Html } from './html.js'
 import { linkTo, linkWith } from './links.js'
 import type { Page } from './page.js'
 import { table } from './table.js'
-import type { Asked, View } from './view.js'
+import type { Asked, StandingView } from './view.js'
 
 /** The addresses that must not be mailed; they can be added and taken back. */
-export const suppressionList: View = {
+export const suppressionList: StandingView = {
+  title: 'Suppressions',
+  always: true,
   async read({ correlator }, asked) {
     const address = (asked.parameters.get('address') ?? '').trim()
     const cursor = asked.parameters.get('cursor') ?? undefined
@@ -125,7 +127,7 @@ export function suppressionPage(
       ${asked.parameters.has('cursor') && html`<a href="${linkWith(asked, { cursor: '' })}">First</a>`}
       ${cursor !== undefined && html`<a href="${linkWith(asked, { cursor })}" rel="next">More</a>`}
     </nav>`
-  return { title: 'Suppressions', body, tables: [list] }
+  return { body, tables: [list] }
 }
 
 function removal({ address, cause, scope, provider = '' }: Suppression, token: string): Html {

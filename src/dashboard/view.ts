@@ -31,10 +31,23 @@ export interface Done {
   count?: number
 }
 
-/** One view of the dashboard: what it reads and shows, and what can be done there. */
-export interface View {
-  /** Undefined where there is nothing at this place. */
-  read(sources: Sources, asked: Asked): Promise<Page | undefined>
+interface Titled {
+  title: string
   /** @throws TypeError for a form that cannot be taken */
   act?(sources: Sources, form: URLSearchParams): Promise<Done>
 }
+
+/** There is something at its place whatever is read, so that the head of the page goes ahead of it. */
+export interface StandingView extends Titled {
+  always: true
+  read(sources: Sources, asked: Asked): Promise<Page>
+}
+
+/** Whether there is something at its place turns out when it is read. */
+export interface FoundView extends Titled {
+  always: false
+  read(sources: Sources, asked: Asked): Promise<Page | undefined>
+}
+
+/** One view of the dashboard: what it reads and shows, and what can be done there. */
+export type View = StandingView | FoundView

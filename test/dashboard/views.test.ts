@@ -220,3 +220,75 @@ describe('alarms', () => {
     expect(stopped).toBe(1)
   })
 })
+
+describe('the head of a page', () => {
+  /** A store whose questions wait until they are let go. */
+  async function slowBoard() {
+    const slow = await startBoard({ script: () => [] })
+    const { promise, resolve, reject } = withResolvers<void>()
+    const find = slow.store.find.bind(slow.store)
+    slow.store.find = async (...asked) => {
+      await promise
+      return find(...asked)
+    }
+    return { slow, resolve, reject }
+  }
+
+  test('is there while the store is still asked', async () => {
+    const { slow, resolve } = await slowBoard()
+    try {
+      const { body } = await fetch(`${slow.url}messages`)
+      const reader = (body ?? new ReadableStream<Uint8Array>()).getReader()
+      const { value } = await reader.read()
+      const head = Buffer.from(value ?? []).toString()
+      expect(head).toContain('style.css')
+      expect(head).toContain('Dead letters')
+      expect(head).not.toContain('<main')
+      resolve()
+      const rest = await reader.read()
+      expect(Buffer.from(rest.value ?? []).toString()).toContain('No message fits')
+    } finally {
+      await slow.close()
+    }
+  })
+
+  test('is followed by why the rest cannot be had, and no following of it', async () => {
+    const { slow, reject } = await slowBoard()
+    try {
+      reject(new Error('the disk <is> away'))
+      const answer = await fetch(`${slow.url}messages`)
+      const text = await answer.text()
+      expect(text).toMatch(/role="alert">This cannot be shown now: .*the disk &lt;is&gt; away/)
+      expect(text).not.toContain('data-live')
+      const table = await fetch(`${slow.url}messages?table=messages&format=json`)
+      expect(table.status).toBe(503)
+    } finally {
+      await slow.close()
+    }
+  })
+
+  test('is not there where nothing is, nor for a message that is not', async () => {
+    for (const path of ['nothing', 'messages/none']) {
+      expect([path, (await fetch(running.url + path)).status]).toEqual([path, 404])
+    }
+  })
+
+  test('comes whole when only its headers are asked for', async () => {
+    const answer = await fetch(running.url, { method: 'HEAD' })
+    expect([answer.status, await answer.text()]).toEqual([200, ''])
+    expect(Number(answer.headers.get('content-length'))).toBeGreaterThan(1000)
+  })
+})
+
+function withResolvers<T>() {
+  let settle: { resolve(value: T): void; reject(reason: Error): void } | undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  promise.catch(() => {})
+  return {
+    promise,
+    resolve: (value: T) => settle?.resolve(value),
+    reject: (reason: Error) => settle?.reject(reason),
+  }
+}

@@ -1,8 +1,8 @@
 /** Keeps the page as it is now: the server tells that something has changed, and the page is asked for again. */
 export function followChanges(changed: () => void): void {
-  const main = document.querySelector<HTMLElement>('main[data-live]')
+  const main = document.querySelector('main')
   const state = document.querySelector<HTMLElement>('#live')
-  const url = main?.dataset['live']
+  const url = liveUrlOf(document)
   if (!main || !state || url === undefined) return
   const say = (text: string): void => {
     if (state.textContent !== text) state.textContent = text
@@ -19,6 +19,8 @@ export function followChanges(changed: () => void): void {
       const answer = await fetch(location.href, { headers: { accept: 'text/html' } })
       if (!answer.ok) return say(answer.status === 401 ? 'Signed out' : 'Not up to date')
       const next = new DOMParser().parseFromString(await answer.text(), 'text/html')
+      // The head of a page is there before it turns out that the rest cannot be had.
+      if (liveUrlOf(next) === undefined) return say('Not up to date')
       if (exchange(main as HTMLElement, next)) {
         changed()
         say(`Updated ${new Date().toISOString().slice(11, 19)}`)
@@ -57,6 +59,11 @@ export function followChanges(changed: () => void): void {
     if (!events && !document.hidden) follow(url)
   })
   if (!document.hidden) follow(url)
+}
+
+/** Where the page is told that it has changed; undefined where the page is not there. */
+function liveUrlOf(page: Document): string | undefined {
+  return page.querySelector<HTMLElement>('[data-live]')?.dataset['live']
 }
 
 /** Puts what is new in the place of what is shown, but for what somebody is writing in. */
