@@ -1,15 +1,13 @@
-import { askBeforeSend } from './before-send.js'
-import { addressesOf, type Draft, newRecord, readDraft, recipientsOf } from './draft.js'
-import { SendError, StoreError } from './errors.js'
+import { addressesOf, type Draft, newRecord, recipientsOf } from './draft.js'
+import { SendError } from './errors.js'
 import { inTime } from './in-time.js'
-import type { MailHead } from './mail-head.js'
+import { aborted, contentTooSlow, noAnswer, storeTooSlow, verifyTooSlow } from './late-errors.js'
 import { invalid } from './mail-options.js'
 import type { MailSource } from './mail-source.js'
 import type { MessageRecord, SentRecipient } from './message.js'
 import type { Observer } from './observer.js'
-import { fields } from './payload.js'
-import { changesDocument } from './nodemailer-mail.js'
-import type { BuiltRequest, ProviderClient } from './provider-client.js'
+import { openDraft } from './opened-draft.js'
+import type { BuiltRequest, MimeRoute, ProviderClient } from './provider-client.js'
 import type { SendRecorder } from './provider.js'
 import type { MailContent } from './resolved-mail.js'
 import { withRetries } from './retries.js'
@@ -22,9 +20,9 @@ import {
   type SendEnding,
   toSendError,
 } from './send-result.js'
-import { refuseSuppressed } from './suppressed-recipients.js'
+import type { SendRoute } from './send-route.js'
 import { checkedTransportOptions, type TransportOptions } from './transport-options.js'
-import { beyondMime, refuseLoss, uncarriedFields } from './unsupported-fields.js'
+import { refuseLoss } from './unsupported-fields.js'
 
 /** One provider that messages can be sent through. */
 export interface Sender<Provider extends string = string> {
@@ -66,70 +64,26 @@ export function createSender<Request, Provider extends string>(
 ): Sender<Provider> {
   const { timeout, retries, unsupported, correlator, observers, replyAddress, beforeSend } =
     checkedTransportOptions(`${provider} transport`, options)
-
-  /** The draft after the hook had its say, and the way that it goes. Never throws. */
-  async function openDraft(
-    source: MailSource,
-    trackingId: string,
-  ): Promise<{ draft: Draft; route: Route<Request> }> {
-    let flaw: unknown
-    try {
-      if (source.open) await inTime(timeout, contentTooSlow, source.open)
-    } catch (error) {
-      flaw = error
-    }
-    const draft = readDraft(source, provider)
-    draft.flaw = flaw ?? draft.flaw
-    if (draft.flaw === undefined && beforeSend) {
-      try {
-        const refused = await inTime(timeout, hookTooSlow, () =>
-          askBeforeSend(beforeSend, draft, source, { trackingId, provider }),
-        )
-        source.refused.push(...refused)
-      } catch (error) {
-        draft.flaw = error
-      }
-    }
-    if (draft.flaw === undefined && correlator?.suppressionsOf) {
-      const { suppressionsOf } = correlator
-      const groups = client.groupsOf?.(draft.options.own) ?? []
-      try {
-        const refused = await inTime(timeout, storeTooSlow, () =>
-          refuseSuppressed(draft, source, suppressionsOf, provider, groups),
-        )
-        source.refused.push(...refused)
-      } catch (error) {
-        draft.flaw = error
-      }
-    }
-    draft.head = withReplyAddress(draft.head, replyAddress, trackingId)
-    try {
-      if (draft.flaw === undefined)
-        return { draft, route: routeOf(provider, client, source, draft) }
-    } catch (error) {
-      draft.flaw = error
-    }
-    return { draft, route: { mime: undefined, reasons: [], lost: [] } }
-  }
+  const opening = { provider, client, correlator, beforeSend, replyAddress, timeout }
 
   /** What the message says, as the route needs it. */
   async function readContent(
     source: MailSource,
     { head }: Draft,
-    { mime }: Route<Request>,
-  ): Promise<Content> {
+    { mime }: SendRoute<Request>,
+  ): Promise<Content<Request>> {
     if (!mime) return { kind: 'fields', content: await source.content() }
     const { message } = source.mail
     if (head.replyTo.length > 0 && !message.getHeader('reply-to')) {
       message.setHeader('reply-to', head.replyTo)
     }
-    return { kind: 'document', document: await source.document() }
+    return { kind: 'document', mime, document: await source.document() }
   }
 
   function buildCalls(
     { head, options: portable }: Draft,
-    { mime, reasons }: Route<Request>,
-    content: Content,
+    { reasons }: SendRoute<Request>,
+    content: Content<Request>,
     { trackingId, recipients }: MessageRecord,
   ): SendCall<Request>[] {
     const lost = new Set<string>()
@@ -138,15 +92,15 @@ export function createSender<Request, Provider extends string>(
       return { request: built.request, addresses }
     }
     const calls: SendCall<Request>[] = []
-    if (content.kind === 'document' && mime) {
+    if (content.kind === 'document') {
       // Never without: everybody would see everybody, and what is meant for others.
       if (portable.recipientData) {
         throw invalid(`recipientData cannot go together with ${reasons.join(', ')}`)
       }
       const addresses = recipients.filter(isLeft).map(({ address }) => address)
       const mail = { ...head, ...portable, document: content.document, recipients: addresses }
-      calls.push(call(mime.buildRequest(mail, trackingId, Date.now()), addresses))
-    } else if (content.kind === 'fields') {
+      calls.push(call(content.mime.buildRequest(mail, trackingId, Date.now()), addresses))
+    } else {
       const mail = { ...head, ...content.content, ...portable }
       for (const part of (portable.recipientData && client.calls?.(mail)) ?? [mail]) {
         calls.push(call(client.buildRequest(part, trackingId, Date.now()), addressesOf(part)))
@@ -163,7 +117,7 @@ export function createSender<Request, Provider extends string>(
     timeout,
 
     async attempt(source, start) {
-      const { draft, route } = await openDraft(source, start.trackingId)
+      const { draft, route } = await openDraft(source, start.trackingId, opening)
       const recipients = recipientsOf(draft, route.mime !== undefined)
       const record = newRecord(provider, draft, recipients, start)
       record.recipients.push(...source.refused)
@@ -222,88 +176,9 @@ export function createSender<Request, Provider extends string>(
 }
 
 /** What a message says: as fields, or as a document. */
-type Content = { kind: 'fields'; content: MailContent } | { kind: 'document'; document: Buffer }
-
-/** The way that a message goes to a provider. */
-interface Route<Request> {
-  /** Given when it goes as a document. */
-  mime: ProviderClient<Request>['mime']
-  /** Why. */
-  reasons: string[]
-  /** What it goes without on this way. */
-  lost: string[]
-}
-
-/** As fields where they say all of it, and as a document where that says more. */
-function routeOf<Request>(
-  provider: string,
-  { carries, beyondFields, mime }: ProviderClient<Request>,
-  { mail }: MailSource,
-  { head, options }: Draft,
-): Route<Request> {
-  const uncarried = [
-    ...uncarriedFields(fields(mail.data), head, provider, carries),
-    ...(changesDocument(mail) ? ['what a plugin of the step stream changes'] : []),
-    // What goes to each recipient alone goes as fields, and buildRequest tells what those lose of it.
-    ...(options.recipientData ? [] : (beyondFields?.(head, mail.message) ?? [])),
-  ]
-  // A header stands among them as the caller wrote it.
-  const beyond = (name: string): boolean =>
-    beyondMime.has(name) || mime?.lacks?.has(name.toLowerCase()) === true
-  const reasons = uncarried.filter((name) => !beyond(name))
-  if (!mime || reasons.length === 0) return { mime: undefined, reasons: [], lost: uncarried }
-  return { mime, reasons, lost: uncarried.filter(beyond) }
-}
-
-/** Asks for answers to an address of this message alone, where it names none itself. */
-function withReplyAddress(
-  head: MailHead,
-  replyAddress: string | undefined,
-  trackingId: string,
-): MailHead {
-  if (replyAddress === undefined || head.replyTo.length > 0) return head
-  const name = head.from[0]?.name ?? ''
-  const address = replyAddress.replace('@', `+${trackingId}@`)
-  return { ...head, replyTo: [{ name, address }] }
-}
+type Content<Request> =
+  | { kind: 'fields'; content: MailContent }
+  | { kind: 'document'; mime: MimeRoute<Request>; document: Buffer }
 
 /** Not refused before anything is sent. */
 const isLeft = ({ status }: SentRecipient): boolean => status === 'unknown'
-
-const aborted = (): SendError =>
-  new SendError('not sent: its signal was aborted', {
-    category: 'unknown',
-    retryable: true,
-    outcome: 'not-sent',
-  })
-
-const contentTooSlow = (): SendError =>
-  new SendError('not sent: the content of the message could not be read in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
-
-const hookTooSlow = (): SendError =>
-  new SendError('not sent: beforeSend did not end in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
-
-export const storeTooSlow = (): StoreError =>
-  new StoreError('recording a send', new Error('it did not answer in time'))
-
-const verifyTooSlow = (): SendError =>
-  new SendError('the provider did not answer in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
-
-const noAnswer = (): SendError =>
-  new SendError('the provider did not answer in time: it may have taken the message', {
-    category: 'timeout',
-    retryable: false,
-    outcome: 'unknown',
-  })
