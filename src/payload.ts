@@ -10,6 +10,11 @@ export function fields(value: unknown): Fields {
   return isFields(value) ? value : {}
 }
 
+/** The objects in a list, and nothing for what is no list. */
+export function listOfFields(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.map(fields) : []
+}
+
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,7 +1,7 @@
 import { type MailHead, providerWrites } from './mail-head.js'
 import { invalid } from './mail-options.js'
 import { canonicalAddress } from './matching.js'
-import { type Fields, fields } from './payload.js'
+import { type Fields, fields, listOfFields } from './payload.js'
 
 /** What is done about fields that a provider cannot carry. */
 export type UnsupportedPolicy = 'throw' | 'warn' | 'ignore'
@@ -75,26 +75,21 @@ function isGiven(value: unknown): boolean {
   return !(Array.isArray(value) && value.length === 0)
 }
 
-function entriesOf(name: string, data: Fields): Fields[] {
-  const list = data[name]
-  return Array.isArray(list) ? list.map(fields) : []
-}
-
 function partsBeyondContent(list: string, data: Fields, names: string[]): string[] {
-  return entriesOf(list, data).flatMap((part, index) =>
+  return listOfFields(data[list]).flatMap((part, index) =>
     names.filter((name) => isGiven(part[name])).map((name) => `${list}[${index}].${name}`),
   )
 }
 
 /** Nodemailer tells the type of these from their names, and only while it composes a document. */
 function typesToDetect(data: Fields): string[] {
-  return entriesOf('alternatives', data).flatMap(({ contentType, path, href }, index) =>
+  return listOfFields(data['alternatives']).flatMap(({ contentType, path, href }, index) =>
     !contentType && (path || href) ? [`alternatives[${index}].contentType`] : [],
   )
 }
 
 function namesAndDispositions(data: Fields, carried: ReadonlySet<string>): string[] {
-  return entriesOf('attachments', data).flatMap((attachment, index) => {
+  return listOfFields(data['attachments']).flatMap((attachment, index) => {
     const { cid, filename, contentDisposition = cid ? 'inline' : 'attachment' } = attachment
     const isInline = contentDisposition === 'inline'
     // What is shown inside the message is what has a cid, and for most nothing else.

@@ -4,7 +4,7 @@ import { fields, isFields, text, texts } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
 import type { SuppressionEntry } from '../../suppressions.js'
-import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 
 /** The address of each region's API. */
 export const regions = new Map([
@@ -31,14 +31,10 @@ export function mailgunAccount(given: {
   domain?: string | undefined
   baseUrl?: string | undefined
 }): ProviderAccount {
-  const user = 'mailgunAccount'
-  const apiKey = requiredOption(user, 'apiKey', given.apiKey, 'MAILGUN_API_KEY')
-  const domain = requiredOption(user, 'domain', given.domain, 'MAILGUN_DOMAIN')
-  const base = given.baseUrl ?? (process.env['MAILGUN_URL'] || 'https://api.mailgun.net')
-  const baseUrl = checkedBaseUrl(user, base)
-  const credentials = Buffer.from(`api:${apiKey}`).toString('base64')
-  const call = accountCaller('Mailgun', [apiKey, credentials])
-  const headers = { authorization: `Basic ${credentials}` }
+  const { apiKey, domain, baseUrl } = credentials('mailgunAccount', given)
+  const userAndKey = Buffer.from(`api:${apiKey}`).toString('base64')
+  const call = accountCaller('Mailgun', [apiKey, userAndKey])
+  const headers = { authorization: `Basic ${userAndKey}` }
   const get = (url: string) => call({ method: 'GET', url, headers })
   const domainPath = `/v3/domains/${encodeURIComponent(domain)}/webhooks`
 

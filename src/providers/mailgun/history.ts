@@ -1,12 +1,8 @@
-import { ConfigurationError, HistoryError } from '../../errors.js'
+import { HistoryError } from '../../errors.js'
 import { fields, parseJson, text, wholeNumber } from '../../payload.js'
 import type { EventHistory, HistoryPage, HistoryRequest } from '../../provider.js'
-import {
-  checkedBaseUrl,
-  checkedTransportOptions,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { checkedTransportOptions, type TransportOptions } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 import { type LogsCaller, logsCaller } from './history-call.js'
 import { readLogEntries } from './history-entries.js'
 
@@ -28,13 +24,7 @@ export interface MailgunHistoryOptions extends Pick<TransportOptions, 'timeout'>
  */
 export function mailgunHistory(options: MailgunHistoryOptions = {}): EventHistory {
   const user = 'mailgunHistory'
-  const apiKey = requiredOption(user, 'apiKey', options.apiKey, 'MAILGUN_API_KEY')
-  const domain = requiredOption(user, 'domain', options.domain, 'MAILGUN_DOMAIN')
-  if (!/^[\w-]+(?:\.[\w-]+)*$/.test(domain)) {
-    throw new ConfigurationError(`${user}: ${JSON.stringify(domain)} is not a domain`)
-  }
-  const base = options.baseUrl ?? (process.env['MAILGUN_URL'] || 'https://api.mailgun.net')
-  const baseUrl = checkedBaseUrl(user, base)
+  const { apiKey, domain, baseUrl } = credentials(user, options)
   const { timeout } = checkedTransportOptions(user, options)
   const ask = logsCaller({ apiKey, domain, baseUrl, timeout })
   return { provider: 'mailgun', read: (request) => readPages(request, ask) }

@@ -1,16 +1,12 @@
-import { ConfigurationError, messageOf, SendError } from '../../errors.js'
+import { messageOf, SendError } from '../../errors.js'
 import { connectionFailure, httpFailure } from '../../http-failure.js'
 import { invalid } from '../../mail-options.js'
 import { bareMessageId } from '../../matching.js'
 import { fields, text, wholeNumber } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo } from '../../send-result.js'
-import {
-  checkedBaseUrl,
-  defaultTimeout,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { defaultTimeout, type TransportOptions } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 import { inBatches, type ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
@@ -40,17 +36,9 @@ export type MailgunInfo = ProviderInfo<'mailgun'>
 export function mailgunTransport(
   options: MailgunTransportOptions = {},
 ): ProviderTransport<MailgunInfo> {
-  const transport = 'mailgunTransport'
-  const key = requiredOption(transport, 'apiKey', options.apiKey, 'MAILGUN_API_KEY')
-  const domain = requiredOption(transport, 'domain', options.domain, 'MAILGUN_DOMAIN')
-  // It becomes part of the path, where Mailgun decodes it before it splits.
-  if (!/^[\w-]+(?:\.[\w-]+)*$/.test(domain)) {
-    throw new ConfigurationError(`mailgunTransport: ${JSON.stringify(domain)} is not a domain`)
-  }
-  const base = options.baseUrl ?? (process.env['MAILGUN_URL'] || 'https://api.mailgun.net')
-  const url = checkedBaseUrl(transport, base)
+  const { apiKey, domain, baseUrl } = credentials('mailgunTransport', options)
   const { timeout = defaultTimeout } = options
-  const client = mailgunClient({ username: 'api', key, url, timeout }, domain)
+  const client = mailgunClient({ username: 'api', key: apiKey, url: baseUrl, timeout }, domain)
   return createProviderTransport('mailgun', client, options)
 }
 

@@ -4,18 +4,14 @@ import { isFields, text, texts } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
 import type { SuppressionEntry } from '../../suppressions.js'
-import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 
 /** What is asked of a Mandrill account: its webhooks, and its denylist. */
 export function mandrillAccount(given: {
   apiKey?: string | undefined
   baseUrl?: string | undefined
 }): ProviderAccount {
-  const user = 'mandrillAccount'
-  const apiKey = requiredOption(user, 'apiKey', given.apiKey, 'MANDRILL_API_KEY')
-  const base = given.baseUrl ?? (process.env['MANDRILL_URL'] || 'https://mandrillapp.com')
-  const root = checkedBaseUrl(user, base)
-  const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
+  const { apiKey, basePath } = credentials('mandrillAccount', given)
   const call = accountCaller('Mandrill', [apiKey])
   const ask = (path: string) =>
     call({

@@ -10,12 +10,8 @@ import {
 } from '../../http-failure.js'
 import { fields, parseJson, text, texts } from '../../payload.js'
 import type { EventHistory, HistoryPage, HistoryRequest, SentIds } from '../../provider.js'
-import {
-  checkedBaseUrl,
-  checkedTransportOptions,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { checkedTransportOptions, type TransportOptions } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 import { historyEvents } from './history-entries.js'
 
 export interface MandrillHistoryOptions extends Pick<TransportOptions, 'baseUrl' | 'timeout'> {
@@ -38,11 +34,8 @@ export interface MandrillHistoryOptions extends Pick<TransportOptions, 'baseUrl'
  */
 export function mandrillHistory(options: MandrillHistoryOptions = {}): EventHistory {
   const user = 'mandrillHistory'
-  const apiKey = requiredOption(user, 'apiKey', options.apiKey, 'MANDRILL_API_KEY')
-  const base = options.baseUrl ?? (process.env['MANDRILL_URL'] || 'https://mandrillapp.com')
-  const root = checkedBaseUrl(user, base)
+  const { apiKey, basePath } = credentials(user, options)
   const { timeout } = checkedTransportOptions(user, options)
-  const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
   const call = httpCaller(timeout)
   const url = `${basePath}/messages/info.json`
   return {

@@ -3,6 +3,7 @@ import { contentDigest, ownId, ownIdKey } from '../../matching.js'
 import {
   type Fields,
   fields,
+  listOfFields,
   metadata,
   smtpCodes,
   text,
@@ -119,10 +120,7 @@ function cameBackAsMail(message: Fields, diagnosis: string | undefined): boolean
   )
 }
 
-function smtpEvents(message: Fields): Fields[] {
-  const events = message['smtp_events']
-  return Array.isArray(events) ? events.map(fields) : []
-}
+const smtpEvents = (message: Fields): Fields[] => listOfFields(message['smtp_events'])
 
 // By the reason with hyphens. The others speak of the sender or the account: `invalid-sender`, `unsigned`,
 // `test`, `test-mode-limit`, `recipient-domain-mismatch`, limits by the hour and the day.

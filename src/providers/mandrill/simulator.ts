@@ -1,22 +1,29 @@
 import { randomBytes } from 'node:crypto'
-import { type Fields, fields, text, texts } from '../../payload.js'
+import { type Fields, fields, listOfFields, text, texts } from '../../payload.js'
 import type {
   ApiAnswer,
   ApiRequest,
   ProviderSimulator,
   SignedRequest,
   SimulatedAccount,
-  SimulatedEvent,
   SimulatedMessage,
   ToldEvent,
   WebhookRetries,
 } from '../../simulator.js'
 import { phpJson } from './php-json.js'
-import { readDocument, type SimulatedDocument, senderOf } from './simulated-document.js'
+import { readDocument } from './simulated-document.js'
 import { listedRejects, listedWebhooks } from './simulated-account.js'
+import { entry } from './simulated-event.js'
+import {
+  documentFault,
+  type Fault,
+  findMessageFault,
+  findTemplateFault,
+  findTimeFault,
+} from './simulated-faults.js'
+import { isAddress, textsByName, timeOf } from './simulated-fields.js'
 import { messageInfo } from './simulated-history.js'
 import { inboundEntry, suppressionEntry } from './simulated-others.js'
-import { latestSendAt } from './send-at.js'
 import { sign, signatureHeader } from './signature.js'
 
 export interface MandrillSimulatorOptions {
@@ -112,10 +119,10 @@ function answerSend(call: Fields, withTemplate: boolean, now: Date): Answered {
     const message = `No such template "${template}"`
     return { answer: errorAnswer(404, 5, 'Unknown_Template', message) }
   }
-  const addresses = list(mail['to']).map(({ email }) => text(email) ?? '')
+  const addresses = listOfFields(mail['to']).map(({ email }) => text(email) ?? '')
   const items = itemsFor(addresses, {
     scheduled: (timeOf(call['send_at']) ?? now) > now,
-    withFiles: list(mail['attachments']).length > 0,
+    withFiles: listOfFields(mail['attachments']).length > 0,
   })
   return answerWith(items, {
     subject: text(mail['subject']) ?? '',
@@ -165,90 +172,8 @@ function answerWith(
 const notFoundPage =
   '<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>'
 
-const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : [])
-
-const isAddress = (value: unknown): boolean => /^[^@\s]+@[^@\s]+$/.test(text(value) ?? '')
-
 /** Every name that begins with a letter, but for one that tests can ask for in vain. */
 const isKnownTemplate = (name: string): boolean => /^[a-z]/i.test(name) && name !== 'unknown'
-
-type Fault = Record<string, unknown>
-
-function findMessageFault(mail: Fields): Fault | undefined {
-  const fault = messageFault(mail)
-  return fault && { message: fault }
-}
-
-function messageFault(mail: Fields): Fault | undefined {
-  if (!isAddress(mail['from_email'])) {
-    return { from_email: 'An email address must contain a single @' }
-  }
-  if (list(mail['to']).length === 0) return { to: 'Please provide at least one recipient' }
-  const images = list(mail['images'])
-  const files = [...list(mail['attachments']), ...images]
-  if (files.some(({ content }) => typeof content !== 'string')) {
-    return { attachments: 'Please provide base64-encoded content' }
-  }
-  if (images.some(({ type }) => !text(type)?.startsWith('image/'))) {
-    return { images: 'The type of an image must start with image/' }
-  }
-  const handlebars = mail['merge_language'] === 'handlebars'
-  const each = list(mail['merge_vars'])
-  return (
-    varsFault('global_merge_vars', list(mail['global_merge_vars']), handlebars) ??
-    varsFault(
-      'merge_vars',
-      each.flatMap(({ vars }) => list(vars)),
-      handlebars,
-    ) ??
-    tagsFault(texts(mail['tags']))
-  )
-}
-
-function documentFault(
-  { sender, tags }: SimulatedDocument,
-  recipients: readonly string[],
-): Fault | undefined {
-  if (!isAddress(sender)) return { from_email: 'An email address must contain a single @' }
-  if (recipients.length === 0) return { to: 'Please provide at least one recipient' }
-  return tagsFault(tags)
-}
-
-function varsFault(field: string, vars: readonly Fields[], handlebars: boolean): Fault | undefined {
-  if (vars.some(({ name }) => text(name)?.startsWith('_') ?? true)) {
-    return { [field]: 'Names of merge variables may not begin with an underscore' }
-  }
-  return !handlebars && vars.some(({ content }) => typeof content === 'object')
-    ? { [field]: 'The content of a merge variable must be a string' }
-    : undefined
-}
-
-function tagsFault(tags: readonly string[]): Fault | undefined {
-  return tags.some((tag) => tag.startsWith('_'))
-    ? { tags: 'Tags may not begin with an underscore' }
-    : undefined
-}
-
-function findTimeFault({ send_at }: Fields, now: Date): Fault | undefined {
-  if (send_at === undefined || send_at === null) return undefined
-  const time = timeOf(send_at)
-  if (!time) return { send_at: 'Please enter a date in the format YYYY-MM-DD HH:MM:SS' }
-  return time > latestSendAt(now)
-    ? { send_at: 'Messages can be scheduled up to one year ahead' }
-    : undefined
-}
-
-function timeOf(value: unknown): Date | undefined {
-  const written = text(value) ?? ''
-  if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(written)) return undefined
-  const time = new Date(`${written.replace(' ', 'T')}Z`)
-  return Number.isNaN(time.getTime()) ? undefined : time
-}
-
-function findTemplateFault({ template_name, template_content }: Fields): Fault | undefined {
-  if (text(template_name) === undefined) return { template_name: 'Please enter a value' }
-  return Array.isArray(template_content) ? undefined : { template_content: 'Please enter an array' }
-}
 
 interface Item {
   email: string
@@ -301,101 +226,7 @@ function jsonAnswer(status: number, body: unknown): ApiAnswer {
   }
 }
 
-function textsByName(values: unknown): Record<string, string> {
-  const entries = Object.entries(fields(values))
-  return Object.fromEntries(entries.map(([name, value]) => [name, text(value) ?? '']))
-}
-
 const bare = (messageId = ''): string => messageId.replace(/^<|>$/g, '')
-
-const names = {
-  accepted: 'send',
-  deferred: 'deferral',
-  delivered: 'delivered',
-  bounced: 'hard_bounce',
-  rejected: 'reject',
-  opened: 'open',
-  clicked: 'click',
-  complained: 'spam',
-  unsubscribed: 'unsub',
-} as const
-
-/** An entry of `mandrill_events`. */
-function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fields {
-  const ts = Math.floor((event.at ?? now).getTime() / 1000)
-  const address = event.recipient.toLowerCase()
-  const id = message.recipients.find((recipient) => recipient.address === address)?.id
-  const soft = event.type === 'bounced' && event.bounce === 'soft'
-  const { from_email, raw_message } = fields(message.request)
-  return {
-    event: soft ? 'soft_bounce' : names[event.type],
-    _id: id ?? message.id,
-    msg: {
-      ts,
-      _id: id ?? message.id,
-      subject: message.subject,
-      email: event.recipient,
-      sender: from_email ?? senderOf(text(raw_message) ?? ''),
-      tags: message.tags,
-      // PHP writes an empty object as an empty list.
-      metadata: event.withoutOwnId ? [] : metadataFor(address, message),
-      ...messageDetails(event, ts),
-    },
-    ...topDetails(event),
-    ts,
-  }
-}
-
-/** That of all, and over it what the request has for this recipient. */
-function metadataFor(address: string, { metadata, request }: SimulatedMessage): Fields {
-  const own = list(fields(request)['recipient_metadata']).filter(
-    ({ rcpt }) => text(rcpt)?.toLowerCase() === address,
-  )
-  return Object.assign({ ...metadata }, ...own.map(({ values }) => textsByName(values)))
-}
-
-function messageDetails({ type, bounce = 'hard' }: SimulatedEvent, ts: number): Fields {
-  const smtpEvent = (kind: string, diag: string): Fields => ({
-    smtp_events: [{ ts, type: kind, diag, source_ip: '198.2.128.10', size: 4120 }],
-  })
-  switch (type) {
-    case 'deferred':
-      return {
-        state: 'deferred',
-        ...smtpEvent('deferred', '451 4.7.1 Greylisted, try again later'),
-      }
-    case 'delivered':
-      return { state: 'sent', ...smtpEvent('delivered', '250 2.0.0 OK') }
-    case 'bounced':
-      return bounce === 'soft'
-        ? {
-            state: 'soft-bounced',
-            diag: 'smtp;552 5.2.2 Over Quota',
-            bounce_description: 'mailbox_full',
-          }
-        : {
-            state: 'bounced',
-            diag: 'smtp;550 5.1.1 No such user',
-            bounce_description: 'bad_mailbox',
-            ...(bounce === 'later' && smtpEvent('sent', '250 2.0.0 OK')),
-          }
-    case 'rejected':
-      return { state: 'rejected', reject: { reason: 'hard-bounce' } }
-    case 'accepted':
-    case 'opened':
-    case 'clicked':
-    case 'complained':
-    case 'unsubscribed':
-      return { state: 'sent' }
-  }
-}
-
-function topDetails({ type, url }: SimulatedEvent): Fields {
-  if (type === 'delivered') return { diag: '250 2.0.0 OK' }
-  const visit = { ip: '203.0.113.80', location: null, user_agent: 'Mozilla/5.0' }
-  if (type === 'opened') return visit
-  return type === 'clicked' ? { ...visit, url: url ?? 'https://example.com/' } : {}
-}
 
 /** The form as PHP writes it, with `+` for a space. */
 function signBatch(entries: readonly unknown[], url: string, key: string): SignedRequest {

@@ -7,17 +7,13 @@ import type { SendStatus } from '../../message.js'
 import { type Fields, fields, text, texts } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo, RecipientAnswer } from '../../send-result.js'
-import {
-  checkedBaseUrl,
-  defaultTimeout,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { defaultTimeout, type TransportOptions } from '../../transport-options.js'
 import type { ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
 import { axiosAdapter } from './axios-adapter.js'
 import { beyondFields } from './beyond-fields.js'
+import { credentials } from './credentials.js'
 import { buildRawRequest, lacks } from './raw-request.js'
 import { callsOf } from './recipient-data.js'
 import { buildRequest, type MandrillRequest } from './request.js'
@@ -40,12 +36,8 @@ export type MandrillInfo = ProviderInfo<'mandrill'>
 export function mandrillTransport(
   options: MandrillTransportOptions = {},
 ): ProviderTransport<MandrillInfo> {
-  const transport = 'mandrillTransport'
-  const apiKey = requiredOption(transport, 'apiKey', options.apiKey, 'MANDRILL_API_KEY')
-  const base = options.baseUrl ?? (process.env['MANDRILL_URL'] || 'https://mandrillapp.com')
-  const root = checkedBaseUrl(transport, base)
-  const timeout = options.timeout ?? defaultTimeout
-  const basePath = /\/api\/[\d.]+$/.test(root) ? root : `${root}/api/1.3`
+  const { apiKey, basePath } = credentials('mandrillTransport', options)
+  const { timeout = defaultTimeout } = options
   return createProviderTransport('mandrill', mandrillClient(apiKey, basePath, timeout), options)
 }
 

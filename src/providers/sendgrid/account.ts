@@ -8,7 +8,7 @@ import { fields, isFields, text, time } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
 import type { SuppressionEntry } from '../../suppressions.js'
-import { checkedBaseUrl, requiredOption } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 
 export const settingsPath = '/v3/user/webhooks/event/settings/all'
 export const listPaths = {
@@ -40,12 +40,7 @@ export function sendgridAccount(given: {
   apiKey?: string | undefined
   baseUrl?: string | undefined
 }): ProviderAccount {
-  const user = 'sendgridAccount'
-  const apiKey = requiredOption(user, 'apiKey', given.apiKey, 'SENDGRID_API_KEY')
-  const baseUrl = checkedBaseUrl(
-    user,
-    given.baseUrl ?? (process.env['SENDGRID_URL'] || 'https://api.sendgrid.com'),
-  )
+  const { apiKey, baseUrl } = credentials('sendgridAccount', given)
   const call = accountCaller('SendGrid', [apiKey])
   const headers = { authorization: `Bearer ${apiKey}` }
   const get = (path: string) => call({ method: 'GET', url: baseUrl + path, headers })

@@ -1,5 +1,5 @@
-import { type Fields, fields } from '../../payload.js'
-import { badRequest, type Fault, isText, list } from './fault.js'
+import { type Fields, fields, listOfFields } from '../../payload.js'
+import { badRequest, type Fault, isText } from './fault.js'
 import { customArgsFault, headersFault, isMailbox, mailboxesFault } from './field-faults.js'
 import { parametersFault } from './parameter-faults.js'
 import { personalizationsFault } from './personalization-faults.js'
@@ -33,7 +33,9 @@ function headFault(mail: Fields): Fault | undefined {
     message: 'The reply_to_list must hold up to 1000 valid addresses, each once.',
     field: 'reply_to_list',
   }
-  const replies = list(mail['reply_to_list']).map(({ email }) => String(email).toLowerCase())
+  const replies = listOfFields(mail['reply_to_list']).map(({ email }) =>
+    String(email).toLowerCase(),
+  )
   if (new Set(replies).size < replies.length || replies.length > 1000) return replyFault
   return mailboxesFault(mail['reply_to_list'], replyFault) ?? customArgsFault(mail['custom_args'])
 }
@@ -44,7 +46,7 @@ function hasSubject(mail: Fields): boolean {
     isText(mail['subject']) ||
     lacksOfTemplate(mail, 'subject') ||
     (mail['subject'] === undefined &&
-      list(mail['personalizations']).every(({ subject }) => isText(subject)))
+      listOfFields(mail['personalizations']).every(({ subject }) => isText(subject)))
   )
 }
 
@@ -57,7 +59,7 @@ const contentOrder = ['text/plain', 'text/html']
 
 function contentFault(mail: Fields): Fault | undefined {
   if (lacksOfTemplate(mail, 'content')) return undefined
-  const content = list(mail['content'])
+  const content = listOfFields(mail['content'])
   if (content.length === 0) {
     return {
       message:
@@ -98,7 +100,7 @@ function contentFault(mail: Fields): Fault | undefined {
 function detailFault(mail: Fields): Fault | undefined {
   const { attachments = [], categories = [] } = mail
   if (!Array.isArray(attachments) || !isListOfTexts(categories)) return badRequest
-  for (const [index, attachment] of list(attachments).entries()) {
+  for (const [index, attachment] of listOfFields(attachments).entries()) {
     const fault = attachmentFault(attachment, `attachments.${index}`)
     if (fault) return fault
   }

@@ -1,4 +1,4 @@
-import { type Fields, fields, isFields } from '../../payload.js'
+import { isFields } from '../../payload.js'
 
 /** Why the real API refuses a message: in its words where they are known, or else in like ones. */
 export interface Fault {
@@ -12,11 +12,6 @@ export const badRequest: Fault = { message: 'Bad Request', field: null }
 
 /** The page that the API's own help points to. */
 export const errorsPage = 'http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html'
-
-/** The objects in a list; none when it is not a list. */
-export function list(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.map(fields) : []
-}
 
 export const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 

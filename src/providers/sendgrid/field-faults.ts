@@ -1,5 +1,5 @@
-import { type Fields, fields, text } from '../../payload.js'
-import { badRequest, type Fault, isTexts, list } from './fault.js'
+import { type Fields, fields, listOfFields, text } from '../../payload.js'
+import { badRequest, type Fault, isTexts } from './fault.js'
 
 // Fields that a message has, and each of its personalizations too.
 
@@ -8,7 +8,7 @@ export const isMailbox = ({ email }: Fields): boolean => /^[!-~]+@[!-~]+$/.test(
 /** The fault, where there is not one mailbox at least, or one that is none. */
 export function mailboxesFault(value: unknown, fault: Fault): Fault | undefined {
   if (value === undefined) return undefined
-  const mailboxes = list(value)
+  const mailboxes = listOfFields(value)
   if (mailboxes.length === 0 || !mailboxes.every(isMailbox)) return fault
   return mailboxes.every(({ name = '' }) => typeof name === 'string') ? undefined : badRequest
 }

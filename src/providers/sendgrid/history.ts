@@ -1,11 +1,7 @@
-import { ConfigurationError, HistoryError } from '../../errors.js'
+import { HistoryError } from '../../errors.js'
 import type { EventHistory, HistoryPage, HistoryRequest } from '../../provider.js'
-import {
-  checkedBaseUrl,
-  checkedTransportOptions,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { checkedTransportOptions, type TransportOptions } from '../../transport-options.js'
+import { credentials } from './credentials.js'
 import { type HistoryCalls, historyCalls, mostMessages } from './history-calls.js'
 import { isBehind, type ListedMessage, readActivity, readList, readLog } from './history-entries.js'
 
@@ -27,14 +23,7 @@ export interface SendgridHistoryOptions extends Pick<TransportOptions, 'baseUrl'
  */
 export function sendgridHistory(options: SendgridHistoryOptions = {}): EventHistory {
   const name = 'sendgridHistory'
-  const apiKey = requiredOption(name, 'apiKey', options.apiKey, 'SENDGRID_API_KEY')
-  if (!/^[!-~]+$/.test(apiKey)) {
-    throw new ConfigurationError(
-      `${name}: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII`,
-    )
-  }
-  const base = options.baseUrl ?? (process.env['SENDGRID_URL'] || 'https://api.sendgrid.com')
-  const baseUrl = checkedBaseUrl(name, base)
+  const { apiKey, baseUrl } = credentials(name, options)
   const { timeout } = checkedTransportOptions(name, {
     ...(options.timeout !== undefined && { timeout: options.timeout }),
   })

@@ -1,5 +1,5 @@
-import { type Fields, fields, isFields, text } from '../../payload.js'
-import { badRequest, errorsPage, type Fault, isText, isTexts, list } from './fault.js'
+import { type Fields, fields, isFields, listOfFields, text } from '../../payload.js'
+import { badRequest, errorsPage, type Fault, isText, isTexts } from './fault.js'
 import { customArgsFault, headersFault, isMailbox, mailboxesFault } from './field-faults.js'
 import { timeFault } from './parameter-faults.js'
 
@@ -7,7 +7,7 @@ const most = 1000
 
 /** What is wrong with those whom a message goes to, and with what differs between them. */
 export function personalizationsFault(mail: Fields, now: Date): Fault | undefined {
-  const personalizations = list(mail['personalizations'])
+  const personalizations = listOfFields(mail['personalizations'])
   if (personalizations.length === 0) {
     return {
       message: 'The personalizations field is required and must have at least one personalization.',
@@ -15,7 +15,7 @@ export function personalizationsFault(mail: Fields, now: Date): Fault | undefine
     }
   }
   if (personalizations.length > most) return tooMany('personalizations')
-  const recipients = personalizations.flatMap(({ to, cc, bcc }) => [to, cc, bcc].flatMap(list))
+  const recipients = personalizations.flatMap(({ to, cc, bcc }) => [to, cc, bcc].flatMap(listOfFields))
   if (recipients.length > most) return tooMany('recipients')
   for (const [index, personalization] of personalizations.entries()) {
     const field = `personalizations.${index}`
@@ -58,7 +58,7 @@ function recipientsFault(personalization: Fields, field: string): Fault | undefi
 function duplicateFault(personalization: Fields, field: string): Fault | undefined {
   const seen = new Set<string>()
   for (const kind of kinds) {
-    for (const { email } of list(personalization[kind])) {
+    for (const { email } of listOfFields(personalization[kind])) {
       const address = String(email)
       if (seen.has(address.toLowerCase())) {
         return {

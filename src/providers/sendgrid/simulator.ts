@@ -5,7 +5,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
-import { type Fields, fields, text, texts } from '../../payload.js'
+import { type Fields, fields, listOfFields, text, texts } from '../../payload.js'
 import type {
   ApiAnswer,
   ApiRequest,
@@ -17,7 +17,6 @@ import type {
   WebhookRetries,
 } from '../../simulator.js'
 import { findFault } from './api-faults.js'
-import { list } from './fault.js'
 import { answerAccount, isAccountPath } from './simulated-account.js'
 import { answerHistory, isHistoryPath } from './simulated-history.js'
 import { inboundForm, otherEntries } from './simulated-others.js'
@@ -178,10 +177,10 @@ function jsonAnswer(status: number, body: unknown): ApiAnswer {
 const kinds = ['to', 'cc', 'bcc']
 
 function toMessage(mail: Fields, id: string): SimulatedMessage {
-  const personalizations = list(mail['personalizations'])
+  const personalizations = listOfFields(mail['personalizations'])
   const recipients = personalizations.flatMap((personalization) =>
     kinds.flatMap((kind) =>
-      list(personalization[kind]).map(({ email }) => ({ address: text(email) ?? '', id })),
+      listOfFields(personalization[kind]).map(({ email }) => ({ address: text(email) ?? '', id })),
     ),
   )
   const messageId = text(fields(mail['headers'])['Message-ID'])
@@ -205,8 +204,10 @@ function argsOf(mail: Fields, personalization: Fields = {}): Record<string, stri
 /** Those of the recipient's own personalization. */
 function argsFor({ request, metadata }: SimulatedMessage, recipient: string): Fields {
   const mail = fields(request)
-  const own = list(mail['personalizations']).find((personalization) =>
-    kinds.flatMap((kind) => list(personalization[kind])).some(({ email }) => email === recipient),
+  const own = listOfFields(mail['personalizations']).find((personalization) =>
+    kinds
+      .flatMap((kind) => listOfFields(personalization[kind]))
+      .some(({ email }) => email === recipient),
   )
   // Somebody whom it did not go to at first, as where a mailing list passed it on.
   return own ? argsOf(mail, own) : metadata

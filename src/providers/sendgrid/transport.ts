@@ -1,17 +1,13 @@
-import { ConfigurationError, messageOf, SendError } from '../../errors.js'
+import { messageOf, SendError } from '../../errors.js'
 import { invalid } from '../../mail-options.js'
 import { type Fields, fields, text } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo } from '../../send-result.js'
-import {
-  checkedBaseUrl,
-  defaultTimeout,
-  requiredOption,
-  type TransportOptions,
-} from '../../transport-options.js'
+import { defaultTimeout, type TransportOptions } from '../../transport-options.js'
 import type { ProviderClient } from '../../provider-client.js'
 import { createProviderTransport } from '../../transport.js'
 import type { ProviderTransport } from '../../transporter.js'
+import { credentials } from './credentials.js'
 import { createHttpClient, type SendgridHttpClient, type SendgridResponse } from './http-client.js'
 import { buildRequest, callsOf, carries, type SendgridRequest } from './request.js'
 
@@ -33,16 +29,7 @@ export type SendgridInfo = ProviderInfo<'sendgrid'>
 export function sendgridTransport(
   options: SendgridTransportOptions = {},
 ): ProviderTransport<SendgridInfo> {
-  const transport = 'sendgridTransport'
-  const apiKey = requiredOption(transport, 'apiKey', options.apiKey, 'SENDGRID_API_KEY')
-  // fetch takes no such header, which would look like a broken connection with every send.
-  if (!/^[!-~]+$/.test(apiKey)) {
-    throw new ConfigurationError(
-      `${transport}: apiKey is not one: it holds spaces, line breaks or characters beyond ASCII`,
-    )
-  }
-  const base = options.baseUrl ?? (process.env['SENDGRID_URL'] || 'https://api.sendgrid.com')
-  const baseUrl = checkedBaseUrl(transport, base)
+  const { apiKey, baseUrl } = credentials('sendgridTransport', options)
   const http = createHttpClient(apiKey, baseUrl, options.timeout ?? defaultTimeout)
   return createProviderTransport('sendgrid', sendgridClient(http), options)
 }
