@@ -39,7 +39,8 @@ import { scopeKey } from './suppression.js'
 import { createSuppressions, inForce, type Suppressions } from './suppressions.js'
 import { createUnwrittenResults } from './unwritten-results.js'
 import { createWaiting } from './waiting.js'
-import { createWebhookHandler, type Ingest, routeByName } from './webhook-handler.js'
+import { createWebhookHandler, type Ingest } from './webhook-handler.js'
+import { routeByName } from './webhook-routes.js'
 
 /** How long closing waits for listeners, in ms. */
 const defaultCloseTimeout = 10_000

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
-import type { HttpHandler } from './webhook-handler.js'
+import type { HttpHandler } from './http-handler.js'
 
 /** What a server knows of a request that does not stand in it. */
 export interface ConnectionInfo {

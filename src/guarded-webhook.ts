@@ -6,7 +6,8 @@ import type { ParsedEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import type { Nonce, Webhook, WebhookRequest } from './provider.js'
-import { createWebhookHandler, routeByName } from './webhook-handler.js'
+import { createWebhookHandler } from './webhook-handler.js'
+import { routeByName } from './webhook-routes.js'
 
 /**
  * Called with a request that passed every guard and whose signature is right, and with what was read

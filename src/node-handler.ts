@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
-import type { HttpAnswer, HttpHandler } from './webhook-handler.js'
+import type { HttpAnswer, HttpHandler } from './http-handler.js'
 
 /**
  * A handler for `node:http` and everything built on it. Without `next`, other paths are answered

@@ -1,5 +1,6 @@
 import type { RefusalReason } from './errors.js'
-import type { WebhookAnswers } from './provider.js'
+import type { HttpAnswer } from './http-handler.js'
+import type { Refusal, WebhookAnswers } from './provider.js'
 
 /** What is answered where a provider needs nothing else. */
 export const usualAnswers: WebhookAnswers = {
@@ -51,3 +52,53 @@ export function isHostile(reason: RefusalReason): boolean {
   const outcome = outcomeOf(reason)
   return outcome === 'denied' || outcome === 'forged'
 }
+
+// When to come again after a failure of ours, in s. Providers mostly keep their own time.
+const retryAfter = 30
+
+const texts: Record<keyof WebhookAnswers, string> = {
+  stored: 'OK',
+  tried: 'OK',
+  denied: 'Refused',
+  forged: 'Refused',
+  malformed: 'Bad Request',
+  unsupported: 'Unsupported Media Type',
+  tooLarge: 'Content Too Large',
+  tooSlow: 'Request Timeout',
+  limited: 'Too Many Requests',
+  unavailable: 'Service Unavailable',
+}
+
+/** What a provider is answered whose request was refused. */
+export function answerTo(
+  answers: WebhookAnswers,
+  { reason, retryAfter: wait }: Refusal,
+): HttpAnswer {
+  const outcome = outcomeOf(reason)
+  const status = answers[outcome]
+  const headers: Record<string, string> = {}
+  // The rest of the body is not read, so the connection cannot be used again.
+  if (reason === 'too-large' || reason === 'too-slow' || reason === 'overloaded') {
+    headers['connection'] = 'close'
+  }
+  if (outcome === 'limited' || outcome === 'unavailable') {
+    Object.assign(headers, comeAgain(wait === undefined ? retryAfter : Math.ceil(wait / 1000)))
+  }
+  if (status === 401) headers['www-authenticate'] = 'Basic realm="webhook"'
+  return plain(status, texts[outcome], headers)
+}
+
+/** When to come again, in s. */
+const comeAgain = (seconds: number): Record<string, string> => ({ 'retry-after': String(seconds) })
+
+export function plain(
+  status: number,
+  body: string,
+  headers: Record<string, string> = {},
+): HttpAnswer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
+}
+
+/** A failure of ours: the request is to come again. */
+export const unavailable = (answers: WebhookAnswers): HttpAnswer =>
+  plain(answers.unavailable, texts.unavailable, comeAgain(retryAfter))

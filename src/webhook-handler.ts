@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { type AddressRanges, clientAddress } from './address-ranges.js'
 import {
   KeySourceError,
@@ -13,42 +12,14 @@ import type {
   Nonce,
   Refusal,
   Webhook,
-  WebhookAnswers,
-  WebhookEndpoint,
   WebhookReading,
   WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
-import { type BodyLimits, type BodyReading, createBodyBudget } from './request-body.js'
-import { outcomeOf, usualAnswers } from './webhook-answers.js'
-
-/** An HTTP request, whatever server it came through. */
-export interface HttpRequest {
-  method: string
-  /** Path and query. */
-  target: string
-  /** The address at the other end of the connection; undefined where the server does not tell it. */
-  peerAddress?: string
-  header(name: string): string | undefined
-  readBody(limits: BodyLimits): Promise<BodyReading>
-}
-
-export interface HttpAnswer {
-  status: number
-  headers: Record<string, string>
-  /** What goes on for as long as somebody reads it is a stream; it is destroyed when nobody does. */
-  body: string | Readable
-}
-
-/** Answers what is asked of a webhook; undefined when the path is none of a webhook's. */
-export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer | undefined>
-
-/** What is served where a path ends so. */
-export interface Route {
-  end: string
-  webhook: Webhook
-  endpoint: WebhookEndpoint
-}
+import type { HttpHandler, HttpRequest } from './http-handler.js'
+import { createBodyBudget } from './request-body.js'
+import { answerTo, plain, unavailable, usualAnswers } from './webhook-answers.js'
+import type { Route } from './webhook-routes.js'
 
 /** Stores a webhook's events; `replayed` when its one-time token came before with other content. */
 export type Ingest = (
@@ -76,9 +47,6 @@ export interface WebhookHandling {
 
 /** How much of bodies is held in memory at once, in bytes. */
 const mostHeld = 256 * 1024 * 1024
-
-// When to come again after a failure of ours, in s. Providers mostly keep their own time.
-const retryAfter = 30
 
 const allowedMethods = { allow: 'GET, HEAD, OPTIONS, POST' }
 
@@ -203,7 +171,7 @@ export function createWebhookHandler({
       if (!(error instanceof StoreError)) throw error
       observed?.end({ ...activity, outcome: 'unavailable' })
       failed(webhook, error)
-      return plain(answers.unavailable, texts.unavailable, comeAgain(retryAfter))
+      return unavailable(answers)
     }
   }
 }
@@ -225,60 +193,4 @@ function ourFailure(error: unknown): Refusal {
   if (error instanceof StoreError) throw error
   const reason = error instanceof KeySourceError ? error.reason : 'unexpected'
   return { kind: 'refused', reason, detail: messageOf(error) }
-}
-
-const texts: Record<keyof WebhookAnswers, string> = {
-  stored: 'OK',
-  tried: 'OK',
-  denied: 'Refused',
-  forged: 'Refused',
-  malformed: 'Bad Request',
-  unsupported: 'Unsupported Media Type',
-  tooLarge: 'Content Too Large',
-  tooSlow: 'Request Timeout',
-  limited: 'Too Many Requests',
-  unavailable: 'Service Unavailable',
-}
-
-function answerTo(answers: WebhookAnswers, { reason, retryAfter: wait }: Refusal): HttpAnswer {
-  const outcome = outcomeOf(reason)
-  const status = answers[outcome]
-  const headers: Record<string, string> = {}
-  // The rest of the body is not read, so the connection cannot be used again.
-  if (reason === 'too-large' || reason === 'too-slow' || reason === 'overloaded') {
-    headers['connection'] = 'close'
-  }
-  if (outcome === 'limited' || outcome === 'unavailable') {
-    Object.assign(headers, comeAgain(wait === undefined ? retryAfter : Math.ceil(wait / 1000)))
-  }
-  if (status === 401) headers['www-authenticate'] = 'Basic realm="webhook"'
-  return plain(status, texts[outcome], headers)
-}
-
-const comeAgain = (seconds: number): Record<string, string> => ({ 'retry-after': String(seconds) })
-
-function plain(status: number, body: string, headers: Record<string, string> = {}): HttpAnswer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
-}
-
-/** By the end of the path: `…/<name>`, or `…/<name>/inbound` for mail. */
-export function routeByName(webhooks: readonly Webhook[]): WebhookHandling['route'] {
-  const routes = webhooks.flatMap((webhook) => {
-    const { name, inbound } = webhook
-    const events: Route = { end: `/${name}`, webhook, endpoint: webhook }
-    return inbound ? [events, { end: `/${name}/inbound`, webhook, endpoint: inbound }] : [events]
-  })
-  // The longest first: a webhook may be named `inbound`.
-  routes.sort((a, b) => b.end.length - a.end.length)
-  return (path) => {
-    const whole = withoutSlashes(path)
-    return routes.find(({ end }) => whole.endsWith(end))
-  }
-}
-
-/** By hand, for a regular expression would go through a path of slashes once for each of them. */
-function withoutSlashes(path: string): string {
-  let end = path.length
-  while (path[end - 1] === '/') end -= 1
-  return path.slice(0, end)
 }

@@ -1,4 +1,4 @@
-import type { HttpAnswer } from '../webhook-handler.js'
+import type { HttpAnswer } from '../http-handler.js'
 import { browserFiles } from './browser-files.js'
 
 /** What browsers load, by its name. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import type { HttpAnswer, HttpHandler, HttpRequest } from '../webhook-handler.js'
+import type { HttpAnswer, HttpHandler, HttpRequest } from '../http-handler.js'
 import type { AddressRanges } from '../address-ranges.js'
 import { clientAddress } from '../address-ranges.js'
 import { messageOf } from '../errors.js'

@@ -1,5 +1,5 @@
 import type { Guard, WebhookRequestHead } from '../provider.js'
-import type { HttpAnswer, HttpHandler } from '../webhook-handler.js'
+import type { HttpAnswer, HttpHandler } from '../http-handler.js'
 
 /** Answers a GET with what is written, to whom the guards let through. */
 export function scrapeHandler(

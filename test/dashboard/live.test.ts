@@ -7,7 +7,7 @@ import { createLive, digestOf, type Live } from '../../src/dashboard/live.js'
 import { fetchHandler } from '../../src/fetch-handler.js'
 import { createCorrelator, type HistoryPage, memoryStore } from '../../src/index.js'
 import { nodeHandler } from '../../src/node-handler.js'
-import type { HttpAnswer } from '../../src/webhook-handler.js'
+import type { HttpAnswer } from '../../src/http-handler.js'
 import { startEndpoint } from '../endpoint.js'
 import { type Board, startBoard } from './board.js'
 
