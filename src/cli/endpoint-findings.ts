@@ -13,7 +13,7 @@ export interface EndpointInspection {
 }
 
 /** Whose events probes are: nobody's, and no address that there could be. */
-export const probeAddress = 'probe@mailtrail.invalid'
+const probeAddress = 'probe@mailtrail.invalid'
 
 /** How often a probe is posted, for there may be several applications behind one URL. */
 const rounds = 4

@@ -10,7 +10,7 @@ import { kits } from './providers.js'
 export type Sandbox = (kit: ProviderKit) => ProviderSettings
 
 /** Where they are kept: keys that anybody knew would let anybody in where they are forgotten. */
-export function sandboxFile(env: Io['env']): string {
+function sandboxFile(env: Io['env']): string {
   const folder = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
   return join(folder, 'mailtrail', 'sandbox.json')
 }

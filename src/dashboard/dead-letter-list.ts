@@ -34,7 +34,7 @@ export const deadLetterList: StandingView = {
   },
 }
 
-export function deadLetterPage(
+function deadLetterPage(
   { deadLetters, cursor }: { deadLetters: readonly DeadLetter[]; cursor?: string },
   asked: Asked,
 ): Page {

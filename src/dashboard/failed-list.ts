@@ -37,7 +37,7 @@ export const failedList: StandingView = {
   },
 }
 
-export function failedPage(failed: readonly FailedMessage[], asked: Asked): Page {
+function failedPage(failed: readonly FailedMessage[], asked: Asked): Page {
   const list = table({
     name: 'failed',
     caption: 'Messages that were not sent',

@@ -11,7 +11,7 @@ import { table } from './table.js'
 import type { StandingView } from './view.js'
 
 /** The messages that fit a search, a page of them. */
-export interface MessageListAnswers {
+interface MessageListAnswers {
   search: MessageSearch
   messages: readonly FoundMessage[]
   cursor?: string | undefined
@@ -37,7 +37,7 @@ export const messageList: StandingView = {
   },
 }
 
-export function messageListPage(answers: MessageListAnswers, place: Place): Page {
+function messageListPage(answers: MessageListAnswers, place: Place): Page {
   const { search, messages, cursor, lookedAt } = answers
   const found = table({
     name: 'messages',

@@ -17,7 +17,7 @@ const spans = ['1', '7', '30', '90']
 const usualSpan = '7'
 
 /** What the overview shows. */
-export interface OverviewAnswers {
+interface OverviewAnswers {
   days: string
   provider: string
   providers: readonly string[]
@@ -54,7 +54,7 @@ export const overview: StandingView = {
   },
 }
 
-export function overviewPage(answers: OverviewAnswers, place: Place): Page {
+function overviewPage(answers: OverviewAnswers, place: Place): Page {
   const { statistics, health, alarms, times } = answers
   const { total } = statistics
   const { charted, side, last } = overviewTables(statistics, health, place)

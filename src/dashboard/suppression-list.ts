@@ -54,7 +54,7 @@ function scopeOf(form: URLSearchParams): SuppressionFilter {
   return { scope: { kind, id }, provider }
 }
 
-export interface SuppressionAnswers {
+interface SuppressionAnswers {
   /** That alone is shown, where it is an address. */
   address: string
   suppressions: readonly Suppression[]
@@ -69,7 +69,7 @@ const causes: Readonly<Record<SuppressionCause, string>> = {
   added: 'It was added by hand, or by an import.',
 }
 
-export function suppressionPage(
+function suppressionPage(
   { address, suppressions, cursor }: SuppressionAnswers,
   asked: Asked,
 ): Page {

@@ -18,6 +18,6 @@ export function latestSendAt(now: Date): Date {
 }
 
 /** In UTC, with neither T nor zone nor fraction. */
-export function wireTime(time: Date): string {
+function wireTime(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ')
 }
