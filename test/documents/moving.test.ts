@@ -1,7 +1,13 @@
 import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals'
+import mailchimp from '@mailchimp/mailchimp_transactional'
 import nodemailer from 'nodemailer'
+import { createCorrelator, memoryStore } from '../../src/index.js'
 import { mailgunSimulator, mailgunTransport } from '../../src/providers/mailgun/index.js'
-import { mandrillSimulator, mandrillTransport } from '../../src/providers/mandrill/index.js'
+import {
+  mandrillSimulator,
+  mandrillTransport,
+  mandrillWebhook,
+} from '../../src/providers/mandrill/index.js'
 import { sendgridSimulator, sendgridTransport } from '../../src/providers/sendgrid/index.js'
 import type { ApiRequest, ProviderSimulator } from '../../src/simulator.js'
 import { type RunningProvider, startProvider } from '../../src/testing/index.js'
@@ -60,7 +66,8 @@ async function sentIn(request: ApiRequest | undefined): Promise<Record<string, u
 }
 
 /** The code of a section after the move. */
-const after = (heading: string): string => blocks(section(page, heading), 'ts')[0] ?? ''
+const after = (heading: string, language = 'ts'): string =>
+  blocks(section(page, heading), language)[0] ?? ''
 
 const anId = /^<[\w-]+@[\w.-]+>$/
 const soon = (seconds: unknown): boolean =>
@@ -142,7 +149,7 @@ describe('the code after the move', () => {
   test('records what a bare SDK has sent', async () => {
     const simulator = sendgridSimulator({ apiKey: 'SG.key' })
     // The SDK knows one address alone; this is where its own is replaced.
-    const code = after('From an SDK used bare').replace(
+    const code = after('From an SDK used bare', 'js').replace(
       /^sgMail\.setApiKey.*$/m,
       "$&\nsgMail.client.setDefaultRequest('baseUrl', `${process.env.SENDGRID_URL}/`)",
     )
@@ -172,4 +179,43 @@ test('an option under its old name is an error of the compiler, and lost without
     () => mandrill.sendMail({ ...mail, mandrillOptions: {} }),
   ]
   expect(misspelt).toHaveLength(2)
+})
+
+test('a record for each recipient finds the events of each, also those that came before it', async () => {
+  const webhookUrl = 'https://example.com/webhooks/mandrill'
+  const simulator = mandrillSimulator({ apiKey: 'md-key', webhookUrl })
+  provider = await startProvider(simulator)
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    foreignAfter: 0,
+    webhooks: [mandrillWebhook({ key: simulator.webhookKey, url: webhookUrl })],
+  })
+  const sdk = mailchimp('md-key')
+  Object.assign(sdk, { basePath: `${provider.url}/api/1.3` })
+  const to = [{ email: 'ann@example.org' }, { email: 'bob@example.org' }]
+  const message = { from_email: 'shop@example.com', to, subject: 'Hello', text: 'Hello' }
+  const answer: unknown = await sdk.messages.send({ message })
+  const [sent] = provider.messages
+  if (!sent || !Array.isArray(answer)) throw new Error('it was not taken')
+  const events = to.map(({ email }) => ({ type: 'delivered' as const, recipient: email }))
+  for (const { headers, body } of simulator.webhooks(
+    events.map((event) => simulator.entry(sent, event, new Date())),
+    new Date(),
+  )) {
+    const request = { method: 'POST', headers, body: new Uint8Array(body) }
+    await correlator.handler(new Request(webhookUrl, request))
+  }
+  await correlator.drain()
+  for (const { _id, email } of answer) {
+    const trackingId = await correlator.record({
+      provider: 'mandrill',
+      providerMessageId: _id,
+      recipients: [email],
+    })
+    expect(await correlator.message(trackingId)).toMatchObject({
+      status: 'delivered',
+      recipients: [{ address: email }],
+    })
+  }
+  await correlator.close()
 })
