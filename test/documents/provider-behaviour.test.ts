@@ -5,13 +5,18 @@ import { mailgunSimulator, mailgunTransport } from '../../src/providers/mailgun/
 import { mailgunKit } from '../../src/providers/mailgun/kit.js'
 import { mandrillSimulator, mandrillTransport } from '../../src/providers/mandrill/index.js'
 import { mandrillKit } from '../../src/providers/mandrill/kit.js'
-import { sendgridSimulator, sendgridTransport } from '../../src/providers/sendgrid/index.js'
+import {
+  sendgridSimulator,
+  sendgridTransport,
+  sendgridWebhook,
+} from '../../src/providers/sendgrid/index.js'
 import { sendgridKit } from '../../src/providers/sendgrid/kit.js'
 import { readPage, section, spans, table } from './page.js'
 
 const page = readPage('provider-behaviour.md')
 const glance = new Map(table(page, '').map(([name = '', ...cells]) => [name, cells] as const))
 const minute = 60_000
+const megabyte = 1024 * 1024
 
 const providers = [
   { name: 'SendGrid', kit: sendgridKit, simulator: sendgridSimulator({ apiKey: 'SG.key' }) },
@@ -70,6 +75,12 @@ describe('what the page says of retries is what the simulated provider does', ()
   })
 })
 
+test("SendGrid's batches may be as large as is said", () => {
+  const [, stated] = /bodies of up to (\d+) MB/.exec(section(page, 'SendGrid')) ?? []
+  const { publicKey } = sendgridSimulator({ apiKey: 'SG.key' })
+  expect(sendgridWebhook({ publicKey }).maxBodyBytes).toBe(Number(stated) * megabyte)
+})
+
 // Nobody listens there: what was not refused before comes to nothing.
 const options = { baseUrl: 'http://127.0.0.1:9', retries: 0, apiKey: 'SG.key' }
 const transporters: ProviderTransporter[] = [
@@ -79,7 +90,6 @@ const transporters: ProviderTransporter[] = [
 ]
 
 const day = 24 * 60 * minute
-const megabyte = 1024 * 1024
 const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
 /** A message that has so much of what a limit is for. */
