@@ -2,6 +2,7 @@ import { UsageError } from '../errors.js'
 import { v7 as uuidv7 } from 'uuid'
 import { ownId, ownIdKey } from '../matching.js'
 import type { MessageRecord } from '../message.js'
+import { texts } from '../payload.js'
 import type { ProviderKit, ProviderSettings } from '../provider-kit.js'
 import type { SimulatedEventType, SimulatedMessage } from '../simulator.js'
 import { type RunningProvider, startProvider } from '../testing/provider-server.js'
@@ -48,10 +49,10 @@ export async function startSandboxProvider(
   { port, took }: StartOptions,
 ): Promise<SandboxProvider> {
   const webhookUrl = below(target, kit.provider)
+  const [key] = texts(settings[kit.verifiedWith] ?? [])
+  const signing = key === undefined ? { kind: 'unknown' as const } : { kind: 'key' as const, key }
   const simulator = kit.createSimulator(settings, {
-    webhooks: [
-      { url: webhookUrl, enabled: true, events: kit.neededEvents, signing: { kind: 'unknown' } },
-    ],
+    webhooks: [{ url: webhookUrl, enabled: true, events: kit.neededEvents, signing }],
   })
   if (!simulator) throw new UsageError(`the sandbox has no key that signs for ${kit.title}`)
   const running = await startProvider(simulator, {
