@@ -2,5 +2,5 @@ import { describe } from '@jest/globals'
 import { testInvitations } from './invitations.js'
 
 describe('the example of Express', () => {
-  testInvitations(() => ['express/server.mjs'])
+  testInvitations(() => ({ program: ['express/server.mjs'] }))
 })

@@ -2,5 +2,5 @@ import { describe } from '@jest/globals'
 import { testInvitations } from './invitations.js'
 
 describe('the example of Fastify', () => {
-  testInvitations(() => ['fastify/server.mjs'])
+  testInvitations(() => ({ program: ['fastify/server.mjs'] }))
 })

@@ -2,5 +2,5 @@ import { describe } from '@jest/globals'
 import { testInvitations } from './invitations.js'
 
 describe('the example of Hono', () => {
-  testInvitations(() => ['hono/server.mjs'])
+  testInvitations(() => ({ program: ['hono/server.mjs'] }))
 })

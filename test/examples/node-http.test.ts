@@ -2,5 +2,5 @@ import { describe } from '@jest/globals'
 import { testInvitations } from './invitations.js'
 
 describe('the example of node:http', () => {
-  testInvitations(() => ['node-http/server.mjs'])
+  testInvitations(() => ({ program: ['node-http/server.mjs'] }))
 })

@@ -90,8 +90,8 @@ export interface RunningExample {
   said(text: string): Promise<string>
   /** Sends something to what was loaded ahead of it. */
   send(message: number): void
-  /** Has it end by itself; resolves to its exit code. */
-  terminate(): Promise<number | null>
+  /** Asks it to end; resolves to its exit code, or the signal that ended it. */
+  terminate(): Promise<number | string | null>
   /** Ends it as a crash does. */
   stop(): Promise<void>
 }
@@ -127,7 +127,7 @@ export async function startExample(
   for (const input of output) createInterface({ input }).on('line', (line) => lines.push(line))
   const ended = once(child, 'close').then(() => {
     rmSync(folder, { recursive: true, force: true })
-    return child.exitCode
+    return child.exitCode ?? child.signalCode
   })
 
   async function said(text: string): Promise<string> {
