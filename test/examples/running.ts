@@ -130,13 +130,12 @@ export async function startExample(
     return child.exitCode ?? child.signalCode
   })
 
-  async function said(text: string): Promise<string> {
-    for (const end = Date.now() + patience; Date.now() < end; await delay(5)) {
+  const said = (text: string): Promise<string> =>
+    eventually(() => {
       const line = lines.find((each) => each.includes(text))
-      if (line !== undefined) return line
-    }
-    throw new Error(`nothing of ${text} in:\n${lines.join('\n')}`)
-  }
+      if (line === undefined) throw new Error(`nothing of ${text} in:\n${lines.join('\n')}`)
+      return line
+    })
   const port = (async (): Promise<number> => {
     const [address] = await once(child, 'message')
     return address.port
@@ -160,6 +159,19 @@ export async function startExample(
       child.kill('SIGKILL')
       await ended
     },
+  }
+}
+
+/** What something gives when it no longer throws. */
+export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
+  const end = Date.now() + patience
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (Date.now() > end) throw error
+    }
+    await delay(10)
   }
 }
 
