@@ -23,9 +23,11 @@ correlator.on('bounced', ({ recipient, bounce }, message) => {
   console.log(`${recipient} bounced (${bounce.kind}): ${message?.subject}`)
 })
 
+/** @typedef {[status: number, body: object]} Answer */
+
 /**
  * @param {import('node:http').IncomingMessage} request
- * @returns {Promise<[status: number, body: object]>}
+ * @returns {Promise<Answer>}
  */
 async function answer(request) {
   const [, folder, trackingId = ''] = (request.url ?? '').split('/')
@@ -44,11 +46,16 @@ async function answer(request) {
   return message ? [200, { status: message.status }] : [404, {}]
 }
 
+/**
+ * @param {unknown} error
+ * @returns {Answer}
+ */
+const failure = (error) =>
+  error instanceof SendError ? [502, { error: error.category }] : [400, {}]
+
 const server = createServer((request, response) => {
   correlator.nodeHandler(request, response, async () => {
-    const [status, body] = await answer(request).catch((error) =>
-      error instanceof SendError ? [502, { error: error.category }] : [400, {}],
-    )
+    const [status, body] = await answer(request).catch(failure)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
 })

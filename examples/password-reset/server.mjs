@@ -29,7 +29,9 @@ const transporter = nodemailer.createTransport(
 )
 
 transporter.on('sent', ({ provider, earlierAttempts = [] }, failFlag) => {
-  const passedOn = earlierAttempts.map((attempt) => `${attempt.provider} (${attempt.error.category})`)
+  const passedOn = earlierAttempts.map(
+    (attempt) => `${attempt.provider} (${attempt.error.category})`,
+  )
   console.log([...passedOn, failFlag ? 'nobody' : provider].join(', then '))
 })
 correlator.on('delivered', ({ provider }, message) => {

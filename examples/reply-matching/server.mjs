@@ -23,7 +23,8 @@ const transporter = nodemailer.createTransport(
   mailgunTransport({ correlator, replyAddress }), // MAILGUN_API_KEY, MAILGUN_DOMAIN
 )
 
-/** @type {{ customer: string, notes: { from: string, text: string }[] }[]} In place of a database. */
+// In place of a database, where a note has the id of its event: a listener may be told twice.
+/** @type {{ customer: string, notes: { from: string, text: string }[] }[]} */
 const tickets = []
 
 /**

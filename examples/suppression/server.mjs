@@ -43,7 +43,8 @@ app.post('/orders', async (request, response) => {
     response.status(201).json({ mail: trackingId })
   } catch (error) {
     if (!(error instanceof SendError)) throw error
-    const [suppression] = error.category === 'rejected' ? await correlator.suppressions.get(email) : []
+    const [suppression] =
+      error.category === 'rejected' ? await correlator.suppressions.get(email) : []
     const notice = suppression ? words[suppression.cause] : 'We could not send you a mail.'
     response.status(201).json({ notice })
   }

@@ -22,8 +22,7 @@ afterEach(async () => {
   await around?.close()
 })
 
-const reset = () =>
-  ask('POST', `${example.url}/password-resets`, { email: 'ann@example.com' })
+const reset = () => ask('POST', `${example.url}/password-resets`, { email: 'ann@example.com' })
 
 test('a password reset goes out through the first provider', async () => {
   expect(await reset()).toEqual({ status: 202, body: { trackingId: expect.any(String) } })
@@ -34,7 +33,11 @@ test('a password reset goes out through the first provider', async () => {
 
 test.each([
   ['answers that it is out of order', 'server', () => void around.sendgrid.startOutage()],
-  ['does not know the key any more', 'auth', () => around.sendgrid.failNext({ kind: 'answer', status: 401 })],
+  [
+    'does not know the key any more',
+    'auth',
+    () => around.sendgrid.failNext({ kind: 'answer', status: 401 }),
+  ],
   ['is not there', 'network', () => around.sendgrid.close()],
 ])('it goes out once, through the second, when the first %s', async (_, category, fail) => {
   await fail()

@@ -40,7 +40,9 @@ async function receive(fields: Record<string, string>): Promise<void> {
   const timestamp = String(Math.floor(Date.now() / 1000))
   const token = randomBytes(25).toString('hex')
   const key = around.simulators.mailgun.signingKey
-  const signature = createHmac('sha256', key).update(timestamp + token).digest('hex')
+  const signature = createHmac('sha256', key)
+    .update(timestamp + token)
+    .digest('hex')
   const body = new URLSearchParams({ ...fields, timestamp, token, signature })
   const response = await fetch(`${around.webhooks}/mailgun/inbound`, { method: 'POST', body })
   expect(response.status).toBe(200)
@@ -110,5 +112,7 @@ test('a machine that answers on its own is not answered, or it would go on for e
   const headers = JSON.stringify([['Auto-Submitted', 'auto-replied']])
   await receive({ ...toSupport, 'message-headers': headers, 'body-plain': 'I am away' })
   await example.said(`a machine wrote to ${toSupport.recipient}`)
-  expect(around.mailgun.messages.filter(({ recipients: [to] }) => to?.address === bob)).toHaveLength(1)
+  expect(
+    around.mailgun.messages.filter(({ recipients: [to] }) => to?.address === bob),
+  ).toHaveLength(1)
 })

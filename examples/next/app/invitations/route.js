@@ -3,7 +3,7 @@ import { transporter } from '../../mail.js'
 
 /** @param {Request} request */
 export async function POST(request) {
-  const { email } = await request.json()
+  const { email } = /** @type {{ email: string }} */ (await request.json())
   try {
     const { trackingId } = await transporter.sendMail({
       from: 'Shop <shop@example.com>',
