@@ -4,7 +4,8 @@
 // Deploy it with MAILTRAIL_STORE=postgres://…, SENDGRID_API_KEY and SENDGRID_WEBHOOK_PUBLIC_KEY, and
 // let SendGrid post to https://…/webhooks/sendgrid. On this machine:
 //
-//   npx mailtrail dev --to http://localhost:3000/webhooks     # prints what to export
+//   export MAILTRAIL_STORE=postgres://localhost/shop
+//   npx mailtrail dev --to http://localhost:3000/webhooks     # prints what else to export
 //   node examples/lambda/local.mjs                            # in a terminal with that
 //   curl localhost:3000/invitations --json '{"email":"ann@example.com"}'
 import nodemailer from 'nodemailer'

@@ -23,12 +23,10 @@ export const nobodyBounces: Script = byRecipient((address) =>
   address.startsWith('nobody@') ? happens('bounced') : happens('accepted', 'delivered'),
 )
 
-/** The providers as an example meets them: they post to what leads to it, as a tunnel does. */
-export type Surroundings = Awaited<ReturnType<typeof startSurroundings>>
-
-export async function startSurroundings(script: Script = nobodyBounces) {
+/** What leads from a known URL to an example, whose port is not known before it has started. */
+export async function startTunnel() {
   let target = ''
-  const tunnel = await startEndpoint((request, response) => {
+  const { url: tunnelUrl, close } = await startEndpoint((request, response) => {
     const { method, headers, url = '' } = request
     const passedOn = forward(target + url, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -37,7 +35,22 @@ export async function startSurroundings(script: Script = nobodyBounces) {
     passedOn.once('error', () => response.destroy())
     request.pipe(passedOn)
   })
-  const webhooks = `${tunnel.url}/webhooks`
+  return {
+    /** Below which webhooks are posted. */
+    webhooks: `${tunnelUrl}/webhooks`,
+    leadTo(url: string) {
+      target = url
+    },
+    close,
+  }
+}
+
+/** The providers as an example meets them: they post to what leads to it. */
+export type Surroundings = Awaited<ReturnType<typeof startSurroundings>>
+
+export async function startSurroundings(script: Script = nobodyBounces) {
+  const tunnel = await startTunnel()
+  const { webhooks, leadTo } = tunnel
   const mandrillUrl = `${webhooks}/mandrill`
   const simulators = {
     sendgrid: sendgridSimulator({ apiKey: 'SG.example' }),
@@ -54,8 +67,8 @@ export async function startSurroundings(script: Script = nobodyBounces) {
     sendgrid,
     mailgun,
     mandrill,
-    /** Below which webhooks are posted. */
     webhooks,
+    leadTo,
     /** What `npx mailtrail dev` prints. */
     environment: {
       SENDGRID_API_KEY: 'SG.example',
@@ -69,9 +82,6 @@ export async function startSurroundings(script: Script = nobodyBounces) {
       MANDRILL_URL: mandrill.url,
       MANDRILL_WEBHOOK_KEY: simulators.mandrill.webhookKey,
       MANDRILL_WEBHOOK_URL: mandrillUrl,
-    },
-    leadTo(url: string) {
-      target = url
     },
     async close() {
       await Promise.all([sendgrid, mailgun, mandrill].map((provider) => provider.close()))
@@ -88,6 +98,8 @@ export interface RunningExample {
   lines: string[]
   /** Resolves with the first line that it prints, or has printed, with this in it. */
   said(text: string): Promise<string>
+  /** Writes a line to its standard input. */
+  write(line: string): void
   /** Sends something to what was loaded ahead of it. */
   send(message: number): void
   /** Asks it to end; resolves to its exit code, or the signal that ended it. */
@@ -119,7 +131,7 @@ export async function startExample(
     {
       cwd: folder,
       env: { ...process.env, NODE_ENV: 'production', PORT: '0', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     },
   )
   const lines: string[] = []
@@ -150,6 +162,7 @@ export async function startExample(
     url: listening === 0 ? '' : `http://127.0.0.1:${listening}`,
     lines,
     said,
+    write: (line) => void child.stdin?.write(`${line}\n`),
     send: (message) => void child.send(message),
     async terminate() {
       child.kill('SIGTERM')
