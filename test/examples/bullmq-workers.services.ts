@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { Queue } from 'bullmq'
 import { type Database, newPostgresDatabase } from '../databases.js'
-import { type RedisServer, startRedis } from '../redis-servers.js'
+import { connectTo, type RedisServer, startRedis } from '../redis-servers.js'
 import {
   ask,
   eventually,
@@ -75,6 +76,11 @@ test('workers end when they are asked to, and what comes then is told by the nex
   await invite('bob@example.com')
   await around.sendgrid.settled()
   expect(new Set(around.sendgrid.posted.map(({ status }) => status))).toEqual(new Set([200]))
+  const connection = connectTo(redis.port)
+  const queue = new Queue('mailtrail', { connection })
+  await eventually(async () => expect(await queue.getWaitingCount()).toBeGreaterThan(0))
+  await queue.close()
+  connection.disconnect()
   const next = await startWorker()
   await next.said('bob@example.com: You are invited: delivered')
   expect(await told('bob@example.com')).toHaveLength(1)
