@@ -41,6 +41,7 @@ export {
   flag,
   isFields,
   isoTime,
+  listOfFields,
   metadata,
   parseJson,
   readEach,

@@ -38,7 +38,7 @@ const results = lines.map((line) => {
   if (!version?.startsWith(`v${line}.`)) return { line, passed: false }
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js')
   const tests = run(binary, [jest, ...(smoke ? smokeTests : [])])
-  const demo = run(binary, [join(root, 'examples', 'demo.mjs')])
+  const demo = run(binary, [join(root, 'examples', 'demo', 'demo.mjs')])
   return { line, passed: tests && demo }
 })
 

@@ -1,3 +1,5 @@
+// An account that waits for its mail to arrive. Its tests, sign-up.test.ts, are written for vitest, and
+// docs/testing.md tells of them. With vitest installed: npx vitest run examples/sign-up
 import type { Correlator, ProviderTransporter } from 'mailtrail'
 
 export type Account = 'waiting' | 'asked' | 'unreachable' | 'confirmed'

@@ -4,6 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { testInvitations } from '../examples/invitations.js'
+import { examplesFolder } from '../examples/running.js'
 import { type Host, serverKeys, serversFolder, testHost, testReadBefore } from './hosts.js'
 
 const root = dirname(dirname(__dirname))
@@ -18,16 +20,26 @@ let host: Host
 beforeAll(async () => {
   project = mkdtempSync(join(tmpdir(), 'mailtrail-next-'))
   cpSync(serversFolder, project, { recursive: true })
+  // The example is built with the rest, which takes half of the time: its folders are parts of a path here.
+  cpSync(join(examplesFolder, 'next'), join(project, 'next/app/example'), { recursive: true })
   const packages = join(project, 'node_modules')
   mkdirSync(packages)
-  for (const name of ['next', 'react', 'react-dom']) {
+  for (const name of ['next', 'react', 'react-dom', 'nodemailer']) {
     symlinkSync(join(root, 'node_modules', name), join(packages, name))
   }
   symlinkSync(root, join(packages, 'mailtrail'))
   host = { program: [next, 'start', '-p', '0', '-H', '127.0.0.1'], folder: join(project, 'next') }
   await promisify(execFile)(process.execPath, [next, 'build'], {
     cwd: host.folder,
-    env: { ...process.env, ...serverKeys, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+    env: {
+      ...process.env,
+      ...serverKeys,
+      // Those of the example.
+      SENDGRID_API_KEY: 'SG.x',
+      SENDGRID_WEBHOOK_PUBLIC_KEY: serverKeys.SENDGRID_PUBLIC_KEY,
+      NODE_ENV: 'production',
+      NEXT_TELEMETRY_DISABLED: '1',
+    },
   })
 }, buildTimeout)
 afterAll(() => rmSync(project, { recursive: true, force: true }))
@@ -53,4 +65,13 @@ describe('Next with the pages API', () => {
     async () => ({ ...host, mount: '/api/parsed' }),
     'export const config = { api: { bodyParser: false } }',
   )
+})
+
+describe('the example of Next', () => {
+  testInvitations(() => ({
+    program: [next, 'start', join(project, 'next'), '-p', '0'],
+    environment: { ...serverKeys, NEXT_TELEMETRY_DISABLED: '1' },
+    below: '/example/app',
+    end: 143,
+  }))
 })

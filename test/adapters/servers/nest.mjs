@@ -23,7 +23,6 @@ class WebhooksController {
   }
 }
 
-// oxlint-disable-next-line typescript/no-extraneous-class
 class AppModule {}
 
 /**

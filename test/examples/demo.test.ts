@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createCorrelator } from '../src/index.js'
-import { sqliteStore } from '../src/stores/sqlite.js'
+import { createCorrelator } from 'mailtrail'
+import { sqliteStore } from 'mailtrail/sqlite'
 
-const examples = join(dirname(__dirname), 'examples')
+const examples = join(dirname(dirname(__dirname)), 'examples', 'demo')
 let folder = ''
 
 beforeAll(() => {

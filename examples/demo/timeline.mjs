@@ -1,4 +1,4 @@
-// node examples/timeline.mjs FILE
+// node examples/demo/timeline.mjs FILE
 //
 // Prints every message of a SQLite file and what became of it. The program that wrote the file may
 // be running, or have been killed.
