@@ -64,16 +64,20 @@ const unused: Parameters<typeof addCommands>[1] = new Proxy(Object.create(null),
 })
 
 /** What is wrong with a command, if anything is. */
-function faultOf(words: string[]): string | undefined {
+function faultOf(page: string, words: string[]): string | undefined {
   const [program = '', ...rest] = words
   const [name = '', ...more] = rest
   if (program === 'mailtrail') return parseFault(rest)
   if (program === 'npx' && name === 'mailtrail') return parseFault(more)
   if (program === 'npx' && packages.includes(name)) return undefined
-  if (program === 'node') return existsSync(join(root, name)) ? undefined : 'there is no such file'
+  if (program === 'node') return isFile(page, name) ? undefined : 'there is no such file'
   if (program === 'npm') return npmFault(name, more)
   return foreign.includes(program) ? undefined : 'there is no such program'
 }
+
+/** Of this repository, or one that the reader makes of what the page has for it. */
+const isFile = (page: string, name: string): boolean =>
+  existsSync(join(root, name)) || (pages[page] ?? '').includes(`\`${name}\``)
 
 function parseFault(words: string[]): string | undefined {
   try {
@@ -88,6 +92,7 @@ function npmFault(name: string, rest: string[]): string | undefined {
   switch (name) {
     case 'ci':
     case 'test':
+    case 'uninstall':
       return undefined
     case 'install': {
       const unknown = rest.filter((each) => !each.startsWith('-') && !packages.includes(each))
@@ -111,7 +116,7 @@ function npmFault(name: string, rest: string[]): string | undefined {
 
 const faults = ([page, line]: [string, string]): string[] =>
   commandsIn(line).flatMap((words) => {
-    const fault = faultOf(words)
+    const fault = faultOf(page, words)
     return fault === undefined ? [] : [`${page}: ${words.join(' ')}: ${fault}`]
   })
 
