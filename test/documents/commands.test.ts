@@ -77,7 +77,7 @@ function faultOf(page: string, words: string[]): string | undefined {
 
 /** Of this repository, or one that the reader makes of what the page has for it. */
 const isFile = (page: string, name: string): boolean =>
-  existsSync(join(root, name)) || (pages[page] ?? '').includes(`\`${name}\``)
+  existsSync(join(root, name)) || (pages[page] ?? '').split('\n').includes(`// ${name}`)
 
 function parseFault(words: string[]): string | undefined {
   try {
