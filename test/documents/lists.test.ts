@@ -58,6 +58,15 @@ describe('the pages', () => {
     expect(all.filter((path) => !found.has(path))).toEqual([])
   })
 
+  test('have the same figures in the README as in the bench', () => {
+    const [, section = ''] = (pages['README.md'] ?? '').split('\n## How fast it is\n')
+    const [text = ''] = section.split('\n## ')
+    const figures = [...text.matchAll(/\d+(?:,\d{3})?(?: to \d+(?:,\d{3})?)?(?= *\|$| MB)/gm)]
+    expect(figures.length).toBeGreaterThan(4)
+    const bench = pages['bench/README.md'] ?? ''
+    expect(figures.map(([figure]) => figure).filter((each) => !bench.includes(each))).toEqual([])
+  })
+
   test('name every entry of the package', () => {
     const { exports } = JSON.parse(read('package.json'))
     const entries = Object.keys(exports).flatMap((path) =>
