@@ -215,8 +215,8 @@ test('a history that goes by messages gets ours of the time, the newest first, p
       sentAt: sentAt(hours),
     })
   for (const [id, hours] of [
-    ['long ago', -200],
-    ['before', -100],
+    ['more than a week before', -169],
+    ['before', -167],
     ['in it', 1],
     ['after', 7],
   ] as const) {

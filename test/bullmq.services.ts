@@ -125,7 +125,10 @@ describe.each(cases)('on $redis', ({ place, database, storeOf }) => {
     expect(waiting[0]?.opts).toMatchObject({
       attempts: 10,
       backoff: { type: 'exponential', delay: 1000 },
+      removeOnComplete: 1000,
     })
+    // Failed ones are all kept.
+    expect(waiting[0]?.opts.removeOnFail).toBeUndefined()
   }, 60_000)
 
   test('a job whose message another one is at waits, which costs it no attempt', async () => {

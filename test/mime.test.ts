@@ -84,6 +84,17 @@ inside
     },
   )
 
+  test('of 40,000 lines is read, and of one more it is attached as it came', async () => {
+    // What is left of the lines is its head and the empty line.
+    const most = source(`Subject: x\n\n${'a\n'.repeat(39_998)}`)
+    const read = await readMime(most)
+    expect(read.problems).toEqual([])
+    expect(read.text?.split('\n').length).toBeGreaterThan(39_990)
+    const { problems, parts } = await readMime(Buffer.concat([most, source('a\n')]))
+    expect(problems).toEqual([expect.stringContaining('more than 40000 lines of text')])
+    expect(parts.map(({ contentType }) => contentType)).toEqual(['message/rfc822'])
+  })
+
   test('that is nothing of the kind is a text', async () => {
     expect((await readMime(Buffer.from([0, 255, 10, 10, 1]))).problems).toEqual([])
     expect((await readMime(Buffer.alloc(0))).problems).toEqual([])

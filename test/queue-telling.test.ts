@@ -104,6 +104,23 @@ describe('a run', () => {
     expect(await telling.run(job(ids))).toMatchObject({ told: 2 })
   })
 
+  test('tells 64 messages at a time, and no more', async () => {
+    let running = 0
+    const most: number[] = []
+    listeners.add('any', async () => {
+      running += 1
+      most.push(running)
+      await new Promise((resolve) => setImmediate(resolve))
+      running -= 1
+    })
+    const ids: string[] = []
+    for (let count = 0; count < 70; count += 1) {
+      ids.push(...(await queued(await newMessage(store), 'delivered')))
+    }
+    expect(await telling.run(job(ids))).toMatchObject({ told: 70 })
+    expect(Math.max(...most)).toBe(64)
+  })
+
   test('gives others their turn between two events', async () => {
     const order: string[] = []
     listeners.add('any', () => {

@@ -3,6 +3,7 @@ import { createCorrelator, memoryStore } from '../src/index.js'
 import { prune } from '../src/retention.js'
 import type { PruneLimits } from '../src/store.js'
 import { start } from '../src/testing/store-samples.js'
+import { postTo, recordNamed, signedPost, signedWebhook } from './signed-posts.js'
 
 const hour = 3600_000
 const day = 24 * hour
@@ -88,6 +89,26 @@ describe('what is kept for so long', () => {
     const { messages } = await correlator.find()
     expect(messages.map(({ trackingId }) => trackingId)).toEqual([kept])
   })
+})
+
+test('an event of a message that is gone is told as foreign', async () => {
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [signedWebhook()],
+    foreignAfter: 0,
+  })
+  const told: (string | undefined)[] = []
+  correlator.on('delivered', ({ correlation }, message) => {
+    told.push(correlation.status, message?.trackingId)
+  })
+  const trackingId = await recordNamed(correlator, 'x', 2)
+  await postTo(correlator, signedPost(['x', 0]))
+  await correlator.drain()
+  await correlator.prune({ messages: new Date(Date.now() + day) })
+  await postTo(correlator, signedPost(['x', 1]))
+  await correlator.drain()
+  expect(told).toEqual(['matched', trackingId, 'foreign', undefined])
+  await correlator.close()
 })
 
 describe('who is forgotten', () => {

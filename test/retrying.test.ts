@@ -60,14 +60,17 @@ describe.each(['sendgrid', 'mailgun', 'mandrill'] as const)('a send through %s',
     expect((await correlator.find()).messages).toMatchObject([{ trackingId, status: 'accepted' }])
   })
 
-  test('is given up after as many tries as asked for', async () => {
-    const { provider, transporter, sent } = await start([busy, busy, busy], { retries: 1 })
+  test.each([
+    ['as many tries as asked for', { retries: 1 }, 2],
+    ['two more tries unless something else is said', {}, 3],
+  ])('is given up after %s', async (_, options, tries) => {
+    const { provider, transporter, sent } = await start([busy, busy, busy, busy], options)
     await expect(transporter.sendMail(mail)).rejects.toMatchObject({
       statusCode: 503,
       outcome: 'not-sent',
     })
     await new Promise((resolve) => setImmediate(resolve))
-    expect([provider.requests.length, sent]).toEqual([2, [true]])
+    expect([provider.requests.length, sent]).toEqual([tries, [true]])
   })
 
   test.each<[string, ApiFailure]>([

@@ -25,13 +25,6 @@ describe.each(Object.entries(nodemailers))('with %s', (name, paths) => {
   })
 })
 
-test("the README's code compiles", () => {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
-  expect(blocks).toHaveLength(1)
-  expect(compile('readme', 'readme.mts', blocks.join('\n'), {})).toEqual({ stdout: '', status: 0 })
-})
-
 /** Compiles a file against the built package, as strictly as a user may. */
 function compile(name: string, file: string, source: string, paths: object) {
   const folder = join(workplace, name)

@@ -365,6 +365,32 @@ test('many large bodies at once are put off rather than held in memory', async (
   expect(bodyAtHand(Buffer.from('x'), limits)).toMatchObject({ reason: 'overloaded' })
 })
 
+test('of all bodies together 256 MB are held, and the next megabyte is put off', async () => {
+  const mega = 1024 * 1024
+  const large = createCorrelator({
+    store: memoryStore(),
+    webhooks: [outsideWebhook({ maxBodyBytes: 300 * mega })],
+  })
+  large.onError(() => {})
+  // The same megabyte each time takes none of ours.
+  const piece = new Uint8Array(mega)
+  let pieces = 0
+  const body = new ReadableStream(
+    {
+      pull(controller) {
+        pieces += 1
+        controller.enqueue(piece)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  const init: RequestInit = { method: 'POST', headers: secret, body, duplex: 'half' }
+  const { status, headers } = await large.handler(new Request('https://example.com/outside', init))
+  expect([status, headers.get('retry-after')]).toEqual([503, '30'])
+  expect(pieces).toBe(257)
+  await large.close()
+})
+
 test('bodies that are refused in the end leave memory as it was', async () => {
   const big = createCorrelator({
     store: memoryStore(),

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Correlator } from '../correlator.js'
 import type { GuardedWebhook } from '../guarded-webhook.js'
 
@@ -135,8 +134,9 @@ function addressOf({ requestContext }: LambdaEvent): string | undefined {
 }
 
 async function atMost(time: number, work: Promise<void>): Promise<void> {
-  const ending = new AbortController()
-  const late = delay(time, undefined, { signal: ending.signal }).catch(() => {})
-  await Promise.race([work, late])
-  ending.abort()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, time)
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

@@ -29,10 +29,11 @@ describe('Fastify', () => {
     expect(response.status).toBe(status)
   })
 
-  test('runs the hooks that the application has for every request', async () => {
+  test('runs the hooks that the application has for every request, and none of those for its answers', async () => {
     const app = fastify()
     const seen: string[] = []
     app.addHook('onRequest', async ({ url }) => void seen.push(`asked ${url}`))
+    app.addHook('onSend', async () => void seen.push('an answer of Fastify'))
     app.addHook('onResponse', async (_request, reply) => void seen.push(`${reply.statusCode}`))
     app.register(fastifyPlugin(guardWebhook(outsideWebhook(), () => {})), { prefix: '/hooks' })
     const url = await app.listen({ port: 0, host: '127.0.0.1' })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lambdaHandler, type LambdaEvent } from '../../src/adapters/lambda.js'
 import { guardWebhook } from '../../src/guarded-webhook.js'
@@ -54,6 +54,22 @@ describe('AWS Lambda, which stands still once it has answered', () => {
     expect(Date.now() - started).toBeLessThan(1000)
     expect(await store.nextDue()).toBeDefined()
     await correlator.close({ timeout: 0 })
+  })
+
+  test('answers after a second and a half unless something else is said', async () => {
+    jest.useFakeTimers()
+    const correlator = open()
+    const drain = () => new Promise<void>(() => {})
+    let answered = false
+    const handling = lambdaHandler({ ...correlator, drain })(posted()).then(() => {
+      answered = true
+    })
+    await jest.advanceTimersByTimeAsync(1499)
+    expect(answered).toBe(false)
+    await jest.advanceTimersByTimeAsync(1)
+    await handling
+    jest.useRealTimers()
+    await correlator.close()
   })
 
   test('waits for nothing where nobody listens', async () => {

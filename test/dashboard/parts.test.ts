@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { adviceOnCode, adviceOnError, adviceOnReason } from '../../src/dashboard/advice.js'
-import { deliveryTimes } from '../../src/dashboard/delivery-times.js'
+import { deliveryTimes, readDeliveryTimes } from '../../src/dashboard/delivery-times.js'
 import { duration, share } from '../../src/dashboard/formats.js'
 import { html } from '../../src/dashboard/html.js'
 import { linkTo, linkWith, webUrl } from '../../src/dashboard/links.js'
@@ -8,6 +8,7 @@ import { messageSearch } from '../../src/dashboard/message-query.js'
 import { noticeOf } from '../../src/dashboard/notices.js'
 import { findBySubject } from '../../src/dashboard/subject-search.js'
 import { createCorrelator, memoryStore } from '../../src/index.js'
+import { postTo, recordNamed, signedPost, signedWebhook } from '../signed-posts.js'
 
 describe('HTML', () => {
   test.each([
@@ -133,6 +134,16 @@ test.each([
   ],
 ])('times to delivery of %j', (times, expected) => {
   expect(deliveryTimes(times)).toEqual(expected)
+})
+
+test('of the latest 200 messages the time to delivery is told', async () => {
+  const correlator = createCorrelator({ store: memoryStore(), webhooks: [signedWebhook()] })
+  for (let count = 0; count < 201; count += 1) {
+    await recordNamed(correlator, `m-${count}`, 1)
+    await postTo(correlator, signedPost([`m-${count}`, 0]))
+  }
+  expect((await readDeliveryTimes(correlator, {}))?.recipients).toBe(200)
+  await correlator.close()
 })
 
 test.each([

@@ -101,6 +101,22 @@ describe('the tables', () => {
     expect((await csv.text()).split('\r\n').length).toBeGreaterThan(2)
   })
 
+  test('of more than a thousand rows say where the next one is', async () => {
+    const long = await startBoard()
+    for (let count = 0; count < 1001; count += 1) {
+      await long.correlator.suppressions.add(`${count}@example.com`)
+    }
+    const read = async (query: string) => {
+      const answer = await fetch(`${long.url}suppressions?table=suppressions&format=json${query}`)
+      return (await answer.json()) as { rows: unknown[]; cursor?: string }
+    }
+    const first = await read('')
+    expect(first.rows).toHaveLength(1000)
+    const { rows, cursor } = await read(`&cursor=${encodeURIComponent(first.cursor ?? '')}`)
+    expect([rows.length, cursor]).toEqual([1, undefined])
+    await long.close()
+  })
+
   test('of a message have its recipients and events', async () => {
     expect(await rowsOf(`messages/${trackingId}`, 'recipients')).toEqual([
       expect.objectContaining({

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import parse from 'parse-prometheus-text-format'
 import promClient from 'prom-client'
 import {
@@ -72,6 +72,24 @@ describe('what can be measured at any time', () => {
   test('is left out where the store fails', async () => {
     const store = { ...memoryStore(), nextDue: () => Promise.reject(new Error('away')) }
     expect(await measured(store)).not.toHaveProperty('mailtrail_events_overdue_seconds')
+  })
+
+  test('is left out where the store takes more than five seconds', async () => {
+    jest.useFakeTimers()
+    const { metrics, registry } = withRegistry()
+    const store = { ...memoryStore(), nextDue: () => new Promise<undefined>(() => {}) }
+    const correlator = createCorrelator({ store, observers: [metrics] })
+    let scraped: string | undefined
+    void registry.metrics().then((text) => {
+      scraped = text
+    })
+    await jest.advanceTimersByTimeAsync(4999)
+    expect(scraped).toBeUndefined()
+    await jest.advanceTimersByTimeAsync(1)
+    jest.useRealTimers()
+    expect(scraped).toContain('mailtrail_events_untold')
+    expect(scraped).not.toMatch(/^mailtrail_events_overdue_seconds/m)
+    await correlator.close()
   })
 
   test('is left out when the correlator is closed', async () => {

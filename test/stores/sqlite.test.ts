@@ -108,6 +108,19 @@ describe('the SQLite store', () => {
     expect(answers.took).toBeLessThan(3000)
   })
 
+  test('has a webhook answered 503 while tables are not those of its version, and takes it again', async () => {
+    const file = newFile()
+    const answers = await answersWhileLocked(sqliteStore(file), async () => {
+      const later = await openDatabase(file)
+      later.exec('ALTER TABLE mailtrail_events RENAME TO theirs')
+      return async () => {
+        later.exec('ALTER TABLE theirs RENAME TO mailtrail_events')
+        later.close()
+      }
+    })
+    expect(answers).toMatchObject({ locked: 503, again: 202, events: 1 })
+  })
+
   test('lets everything else go on while another process holds the file', async () => {
     const file = newFile()
     const store = sqliteStore(file)

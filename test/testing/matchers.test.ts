@@ -154,6 +154,11 @@ describe('more of an event', () => {
   })
 })
 
+test('what is still to come is waited for, four seconds unless something else is said', async () => {
+  const said = await failure(expect({ to: ann }).toHaveBeenDelivered({ correlator }))
+  expect(said).toContain('it had not within 4000 ms')
+})
+
 describe('what failed is told with', () => {
   test('why it will never come, at once', async () => {
     await tell({ type: 'accepted', recipient: ann }, { type: 'bounced', recipient: ann })
