@@ -72,7 +72,9 @@ export interface Correlator extends SendRecorder, Questions {
   once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
   /** Takes a listener away again, for one type or several. */
   off<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): void
+  /** Takes a listener of refused requests away again. */
   off(type: 'refused', listener: RefusedListener): void
+  /** Takes a listener of alarms away again. */
   off(type: 'alarm', listener: AlarmListener): void
   /**
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing

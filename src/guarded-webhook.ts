@@ -14,6 +14,7 @@ import { createWebhookHandler, routeByName } from './webhook-handler.js'
  */
 export type VerifiedHandler = (request: WebhookRequest, events: ParsedEvent[]) => unknown
 
+/** Who is told of refusals, and which proxies are believed. */
 export interface GuardedWebhookOptions {
   /** Told of every refused request and of every failure of yours; default: a process warning. */
   onRefused?: (refusal: WebhookError) => unknown
@@ -21,8 +22,11 @@ export interface GuardedWebhookOptions {
   trustedProxies?: readonly string[]
 }
 
+/** A handler that is called for verified requests alone. */
 export interface GuardedWebhook {
+  /** For servers that speak fetch. */
   readonly handler: FetchHandler
+  /** For `node:http`, Express and the like. */
   readonly nodeHandler: NodeHandler
 }
 

@@ -10,6 +10,7 @@ export function fields(value: unknown): Fields {
   return isFields(value) ? value : {}
 }
 
+/** Whether it is an object whose fields can be asked for, and no list. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

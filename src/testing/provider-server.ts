@@ -40,6 +40,7 @@ export type ApiFailure =
   /** The call is taken, and no answer comes. */
   | { kind: 'silent' }
 
+/** What a simulated provider does with messages, and where it is. */
 export interface StartOptions {
   /** Where webhooks are posted to; without it nothing is posted, and events happen all the same. */
   webhookUrl?: string
@@ -72,6 +73,7 @@ export interface RunningProvider {
   post(message: SimulatedMessage, post: ScriptedPost): Promise<PostedWebhook[]>
   /** Resolves when everything scripted was posted and answered. */
   settled(): Promise<void>
+  /** Stops what is scripted and still to come, and listens no more. */
   close(): Promise<void>
 }
 
