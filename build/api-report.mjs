@@ -15,14 +15,20 @@ const { exports: entries } = JSON.parse(readFileSync(manifestFile, 'utf8'))
 const scratch = mkdtempSync(join(tmpdir(), 'mailtrail api '))
 
 /** @param {string} entry */
-const reportName = (entry) => `${entry === '.' ? 'index' : entry.slice(2).replaceAll('/', '-')}.api.md`
+const reportName = (entry) =>
+  `${entry === '.' ? 'index' : entry.slice(2).replaceAll('/', '-')}.api.md`
 
 /**
  * @param {string} entry
  * @param {string} types
  */
 function configOf(entry, types) {
-  const compilerOptions = { module: 'nodenext', target: 'es2022', types: ['node'], skipLibCheck: true }
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    types: ['node'],
+    skipLibCheck: true,
+  }
   const quiet = { default: { logLevel: /** @type {const} */ ('none') } }
   return ExtractorConfig.prepare({
     configObject: {
@@ -52,7 +58,14 @@ function configOf(entry, types) {
 
 const configs = Object.entries(entries)
   .filter(([, conditions]) => typeof conditions !== 'string')
-  .map(([entry, { import: { types } }]) => configOf(entry, types))
+  .map(
+    ([
+      entry,
+      {
+        import: { types },
+      },
+    ]) => configOf(entry, types),
+  )
 const [first] = configs
 if (!first) throw new Error('package.json has no exports')
 // One program for all: they share most of their files.
