@@ -2,7 +2,12 @@
 //
 // Writes what every entry offers to api/<entry>.api.md, so that a change of the public face shows in a diff;
 // with --check it says which reports are not those of the build, and writes nothing.
-import { CompilerState, Extractor, ExtractorConfig } from '@microsoft/api-extractor'
+import {
+  CompilerState,
+  Extractor,
+  ExtractorConfig,
+  ExtractorLogLevel,
+} from '@microsoft/api-extractor'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +34,7 @@ function configOf(entry, types) {
     types: ['node'],
     skipLibCheck: true,
   }
-  const quiet = { default: { logLevel: /** @type {const} */ ('none') } }
+  const quiet = { default: { logLevel: ExtractorLogLevel.None } }
   return ExtractorConfig.prepare({
     configObject: {
       projectFolder: root,

@@ -12,7 +12,7 @@ export function load(app) {
       const file = field.isDeclaration() ? field.sources?.[0]?.fullFileName : undefined
       if (!file || file.includes('node_modules') || discriminants.has(field.name)) continue
       const ofOptions =
-        field.parent?.kindOf(ReflectionKind.Interface) && /Options$/.test(field.parent.name)
+        field.parent?.kindOf(ReflectionKind.Interface) && field.parent.name.endsWith('Options')
       if (!ofOptions && !wholeFiles.test(file)) continue
       // What is written out in place is told where it stands.
       if (field.parent?.parent?.kindOf(ReflectionKind.Property)) continue

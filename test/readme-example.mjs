@@ -30,7 +30,7 @@ export const programs = {
 /** @param {string} source */
 function inFunction(source) {
   const lines = source.split('\n')
-  const end = lines.findLastIndex((line) => /^import /.test(line)) + 1
+  const end = lines.findLastIndex((line) => line.startsWith('import ')) + 1
   return [...lines.slice(0, end), 'void (async () => {', ...lines.slice(end), '})()', ''].join('\n')
 }
 

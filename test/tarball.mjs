@@ -4,7 +4,7 @@
 // tarball, what an install weighs and runs, whether every entry compiles, and whether the README's first
 // example compiles and runs with every supported Nodemailer, Node, TypeScript and module system. Only what
 // the example cannot know is put into it: a key, a port, and where the provider is. The older compilers take
-// ten seconds each time, and without --all see a choice of the Nodemailers.
+// ten seconds each time, and without --all see the newest Nodemailer alone.
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -21,22 +21,23 @@ const workplace = mkdtempSync(join(tmpdir(), 'mailtrail tarball '))
 const all = process.argv.includes('--all')
 
 const compilers = {
-  'TypeScript 5.9': 'typescript-5/bin/tsc',
-  'TypeScript 6': 'typescript/bin/tsc6',
-  'TypeScript 7': '@typescript/native/bin/tsc',
+  'TypeScript 5.9': 'npm:typescript@5.9',
+  'TypeScript 6': 'npm:typescript@6',
+  'TypeScript 7': 'npm:typescript@7',
 }
 /** @typedef {keyof typeof compilers} Compiler */
 const everyCompiler = /** @type {Compiler[]} */ (Object.keys(compilers))
+/** @type {Compiler[]} */
+const ofEachNodemailer = all ? everyCompiler : ['TypeScript 7']
 
-/** Each with the types of those that have none of their own, and with the compilers that see it. */
-const nodemailers = /** @type {{ packages: string[], seenBy: Compiler[] }[]} */ ([
-  { packages: ['nodemailer@6', '@types/nodemailer@6'], seenBy: ['TypeScript 5.9', 'TypeScript 7'] },
-  { packages: ['nodemailer@7', '@types/nodemailer@7'], seenBy: ['TypeScript 7'] },
-  { packages: ['nodemailer@8', '@types/nodemailer@8'], seenBy: ['TypeScript 6', 'TypeScript 7'] },
-  { packages: ['nodemailer@9', '@types/nodemailer@8'], seenBy: ['TypeScript 7'] },
-  // The others see it together with every entry.
-  { packages: ['nodemailer@10'], seenBy: ['TypeScript 7'] },
-])
+/** Each with the types of those that have none of their own. */
+const nodemailers = [
+  ['nodemailer@6', '@types/nodemailer@6'],
+  ['nodemailer@7', '@types/nodemailer@7'],
+  ['nodemailer@8', '@types/nodemailer@8'],
+  ['nodemailer@9', '@types/nodemailer@8'],
+  ['nodemailer@10'],
+]
 
 const resolutions = /** @type {const} */ ([
   { name: 'nodenext', module: 'nodenext', extensions: ['mts', 'cts'] },
@@ -122,13 +123,18 @@ async function compile(folder, names, seenBy) {
     const config = join(folder, `tsconfig.${name}.json`)
     writeFileSync(config, JSON.stringify({ compilerOptions, files }))
     for (const compiler of seenBy) {
-      const tsc = join(root, 'node_modules', compilers[compiler])
+      const tsc = join(workplace, 'compilers/node_modules', folderOf(compiler), 'bin/tsc')
       await check(
         `${names.join(' and ')} compile with ${compiler}, ${name}, ${packagesOf(folder)}`,
         () => run(process.execPath, [tsc, '--project', config], folder),
       )
     }
   }
+}
+
+/** @param {Compiler} compiler Under which alias it is installed. */
+function folderOf(compiler) {
+  return compiler.toLowerCase().replaceAll(' ', '-')
 }
 
 /** @param {string} folder */
@@ -178,18 +184,15 @@ async function runExample(folder, binary, file) {
 
 /**
  * @param {string} tarball
- * @param {(typeof nodemailers)[number]} nodemailer
+ * @param {string[]} nodemailer
  * @param {[string, string][]} binaries
  */
-async function tryExample(tarball, { packages, seenBy }, binaries) {
+async function tryExample(tarball, nodemailer, binaries) {
   const others = ['@sendgrid/mail@8', '@types/node@20']
-  const folder = await install(packages.join(' ').replaceAll('/', '-'), [
-    tarball,
-    ...packages,
-    ...others,
-  ])
+  const name = nodemailer.join(' ').replaceAll('/', '-')
+  const folder = await install(name, [tarball, ...nodemailer, ...others])
   writeExample(folder)
-  await compile(folder, ['readme'], all ? everyCompiler : seenBy)
+  await compile(folder, ['readme'], ofEachNodemailer)
   for (const [line, binary] of binaries) {
     for (const file of /** @type {const} */ (['readme.mjs', 'readme.cjs'])) {
       await check(`${file} runs with Node ${line}, ${packagesOf(folder)}`, () =>
@@ -236,12 +239,16 @@ try {
     supportedNodes.map((line) => [line, binaryOf(line)])
   )
   await check('the tarball has what it should, and nothing else', () => checkFiles(packed))
+  const aliases = everyCompiler.map((name) => `${folderOf(name)}@${compilers[name]}`)
+  await install('compilers', aliases)
   await atOnce([
     () => check('every entry is tried', () => compileEntries(tarball)),
-    ...nodemailers.map((nodemailer) => () => {
-      const name = nodemailer.packages.join(' and ')
-      return check(`${name} is tried`, () => tryExample(tarball, nodemailer, binaries))
-    }),
+    ...nodemailers.map(
+      (nodemailer) => () =>
+        check(`${nodemailer.join(' and ')} is tried`, () =>
+          tryExample(tarball, nodemailer, binaries),
+        ),
+    ),
     () =>
       check('an install is small and runs nothing', async () => {
         const folder = await install('alone', [tarball], ['--omit=optional', '--omit=peer'])
