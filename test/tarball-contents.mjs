@@ -22,7 +22,7 @@ export function checkFiles({ files }) {
 
 const megabyte = 1024 * 1024
 /** What npm fetches for it, and what lies on the disk then: code twice, as ESM and as CommonJS. */
-export const limits = { fetched: megabyte, installed: 4.5 * megabyte }
+export const limits = { fetched: megabyte, installed: 4.25 * megabyte }
 
 /**
  * An install without optional packages and peers: it fetches and holds no more than the limits say, and none
