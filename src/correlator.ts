@@ -131,6 +131,17 @@ export interface Correlator extends SendRecorder, Questions {
 }
 
 /**
+ * Records messages, takes webhooks, matches what they tell to the message that was sent, and tells listeners.
+ *
+ * ```ts
+ * const correlator = createCorrelator({
+ *   store: sqliteStore('mailtrail.db'),
+ *   webhooks: [sendgridWebhook({ publicKey: 'MFkwEwYHKoZIzj0C…' })],
+ * })
+ * correlator.on('bounced', (event, message) => console.log(event.recipient, message?.subject))
+ * http.createServer(correlator.nodeHandler).listen(3000)
+ * ```
+ *
  * @throws ConfigurationError when the store is missing, an option is wrong, or two webhooks have
  * one name
  */

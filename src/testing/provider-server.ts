@@ -77,7 +77,15 @@ export interface RunningProvider {
   close(): Promise<void>
 }
 
-/** Serves a simulated provider on a free port of this machine. */
+/**
+ * Serves a simulated provider on a free port of this machine.
+ *
+ * ```ts
+ * const simulator = sendgridSimulator({ apiKey: 'SG.key' })
+ * const provider = await startProvider(simulator, { webhookUrl: 'http://127.0.0.1:3000/sendgrid' })
+ * const transport = sendgridTransport({ apiKey: 'SG.key', baseUrl: provider.url, correlator })
+ * ```
+ */
 export async function startProvider(
   simulator: ProviderSimulator,
   {
