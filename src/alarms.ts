@@ -54,6 +54,7 @@ export interface SilenceAlarm extends AlarmState {
   messages: number
 }
 
+/** What an `alarm` listener is told: a `switch` on `alarm` is exhaustive. */
 export type Alarm = FailureRateAlarm | CriticalMessageAlarm | SilenceAlarm
 
 export interface AlarmParts {

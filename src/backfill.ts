@@ -18,6 +18,7 @@ export interface BackfillOptions {
   onProgress?: (progress: BackfillProgress) => void
 }
 
+/** How far `backfill` has come with one provider's events. */
 export interface BackfillProgress {
   provider: string
   from: Date

@@ -20,6 +20,7 @@ const longestGrace = 366 * 24 * 60 * 60_000
 // What Node's timers can wait for, with a margin; they fire at once for anything longer.
 const longestTimer = 2_000_000_000
 
+/** Where a correlator keeps what it knows, what it listens to and how it tells. */
 export interface CorrelatorOptions {
   /** Where messages and events are kept: `sqliteStore(path)`, `memoryStore()` or another. */
   store: Store

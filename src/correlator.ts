@@ -73,7 +73,9 @@ export interface Correlator extends SendRecorder, Questions {
   once<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): () => void
   /** Takes a listener away again, for one type or several. */
   off<T extends EventType>(types: T | readonly T[], listener: EventListener<T>): void
+  /** Takes a listener of refused requests away again. */
   off(type: 'refused', listener: RefusedListener): void
+  /** Takes a listener of alarms away again. */
   off(type: 'alarm', listener: AlarmListener): void
   /**
    * Listens to what goes wrong where nobody waits for an answer: refused webhooks, failing
@@ -130,6 +132,17 @@ export interface Correlator extends SendRecorder, Questions {
 }
 
 /**
+ * Records messages, takes webhooks, matches what they tell to the message that was sent, and tells listeners.
+ *
+ * ```ts
+ * const correlator = createCorrelator({
+ *   store: sqliteStore('mailtrail.db'),
+ *   webhooks: [sendgridWebhook({ publicKey: 'MFkwEwYHKoZIzj0C…' })],
+ * })
+ * correlator.on('bounced', (event, message) => console.log(event.recipient, message?.subject))
+ * http.createServer(correlator.nodeHandler).listen(3000)
+ * ```
+ *
  * @throws ConfigurationError when the store is missing, an option is wrong, or two webhooks have
  * one name
  */

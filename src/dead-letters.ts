@@ -14,6 +14,7 @@ export interface DeadLetter {
   givenUpAt: Date
 }
 
+/** Why one listener did not take an event. */
 export interface ListenerFailure {
   /** The name of the listener, where it has one. */
   listener?: string
@@ -22,6 +23,7 @@ export interface ListenerFailure {
   error: string
 }
 
+/** Events that a listener did not take however often it was told. */
 export interface DeadLetters {
   /** Those whose events are the latest first. There are more of them while a `cursor` comes along. */
   list(paging?: Paging): Promise<{ deadLetters: DeadLetter[]; cursor?: string }>

@@ -23,9 +23,12 @@ const sendErrorCodes = {
   unknown: 'EUNKNOWN',
 } as const satisfies Record<SendErrorCategory, string>
 
+/** The category in Nodemailer's words, where it has one, so that code written for SMTP still works. */
 export type SendErrorCode = (typeof sendErrorCodes)[SendErrorCategory]
 
+/** What a `SendError` is made of, in a provider of your own. */
 export interface SendErrorDetails {
+  /** What kind of trouble it was. */
   category: SendErrorCategory
   /** Whether the same message may be sent again, and may succeed then. */
   retryable: boolean
@@ -42,12 +45,18 @@ export interface SendErrorDetails {
 /** Why `sendMail` rejected. Neither it nor its `cause` holds a secret, in any rendering. */
 export class SendError extends Error {
   override readonly name = 'SendError'
+  /** The category as a code, such as `EAUTH`. */
   readonly code: SendErrorCode
+  /** What kind of trouble it was. */
   readonly category: SendErrorCategory
+  /** Whether the same message may be sent again, and may succeed then. */
   readonly retryable: boolean
+  /** `unknown`: the provider may have taken the message, so it would go out twice. */
   readonly outcome: 'not-sent' | 'unknown'
   // Declared alone, so that they are absent rather than undefined.
+  /** How long to wait before the next try, in ms; absent where the provider does not say. */
   declare readonly retryAfter?: number
+  /** The HTTP status of the provider's answer; absent where there was none. */
   declare readonly statusCode?: number
   /** The id under which the message is recorded as failed. */
   declare trackingId?: string
@@ -62,6 +71,7 @@ export class SendError extends Error {
     if (details.statusCode !== undefined) this.statusCode = details.statusCode
   }
 
+  /** The error as plain values, without its stack and cause. */
   toJSON(): Record<string, unknown> {
     const { name, message, code, category, retryable, outcome } = this
     const { retryAfter, statusCode, trackingId } = this

@@ -3,6 +3,7 @@ import { SendError } from './errors.js'
 import { type Fields, fields, isFields } from './payload.js'
 import type { MailOptions, ProviderTransporter, SentInfo } from './transporter.js'
 
+/** How much is kept of what could not be sent. */
 export interface FailedMessagesOptions {
   /** How many messages are kept; the oldest makes room. Default 100. */
   limit?: number

@@ -3,6 +3,7 @@ import { createNodemailerTransport } from './nodemailer-transport.js'
 import type { Sender } from './sender.js'
 import type { ProviderTransport } from './transporter.js'
 
+/** When the next provider is tried. */
 export interface FailoverOptions {
   /**
    * What is done with a message that a provider may have taken, though nobody knows: `stop`, the default,

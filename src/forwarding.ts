@@ -10,6 +10,7 @@ import { version } from './version.js'
 /** Called with why a message was not forwarded, and the message. */
 export type ForwardingFailureListener = (error: ForwardingError, message: SentMessage) => unknown
 
+/** How sent messages and events are posted to the target. */
 export interface ForwardingOptions {
   /** How long the target may take to answer, in ms; default 5,000. */
   timeout?: number

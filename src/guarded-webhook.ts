@@ -15,6 +15,7 @@ import { routeByName } from './webhook-routes.js'
  */
 export type VerifiedHandler = (request: WebhookRequest, events: ParsedEvent[]) => unknown
 
+/** Who is told of refusals, and which proxies are believed. */
 export interface GuardedWebhookOptions {
   /** Told of every refused request and of every failure of yours; default: a process warning. */
   onRefused?: (refusal: WebhookError) => unknown
@@ -22,8 +23,11 @@ export interface GuardedWebhookOptions {
   trustedProxies?: readonly string[]
 }
 
+/** A handler that is called for verified requests alone. */
 export interface GuardedWebhook {
+  /** For servers that speak fetch. */
   readonly handler: FetchHandler
+  /** For `node:http`, Express and the like. */
   readonly nodeHandler: NodeHandler
 }
 

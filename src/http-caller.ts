@@ -10,6 +10,7 @@ export interface HttpCall {
   body?: string | Buffer
 }
 
+/** What was answered, as text. */
 export interface HttpAnswer {
   status: number
   /** The reason phrase. */

@@ -1,6 +1,7 @@
 import { SendError, type SendErrorCategory } from './errors.js'
 import { fields, text } from './payload.js'
 
+/** What is known of a provider's answer that is no success. */
 export interface HttpFailure {
   status: number
   /** What the provider said of it. */

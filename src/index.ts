@@ -1,3 +1,4 @@
+export type { FailureCondition, SilenceCondition } from './alarm-conditions.js'
 export type {
   Alarm,
   AlarmOptions,
@@ -26,7 +27,13 @@ export {
   WaitError,
   WebhookError,
 } from './errors.js'
-export type { CorrelatorError, RefusalReason, SendErrorCategory, SendErrorCode } from './errors.js'
+export type {
+  CorrelatorError,
+  RefusalReason,
+  SendErrorCategory,
+  SendErrorCode,
+  SendErrorDetails,
+} from './errors.js'
 export type { EventQueue, QueuedEvents, QueuedIds, QueuedResult } from './event-queue.js'
 export type {
   AnyEvent,
@@ -35,7 +42,9 @@ export type {
   BounceKind,
   Correlation,
   EventFact,
+  EventIdentity,
   EventOf,
+  EventOrigin,
   EventType,
   InboundAttachment,
   InboundHead,
@@ -47,7 +56,9 @@ export type {
   RawEvents,
   RawInboundMails,
   RejectReason,
+  SmtpReply,
   SubscriptionScope,
+  Visit,
 } from './event.js'
 export { keepFailed } from './failed-messages.js'
 export type { FailedMessage, FailedMessages, FailedMessagesOptions } from './failed-messages.js'
@@ -140,7 +151,9 @@ export type {
   Tallies,
 } from './statistics.js'
 export type {
+  AskedEvents,
   Checkpoint,
+  ClaimedEvents,
   CountChange,
   CountDimension,
   Counted,

@@ -13,6 +13,7 @@ export type EventListener<T extends EventType = EventType> = (
   message: SentMessage | undefined,
 ) => unknown
 
+/** What is kept of a listener beyond this process. */
 export interface ListenerOptions {
   /**
    * Under which the store keeps how far telling it has come, so that after a restart only the

@@ -4,9 +4,13 @@ import type { Fact, Observer, SendFact } from './observer.js'
 
 /** Where lines are written: pino, winston, `console`, or whatever has these methods. */
 export interface Logger {
+  /** For what is of use only while something is looked for; left out where it is missing. */
   debug?(line: object): void
+  /** For what went as it should. */
   info(line: object): void
+  /** For what may go well the next time. */
   warn(line: object): void
+  /** For what somebody has to look at. */
   error(line: object): void
 }
 

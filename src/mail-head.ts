@@ -3,6 +3,7 @@ import type { Address, Envelope, RecipientKind } from './message.js'
 import type { NodemailerMail } from './nodemailer-mail.js'
 import { fields, isFields, text } from './payload.js'
 
+/** A header as it is to be sent. */
 export interface Header {
   name: string
   /** In ASCII as it goes on the wire, unfolded. */

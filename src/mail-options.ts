@@ -35,11 +35,15 @@ export function checkedMetadata(data: Fields): Record<string, string> {
 
 /** The options of a message that a provider carries out itself. */
 export interface ProviderTask {
+  /** The template at the provider. */
   templateId?: string
   /** What a template, or the text, is filled with; the same for all recipients. */
   templateData: Fields
+  /** When it is to be sent; at once where it is absent. */
   sendAt?: Date
+  /** Absent where the account decides. */
   trackOpens?: boolean
+  /** Absent where the account decides. */
   trackClicks?: boolean
   /** What differs from recipient to recipient; each then gets a message of its own. */
   recipientData?: RecipientDataByAddress

@@ -1,6 +1,8 @@
 /** One mailbox. `name` is empty when none was given. */
 export interface Address {
+  /** The display name, decoded. */
   name: string
+  /** `local-part@domain`. */
   address: string
 }
 
@@ -12,7 +14,9 @@ export function formatMailbox({ name, address }: Address): string {
 
 /** Who the message goes from and to, as SMTP would see it: bare addresses. */
 export type Envelope = {
+  /** `false` where there is none, as Nodemailer has it. */
   from: string | false
+  /** Everybody, also those of `bcc`. */
   to: string[]
 }
 
@@ -35,21 +39,29 @@ export type MessageStatus = RecipientStatus | 'unknown'
 /** What a recipient did with a message; it stands beside the delivery status, never in its way. */
 export type EngagementKind = 'opened' | 'clicked' | 'complained' | 'unsubscribed'
 
+/** How often something was done, by anybody and by people. */
 export interface Engagement extends EngagementCount {
   /** What of it no known bot, scanner or image proxy did; absent when all of it was such. */
   withoutMachines?: EngagementCount
 }
 
+/** How often something was done, and when. */
 export interface EngagementCount {
+  /** How many events told of it. */
   count: number
+  /** When it was first done. */
   first: Date
+  /** When it was last done. */
   last: Date
 }
 
 /** One recipient of a sent message and what the provider answered for it. */
 export interface SentRecipient {
+  /** As it was given. */
   address: string
+  /** The header that named it. */
   kind: RecipientKind
+  /** What became of it in the send call; delivery is told later, by events. */
   status: SendStatus
   /** The provider's own word, such as `queued`; empty when it gave none. */
   providerStatus: string
@@ -61,18 +73,27 @@ export interface SentRecipient {
 
 /** The parts of a `SendError` that are kept with the message. It holds no secret. */
 export interface SentError {
+  /** The category as a code, such as `EAUTH`. */
   code: string
+  /** What kind of trouble it was: a `SendErrorCategory`. */
   category: string
+  /** What it said. */
   message: string
+  /** Whether the same message may be sent again, and may succeed then. */
   retryable: boolean
+  /** `unknown`: the provider may have taken the message. */
   outcome: 'not-sent' | 'unknown'
+  /** The HTTP status of the provider's answer; absent where there was none. */
   statusCode?: number
 }
 
 /** A try to send a message that did not end with a provider taking it. */
 export interface SendAttempt {
+  /** Through whom it was tried. */
   provider: string
+  /** When it had failed. */
   endedAt: Date
+  /** Why it failed. */
   error: SentError
 }
 
@@ -89,17 +110,27 @@ export interface SentMessage {
   providerMessageId?: string
   /** The RFC 5322 Message-ID, with its `<>`; absent when it is not known. */
   messageId?: string
+  /** Who it goes from and to, as bare addresses. */
   envelope: Envelope
   /** Absent for mail that was recorded without it. */
   from?: Address
+  /** As in the header. */
   to: Address[]
+  /** As in the header. */
   cc: Address[]
+  /** Whom no header names. */
   bcc: Address[]
+  /** As it was given. */
   subject?: string
+  /** As they were given to `sendMail`. */
   tags: string[]
+  /** As it was given to `sendMail`. */
   metadata: Record<string, string>
+  /** The template at the provider; absent without one. */
   templateId?: string
+  /** When `sendMail` was called. */
   sentAt: Date
+  /** Every recipient, and what the provider answered for it. */
   recipients: SentRecipient[]
   /** What was tried with other providers before this one; present when something was. */
   earlierAttempts?: SendAttempt[]
@@ -118,14 +149,22 @@ export interface SentMessage {
 export type SendOutcome = 'sending' | 'sent' | 'failed' | 'unknown'
 
 /** The way a store keeps a message: everything but what follows from the rest. */
-export type MessageRecord = Omit<SentMessage, 'failFlag'> & { outcome: SendOutcome }
+export type MessageRecord = Omit<SentMessage, 'failFlag'> & {
+  /** How the send call ended. */
+  outcome: SendOutcome
+}
 
 /** What the provider's answer changes in a record. */
 export interface SendResult {
+  /** How the send call ended. */
   outcome: Exclude<SendOutcome, 'sending'>
+  /** Every recipient, with what the provider answered for it. */
   recipients: SentRecipient[]
+  /** As in `SentMessage`. */
   providerMessageId?: string
+  /** As in `SentMessage`. */
   messageId?: string
+  /** Why it failed; present when it did. */
   error?: SentError
 }
 

@@ -15,13 +15,21 @@ export interface NodemailerNode {
   newline?: string | undefined
   /** The nodes right below this one. */
   readonly childNodes?: unknown
+  /** The mailboxes of its headers, by the header's name. */
   getAddresses(): object
+  /** Who it goes from and to, as SMTP would see it. */
   getEnvelope(): { from: string | false; to: string[] }
+  /** Its Message-ID, which is made where there is none. */
   messageId(): unknown
+  /** The value of a header, by its name in any case. */
   getHeader(name: string): unknown
+  /** Replaces a header. */
   setHeader(name: string, value: unknown): unknown
+  /** Takes a document in place of what it would write. */
   setRaw(document: Buffer): unknown
+  /** A header's value as it goes on the wire. */
   encodeHeaderValue(name: string, value: string): string
+  /** All headers as they go on the wire. */
   buildHeaders(): string
   /** Reads all content, signs it where that was asked for, and writes the whole document. */
   build(callback: (error: Error | null, document?: unknown) => void): void

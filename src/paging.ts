@@ -1,3 +1,4 @@
+/** Which page of a list is asked for. */
 export interface Paging {
   /** How many at most; default 100. */
   limit?: number

@@ -15,6 +15,7 @@ export function listOfFields(value: unknown): Fields[] {
   return Array.isArray(value) ? value.map(fields) : []
 }
 
+/** Whether it is an object whose fields can be asked for, and no list. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

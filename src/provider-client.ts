@@ -8,7 +8,9 @@ import type { SendAnswer } from './send-result.js'
 
 /** What the portable options say of a message. */
 export interface PortableOptions extends ProviderTask {
+  /** Labels for statistics. */
   tags: string[]
+  /** What is to come back with every event. */
   metadata: Record<string, string>
 }
 

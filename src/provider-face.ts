@@ -14,6 +14,7 @@ export type {
 } from './provider-client.js'
 export type { RecipientAnswer, SendAnswer } from './send-result.js'
 export type { Header, MailHead } from './mail-head.js'
+export type { NodemailerNode } from './nodemailer-mail.js'
 export type { Alternative, Attachment, CalendarEvent } from './resolved-mail.js'
 export { sameAsAll } from './recipient-data.js'
 export type { RecipientData, RecipientDataByAddress } from './recipient-data.js'
@@ -33,6 +34,7 @@ export type { HttpFailure } from './http-failure.js'
 
 // A webhook.
 export { checkedMaxAge, checkedWebhookOptions, refusedByAge } from './webhook-options.js'
+export type { CheckedWebhookOptions } from './webhook-options.js'
 export { signingKeys } from './signing-keys.js'
 
 // Its payload.

@@ -4,6 +4,7 @@ import { invalid } from './mail-options.js'
 import type { NodemailerMail } from './nodemailer-mail.js'
 import { type Fields, fields, isFields, text } from './payload.js'
 
+/** A file whose content was read. */
 export interface Attachment {
   filename: string
   contentType: string

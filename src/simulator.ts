@@ -8,6 +8,7 @@ export interface ApiRequest {
   body: Buffer
 }
 
+/** What the provider's API answers. */
 export interface ApiAnswer {
   status: number
   headers: Record<string, string>
@@ -29,12 +30,14 @@ export interface SimulatedMessage {
   request: unknown
 }
 
+/** Whom a message goes to that a simulated provider has accepted. */
 export interface SimulatedRecipient {
   address: string
   /** The provider's id of the message, for this recipient. */
   id: string
 }
 
+/** What a simulated provider can tell of any message. */
 export type SimulatedEventType =
   | 'accepted'
   | 'deferred'

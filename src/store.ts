@@ -69,6 +69,7 @@ export interface IncomingBatch {
   checkpoint?: Checkpoint
 }
 
+/** How far something has come that goes on after a restart, in its own words. */
 export interface Checkpoint {
   name: string
   position: string
@@ -105,6 +106,7 @@ export interface Tellable {
   left: number
 }
 
+/** What became of a batch. */
 export type IngestResult =
   /** Its one-time token was used before with other content; nothing was stored. */
   | { kind: 'replayed' }
@@ -236,6 +238,7 @@ export interface SuppressionState {
   expiresAt?: number
 }
 
+/** What is known of one address, for one scope and one cause. */
 export interface StoredSuppression {
   address: string
   scope: string
@@ -268,6 +271,7 @@ export interface CountChange {
   counts: Partial<Record<Counted, number>>
 }
 
+/** Which counts are asked for. */
 export interface CountQuery {
   dimension: CountDimension
   /** Of messages that were sent in days or minutes that begin from then on, up to but not including `to`. */
@@ -419,5 +423,6 @@ export interface Store {
    */
   suppressions(limit: number, after?: string): Promise<(StoredSuppression & { place: string })[]>
 
+  /** Ends what it has open. */
   close(): Promise<void>
 }

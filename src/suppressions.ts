@@ -19,6 +19,7 @@ export interface SuppressionOptions {
   scope?: SubscriptionScope
   /** `added` by default. Another one ends as one that events have told, when its owner subscribes again. */
   cause?: SuppressionCause
+  /** Whose group or list the scope is. */
   provider?: string
   /** Why, in your words. */
   detail?: string

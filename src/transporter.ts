@@ -5,6 +5,7 @@ import type { Sender } from './sender.js'
 
 /** What `sendMail` resolves with. */
 export interface SentInfo extends SentMessageInfo {
+  /** Who it went from and to, as bare addresses. */
   envelope: Envelope
   /** The RFC 5322 Message-ID. */
   messageId: string
@@ -18,9 +19,11 @@ export interface SentInfo extends SentMessageInfo {
   response: string
   /** Our id of the message: what `correlator.message()` and `waitFor()` ask for. */
   trackingId: string
+  /** `sendgrid`, `mailgun`, `mandrill`, or the name of another provider. */
   provider: string
   /** The provider's id, bare; Mandrill's is that of the first accepted recipient. */
   providerMessageId?: string
+  /** Every recipient, and what the provider answered for it. */
   recipients: SentRecipient[]
 }
 
@@ -63,9 +66,11 @@ export interface RecipientDataOptions {
   data?: Readonly<Record<string, unknown>>
   /** Goes over `metadata`, and comes back with the events of this recipient. */
   metadata?: Readonly<Record<string, string>>
+  /** Beside those of the message. */
   headers?: Readonly<Record<string, string>>
 }
 
+/** What `sendMail` takes: Nodemailer's own fields, and the portable ones. */
 export type MailOptions = SendMailOptions & PortableMailOptions
 
 /** The events of a transporter that was made with one of our transports. */
@@ -81,6 +86,7 @@ export interface TransporterEvents {
 
 /** The events of a transport itself. */
 export interface TransportEvents {
+  /** Once for every message, however it ended; `failFlag` when no recipient was accepted. */
   emailSent: [message: SentMessage, failFlag: boolean]
 }
 
@@ -118,7 +124,17 @@ export interface ProviderTransporter<Info extends SentInfo = SentInfo>
         listener: Listener<Name>,
       ) => ProviderTransporter<Info>
     > {
+  /**
+   * Sends a message.
+   *
+   * ```ts
+   * const { trackingId } = await transporter.sendMail({ from, to, subject, text, tags: ['welcome'] })
+   * ```
+   *
+   * @throws SendError when no recipient was accepted; its `outcome` says whether it may have gone out all the same
+   */
   sendMail(mail: MailOptions): Promise<Info>
+  /** The same for a callback, which gets the `SendError`, or `null` and the info. */
   sendMail(mail: MailOptions, callback: (error: Error | null, info: Info) => void): void
 }
 

@@ -9,11 +9,13 @@ import type { Store } from './store.js'
 // Events of this process are noticed at once; other processes' at the next look, in ms.
 const lookInterval = 1000
 
+/** How long, and for whose event, `waitFor` waits. */
 export interface WaitOptions {
   /** Only this recipient's event; anybody's by default. */
   recipient?: string
   /** How long to wait, in ms; without it, until the event or its impossibility. */
   timeout?: number
+  /** Ends the waiting: it rejects with the reason of the signal. */
   signal?: AbortSignal
 }
 

@@ -14,6 +14,7 @@ export interface WebhookOptions {
   maxBodyBytes?: number
 }
 
+/** The options with their defaults in. */
 export type CheckedWebhookOptions = Required<WebhookOptions> & { answers: WebhookAnswers }
 
 /**

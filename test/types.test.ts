@@ -44,7 +44,7 @@ function compile(name: string, file: string, source: string, paths: object) {
     paths,
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const compiler = join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc')
   const { stdout, status } = spawnSync(process.execPath, [compiler, '--project', folder], {
     encoding: 'utf8',
   })

@@ -3,18 +3,23 @@ import type { NodeHandler } from '../node-handler.js'
 
 /** What is used of Fastify's request. */
 export interface FastifyRequest {
+  /** Node's request. */
   raw: Parameters<NodeHandler>[0]
 }
 
 /** What is used of Fastify's reply. */
 export interface FastifyReply {
+  /** Node's response. */
   raw: Parameters<NodeHandler>[1]
+  /** Answers as Fastify does where there is no route. */
   callNotFound(): unknown
 }
 
 /** What is used of a Fastify instance. */
 export interface FastifyScope {
+  /** What the plugin was registered under. */
   prefix: string
+  /** Registers a route for every method. */
   all(
     path: string,
     options: {

@@ -24,6 +24,7 @@ export interface LambdaEvent {
     | undefined
 }
 
+/** What API Gateway, a function URL and a load balancer take as an answer. */
 export interface LambdaAnswer {
   statusCode: number
   headers: Record<string, string>
@@ -31,6 +32,7 @@ export interface LambdaAnswer {
   isBase64Encoded: boolean
 }
 
+/** How long a call of the function may go on. */
 export interface LambdaOptions {
   /**
    * How long the answer waits for listeners, in ms, once events are stored; default 1,500. Lambda

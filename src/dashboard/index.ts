@@ -14,7 +14,9 @@ import { navigationOf, routeOf } from './routes.js'
 
 export { type Access, type Authorize, byGuards } from './access.js'
 
+/** What the dashboard shows, and to whom. */
 export interface DashboardOptions {
+  /** Whose messages, events, suppressions and dead letters are shown. */
   correlator: Correlator
   /**
    * Asked of every request whether it is let through: `true` or `{ user }` opens, `'unauthenticated'` asks the
@@ -31,6 +33,7 @@ export interface DashboardOptions {
   trustedProxies?: readonly string[]
 }
 
+/** The dashboard as servers mount it. */
 export interface Dashboard {
   /** The dashboard for servers that speak fetch. */
   readonly handler: FetchHandler

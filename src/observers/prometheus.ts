@@ -17,6 +17,7 @@ export interface PrometheusClient {
   register: Registry
 }
 
+/** Where metrics are kept, and who may read them. */
 export interface PrometheusOptions {
   /** Where the metrics are registered; the client's own default otherwise, with whatever is there. */
   registry?: Registry

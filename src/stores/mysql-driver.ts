@@ -2,12 +2,15 @@ import { ConfigurationError } from '../errors.js'
 
 /** The part of a pool of `mysql2/promise` that is used here. */
 export interface MysqlPool {
+  /** Lends a connection. */
   getConnection(): Promise<MysqlConnection>
 }
 
 /** The part of a connection of such a pool that is used here. */
 export interface MysqlConnection {
+  /** Runs a statement; resolves to rows or a result, and to fields. */
   query(options: MysqlQuery): Promise<[unknown, unknown]>
+  /** Gives it back to the pool. */
   release(): void
   /** The pool parts with the connection. */
   destroy(): void
@@ -18,6 +21,7 @@ export interface MysqlQuery {
   sql: string
   values: unknown[]
   rowsAsArray: boolean
+  /** How values are read. */
   typeCast(field: unknown, next: () => unknown): unknown
   nestTables: boolean
 }

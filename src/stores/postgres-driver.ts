@@ -3,17 +3,23 @@ import { fields } from '../payload.js'
 
 /** The part of a `Pool` of the package `pg` that is used here. */
 export interface PgPool {
+  /** Lends a connection. */
   connect(): Promise<PgClient>
+  /** Listens to connections that break while nobody uses them. */
   on?(event: 'error', listener: (error: Error) => void): unknown
+  /** Listens no more. */
   removeListener?(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /** The part of a client of such a pool that is used here. */
 export interface PgClient {
+  /** Runs a statement. */
   query(query: PgQuery): Promise<unknown>
   /** With an error the pool parts with the connection. */
   release(error?: Error): void
+  /** Listens to the connection breaking. */
   on?(event: 'error', listener: (error: Error) => void): unknown
+  /** Listens no more. */
   removeListener?(event: 'error', listener: (error: Error) => void): unknown
 }
 
@@ -22,7 +28,10 @@ export interface PgQuery {
   name?: string
   text: string
   values?: unknown[]
-  types?: { getTypeParser(): (value: string) => string }
+  types?: {
+    /** How values are read: as the texts that they come as. */
+    getTypeParser(): (value: string) => string
+  }
 }
 
 /** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */

@@ -20,6 +20,7 @@ import type { SqlDatabase, Tables } from './sql-tables.js'
 
 export type { PgClient, PgPool, PgQuery } from './postgres-driver.js'
 
+/** How `postgresStore` keeps what it keeps. */
 export interface PostgresOptions {
   /**
    * Large tables have a partition for each day, UTC, so that `prune` drops days that are over and does not remove

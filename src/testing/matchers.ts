@@ -41,11 +41,17 @@ type For<Given, E extends Expectation> = Given extends ExpectedMail ? E : never
 export interface MailMatchers<Given = ExpectedMail> {
   /** The provider has accepted it, for that recipient. */
   toHaveBeenSent(expectation: For<Given, Expectation>): Promise<void>
+  /** The receiving server has taken it, for that recipient. */
   toHaveBeenDelivered(expectation: For<Given, Expectation>): Promise<void>
+  /** The receiving server has put it off; the provider tries again. */
   toHaveBeenDeferred(expectation: For<Given, Expectation>): Promise<void>
+  /** It could not be delivered to that recipient. */
   toHaveBounced(expectation: For<Given, BounceExpectation>): Promise<void>
+  /** The provider has not tried to deliver it. */
   toHaveBeenRejected(expectation: For<Given, Expectation>): Promise<void>
+  /** The recipient, or a machine on the way, has opened it. */
   toHaveBeenOpened(expectation: For<Given, Expectation>): Promise<void>
+  /** A link of it was followed. */
   toHaveBeenClicked(expectation: For<Given, ClickExpectation>): Promise<void>
   /** The recipient has complained of it. */
   toHaveBeenReportedAsSpam(expectation: For<Given, Expectation>): Promise<void>

@@ -40,6 +40,7 @@ export type ApiFailure =
   /** The call is taken, and no answer comes. */
   | { kind: 'silent' }
 
+/** What a simulated provider does with messages, and where it is. */
 export interface StartOptions {
   /** Where webhooks are posted to; without it nothing is posted, and events happen all the same. */
   webhookUrl?: string
@@ -72,10 +73,19 @@ export interface RunningProvider {
   post(message: SimulatedMessage, post: ScriptedPost): Promise<PostedWebhook[]>
   /** Resolves when everything scripted was posted and answered. */
   settled(): Promise<void>
+  /** Stops what is scripted and still to come, and listens no more. */
   close(): Promise<void>
 }
 
-/** Serves a simulated provider on a free port of this machine. */
+/**
+ * Serves a simulated provider on a free port of this machine.
+ *
+ * ```ts
+ * const simulator = sendgridSimulator({ apiKey: 'SG.key' })
+ * const provider = await startProvider(simulator, { webhookUrl: 'http://127.0.0.1:3000/sendgrid' })
+ * const transport = sendgridTransport({ apiKey: 'SG.key', baseUrl: provider.url, correlator })
+ * ```
+ */
 export async function startProvider(
   simulator: ProviderSimulator,
   {

@@ -58,7 +58,7 @@ export function compile(
     }
   }
   writeFileSync(join(workplace, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  const compiler = join(root, 'node_modules/@typescript/native/bin/tsc')
   const { stdout } = spawnSync(process.execPath, [compiler, '--project', workplace], {
     cwd: workplace,
     encoding: 'utf8',

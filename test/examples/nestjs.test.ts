@@ -24,7 +24,7 @@ describe('the example of NestJS', () => {
     }
     const built = ['-p', join(examplesFolder, 'nestjs'), '--outDir', join(project, 'dist')]
     await promisify(execFile)(process.execPath, [
-      join(root, 'node_modules/typescript/bin/tsc'),
+      join(root, 'node_modules/@typescript/native/bin/tsc'),
       ...built,
     ])
   }, 60_000)

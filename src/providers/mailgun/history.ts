@@ -6,6 +6,7 @@ import { credentials } from './credentials.js'
 import { type LogsCaller, logsCaller } from './history-call.js'
 import { readLogEntries } from './history-entries.js'
 
+/** Where and as whom Mailgun is asked for events. */
 export interface MailgunHistoryOptions extends Pick<TransportOptions, 'timeout'> {
   /** An API key of the account, for a sending key may only send; default `MAILGUN_API_KEY` of the environment. */
   apiKey?: string

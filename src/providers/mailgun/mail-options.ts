@@ -8,8 +8,11 @@ type Json = string | number | boolean | object
  * `html`, `amp-html` and `h:…` would.
  */
 export interface MailgunMailOptions {
+  /** In place of `subject`. */
   subject?: string
+  /** In place of `text`. */
   text?: string
+  /** In place of `html`. */
   html?: string
   /** Nodemailer's `amp`. */
   'amp-html'?: string
@@ -21,7 +24,9 @@ export interface MailgunMailOptions {
   't:text'?: YesNo
   /** What the template is filled with: `templateData` with any provider. */
   't:variables'?: string | object
+  /** In place of `tags`. */
   'o:tag'?: string | readonly string[]
+  /** Whether it is signed. */
   'o:dkim'?: YesNo
   /** `signing_domain/selector` */
   'o:secondary-dkim'?: string
@@ -37,20 +42,27 @@ export interface MailgunMailOptions {
   'o:time-zone-localize'?: string
   /** Mailgun takes the message, tells of it as delivered, and does not send it. */
   'o:testmode'?: YesNo
+  /** Whether openings and clicks are told, both at once. */
   'o:tracking'?: YesNo | 'htmlonly'
   /** `trackClicks` with any provider. */
   'o:tracking-clicks'?: YesNo | 'htmlonly'
   /** `trackOpens` with any provider. */
   'o:tracking-opens'?: YesNo
+  /** Whether the pixel that tells of openings stands at the top. */
   'o:tracking-pixel-location-top'?: YesNo | 'htmlonly'
+  /** Whether it goes over TLS alone. */
   'o:require-tls'?: YesNo
+  /** Whether the receiving server's certificate is not looked at. */
   'o:skip-verification'?: YesNo
+  /** The address to send from. */
   'o:sending-ip'?: string
+  /** The pool of addresses to send from. */
   'o:sending-ip-pool'?: string
   /** Where Mailgun posts a copy of what it delivers. */
   'o:archive-to'?: string
   /** Names of `X-Mailgun-*` headers with commas between them, or `all`. */
   'o:suppress-headers'?: string
+  /** Whether the return path is the address in `from`. */
   'o:native-send'?: YesNo
   [header: `h:${string}`]: string | number | readonly string[]
   [variable: `v:${string}`]: Json

@@ -16,11 +16,15 @@ import { inboundFields } from './simulated-others.js'
 import { entryOf, recipientVariables } from './simulated-event.js'
 import { answerLogs, logsPath } from './simulated-history.js'
 
+/** How a simulated account is set up. */
 export interface MailgunSimulatorOptions {
+  /** The one key that its API takes. */
   apiKey: string
+  /** The one sending domain that it has. */
   domain: string
   /** What signs; a new key by default. */
   signingKey?: string
+  /** What else is set up in it; nothing by default. */
   account?: SimulatedAccount
 }
 

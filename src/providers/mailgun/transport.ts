@@ -31,6 +31,11 @@ export type MailgunInfo = ProviderInfo<'mailgun'>
 /**
  * Sends through Mailgun's Messages API, with `mailgun.js`.
  *
+ * ```ts
+ * const transport = mailgunTransport({ apiKey: '…', domain: 'mg.example.com', correlator })
+ * const transporter = nodemailer.createTransport(transport)
+ * ```
+ *
  * @throws ConfigurationError when the API key or the domain is missing, or is none
  */
 export function mailgunTransport(

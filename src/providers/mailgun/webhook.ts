@@ -45,6 +45,10 @@ const defaultMaxBodyBytes = 40 * 1024 * 1024
  * Mailgun's webhooks, one event in each, and the mail of its routes. What a post is shows by what is in
  * it, so both endpoints take both.
  *
+ * ```ts
+ * createCorrelator({ store, webhooks: [mailgunWebhook({ signingKey: '…' })] })
+ * ```
+ *
  * @throws ConfigurationError when the key is missing, or an option is wrong
  */
 export function mailgunWebhook({

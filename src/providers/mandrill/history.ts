@@ -14,6 +14,7 @@ import { checkedTransportOptions, type TransportOptions } from '../../transport-
 import { credentials } from './credentials.js'
 import { historyEvents } from './history-entries.js'
 
+/** Where and as whom Mandrill is asked for events. */
 export interface MandrillHistoryOptions extends Pick<TransportOptions, 'baseUrl' | 'timeout'> {
   /**
    * An API key of the account that sent the messages; default `MANDRILL_API_KEY` of the environment. One

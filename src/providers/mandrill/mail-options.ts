@@ -4,6 +4,7 @@
  * none are not carried.
  */
 export interface MandrillMailOptions {
+  /** The parameters of the message itself. */
   message?: MandrillMessageOptions
   /** Send in the background: every recipient is `queued`, and refusals come as events. */
   async?: boolean
@@ -20,14 +21,21 @@ export interface MandrillMailOptions {
  * our id and what differs from recipient to recipient cannot be given here.
  */
 export interface MandrillMessageOptions {
+  /** In place of `html`. */
   html?: string
+  /** In place of `text`. */
   text?: string
+  /** In place of `subject`. */
   subject?: string
+  /** In place of the sender's name. */
   from_name?: string
+  /** Merged with those of the message. */
   headers?: Readonly<Record<string, string>>
   /** Deliver it ahead of others. */
   important?: boolean
+  /** In place of `trackOpens`. */
   track_opens?: boolean
+  /** In place of `trackClicks`. */
   track_clicks?: boolean
   /** Make the text from the HTML where there is none. */
   auto_text?: boolean
@@ -46,29 +54,41 @@ export interface MandrillMessageOptions {
   view_content_link?: boolean
   /** One address that gets a copy of every recipient's mail. */
   bcc_address?: string
+  /** The domain of links that are counted. */
   tracking_domain?: string
+  /** The domain of the DKIM signature. */
   signing_domain?: string
+  /** The domain of the return path. */
   return_path_domain?: string
+  /** Whether merge tags in the content are filled in. */
   merge?: boolean
   /** Default `mailchimp`; values that are objects need `handlebars`. */
   merge_language?: 'mailchimp' | 'handlebars'
   /** In place of `templateData`. */
   global_merge_vars?: readonly MandrillVariable<unknown>[]
+  /** In place of `tags`. */
   tags?: readonly string[]
+  /** The subaccount to send from; it must exist. */
   subaccount?: string
+  /** Links to these domains get the parameters of Google Analytics. */
   google_analytics_domains?: readonly string[]
+  /** What `utm_campaign` is in them; the sender by default. */
   google_analytics_campaign?: string | readonly string[]
   /** Merged with the message's `metadata`. */
   metadata?: Readonly<Record<string, string | number | boolean>>
+  /** In place of `attachments`. */
   attachments?: readonly MandrillAttachment[]
+  /** In place of the parts that the HTML shows by `cid`. */
   images?: readonly MandrillAttachment[]
 }
 
+/** A name, and what stands for it. */
 export interface MandrillVariable<Content = string> {
   name: string
   content: Content
 }
 
+/** A file as Mandrill takes it. */
 export interface MandrillAttachment {
   type: string
   /** Of an image it is the Content-ID, without brackets. */

@@ -26,12 +26,15 @@ import { messageInfo } from './simulated-history.js'
 import { inboundEntry, suppressionEntry } from './simulated-others.js'
 import { sign, signatureHeader } from './signature.js'
 
+/** How a simulated account is set up. */
 export interface MandrillSimulatorOptions {
+  /** The one key that its API takes. */
   apiKey: string
   /** The URL of the webhook as it would be entered in Mandrill. */
   webhookUrl: string
   /** What signs; a new key by default. */
   webhookKey?: string
+  /** What else is set up in it; nothing by default. */
   account?: SimulatedAccount
 }
 

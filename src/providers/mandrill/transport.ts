@@ -31,6 +31,10 @@ export type MandrillInfo = ProviderInfo<'mandrill'>
 /**
  * Sends through Mandrill (Mailchimp Transactional), with `@mailchimp/mailchimp_transactional`.
  *
+ * ```ts
+ * const transporter = nodemailer.createTransport(mandrillTransport({ apiKey: 'md-…', correlator }))
+ * ```
+ *
  * @throws ConfigurationError when no API key is given, or `baseUrl` is no URL
  */
 export function mandrillTransport(

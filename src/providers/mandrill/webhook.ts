@@ -49,6 +49,11 @@ const largestBody = 64 * 1024 * 1024
 /**
  * Mandrill's webhooks: events of messages, changes of its lists, and inbound mail.
  *
+ * ```ts
+ * const url = 'https://example.com/webhooks/mandrill'
+ * createCorrelator({ store, webhooks: [mandrillWebhook({ key: '…', url })] })
+ * ```
+ *
  * @throws ConfigurationError when the key or the URL is missing, or an option is wrong
  */
 export function mandrillWebhook(options: MandrillWebhookOptions = {}): Webhook {

@@ -5,6 +5,7 @@ import { credentials } from './credentials.js'
 import { type HistoryCalls, historyCalls, mostMessages } from './history-calls.js'
 import { isBehind, type ListedMessage, readActivity, readList, readLog } from './history-entries.js'
 
+/** Where and as whom SendGrid is asked for events. */
 export interface SendgridHistoryOptions extends Pick<TransportOptions, 'baseUrl' | 'timeout'> {
   /**
    * An API key that may read Email Activity, with the scopes `email_activity.read` and `messages.read`;

@@ -17,6 +17,7 @@ export interface SendgridMailOptions {
   categories?: readonly string[]
   /** Of 2 to 64 characters. */
   ip_pool_name?: string
+  /** What is done with the mail. */
   mail_settings?: SendgridMailSettings
   /** Blocks of text for templates of the old kind, and for text with tags in it. */
   sections?: Readonly<Record<string, string>>
@@ -24,9 +25,11 @@ export interface SendgridMailOptions {
   send_at?: number
   /** In place of `templateId`. */
   template_id?: string
+  /** What is told of it. */
   tracking_settings?: SendgridTrackingSettings
 }
 
+/** What SendGrid does with the mail, named as there. */
 export interface SendgridMailSettings {
   bypass_list_management?: { enable: boolean }
   bypass_spam_management?: { enable: boolean }
@@ -41,6 +44,7 @@ export interface SendgridMailSettings {
   spam_check?: { enable: boolean; threshold?: number; post_to_url?: string }
 }
 
+/** What SendGrid tells of the mail, named as there. */
 export interface SendgridTrackingSettings {
   /** `enable` is what `trackClicks` says, and `enable_text` is false with that unless it stands here. */
   click_tracking?: { enable?: boolean; enable_text?: boolean }

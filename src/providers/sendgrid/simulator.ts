@@ -27,12 +27,15 @@ export interface SendgridSimulator extends ProviderSimulator {
   readonly publicKey: string
 }
 
+/** How a simulated account is set up. */
 export interface SendgridSimulatorOptions {
+  /** The one key that its API takes. */
   apiKey: string
   /** What the API key may do; by default what a key has that may send and nothing more. */
   scopes?: readonly string[]
   /** What signs, as PKCS#8 in base64; a new key by default. */
   privateKey?: string
+  /** What else is set up in it; nothing by default. */
   account?: SimulatedAccount
 }
 

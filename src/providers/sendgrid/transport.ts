@@ -24,6 +24,10 @@ export type SendgridInfo = ProviderInfo<'sendgrid'>
 /**
  * Sends through SendGrid's v3 Mail Send API, with `@sendgrid/mail`.
  *
+ * ```ts
+ * const transporter = nodemailer.createTransport(sendgridTransport({ apiKey: 'SG.…', correlator }))
+ * ```
+ *
  * @throws ConfigurationError when the API key is missing, or it or the base URL is none
  */
 export function sendgridTransport(

@@ -28,6 +28,10 @@ export interface SendgridWebhookOptions extends WebhookOptions {
 /**
  * SendGrid's signed event webhook, and its Inbound Parse where `inbound` was given.
  *
+ * ```ts
+ * createCorrelator({ store, webhooks: [sendgridWebhook({ publicKey: 'MFkwEwYHKoZIzj0C…' })] })
+ * ```
+ *
  * @throws ConfigurationError when the key is missing or is not one, when inbound mail has neither a
  * key nor a guard, or another option is wrong
  */
