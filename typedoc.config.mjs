@@ -13,6 +13,8 @@ export default {
   ),
   out: 'api-docs',
   readme: 'none',
+  // Links to sources need a repository, and the reference is built without one, too.
+  disableSources: true,
   treatWarningsAsErrors: true,
   // The build checks types.
   skipErrorChecking: true,

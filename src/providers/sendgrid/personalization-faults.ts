@@ -15,7 +15,9 @@ export function personalizationsFault(mail: Fields, now: Date): Fault | undefine
     }
   }
   if (personalizations.length > most) return tooMany('personalizations')
-  const recipients = personalizations.flatMap(({ to, cc, bcc }) => [to, cc, bcc].flatMap(listOfFields))
+  const recipients = personalizations.flatMap(({ to, cc, bcc }) =>
+    [to, cc, bcc].flatMap(listOfFields),
+  )
   if (recipients.length > most) return tooMany('recipients')
   for (const [index, personalization] of personalizations.entries()) {
     const field = `personalizations.${index}`
