@@ -1,10 +1,10 @@
 import type { EventEmitter } from 'node:events'
-import type { SendMailOptions, SentMessageInfo, Transport, Transporter } from 'nodemailer'
+import type { SendMailOptions, Transport, Transporter } from 'nodemailer'
 import type { Envelope, SentMessage, SentRecipient } from './message.js'
 import type { Sender } from './sender.js'
 
 /** What `sendMail` resolves with. */
-export interface SentInfo extends SentMessageInfo {
+export interface SentInfo {
   /** Who it went from and to, as bare addresses. */
   envelope: Envelope
   /** The RFC 5322 Message-ID. */

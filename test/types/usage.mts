@@ -143,6 +143,8 @@ correlator.onError((error) => void (error.code === 'EWEBHOOK' && error.reason))
 correlator.on('exploded', () => {})
 // @ts-expect-error a listener gets its own type of event
 correlator.on('delivered', (event: EventOf<'bounced'>) => void event)
+// @ts-expect-error a slip of the pen is no id
+void info.trackingID
 const delivered = await correlator.waitFor(info.trackingId, 'delivered', { timeout: 60_000 })
 same<typeof delivered.type, 'delivered'>(true)
 const spread: CorrelatorEvents['opened'] = [await correlator.waitFor('x', 'opened'), undefined]
