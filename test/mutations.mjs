@@ -12,7 +12,7 @@ import { Stryker } from '@stryker-mutator/core'
 
 /** @type {Record<string, Group>} */
 const groups = {
-  matching: { mutate: ['src/matching.ts'], tests: ['test/matching.test.ts'] },
+  matching: { mutate: ['src/matching.ts'], tests: ['test/matching*.test.ts'] },
   status: { mutate: ['src/status.ts'], tests: ['test/status.test.ts'] },
   signatures: {
     mutate: [
