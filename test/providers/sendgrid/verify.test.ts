@@ -87,7 +87,12 @@ describe('nothing is verified, and a warning says once what to do,', () => {
     ['with an empty list of keys', { headers, body }, [], /publicKey is missing/],
     ['with an empty key', { headers, body }, [publicKey, ' '], /publicKey is missing/],
     ['with an API key', { headers, body }, 'SG.abc.def', /: publicKey is an API key/],
-    ['with no key among keys', { headers, body }, [publicKey, 'x'], /: publicKey is not a public key/],
+    [
+      'with no key among keys',
+      { headers, body },
+      [publicKey, 'x'],
+      /: publicKey is not a public key/,
+    ],
     ['with a key that is a number', { headers, body }, numberAsKey, /publicKey is missing/],
     ['of a body that was parsed', { headers, body: [{}] }, publicKey, /express\.raw/],
     ['of a body that is not there', { headers }, publicKey, /express\.raw/],
