@@ -64,6 +64,7 @@ for (const name of names) {
         // Jest looks at every file in these for every change.
         roots: group.tests.map((pattern) => `<rootDir>/${dirname(pattern)}`),
         watchman: false,
+        setupFilesAfterEnv: [],
         testEnvironment: fileURLToPath(new URL('mutant-environment.cjs', import.meta.url)),
       },
     },
