@@ -2,7 +2,7 @@
 // provider may tell a fact again after an update, and it is a duplicate then too.
 import { describe, expect, test } from '@jest/globals'
 import type { InboundMail, ParsedEvent } from '../src/event.js'
-import { eventId, providerKey } from '../src/matching.js'
+import { eventId, ownIdKey, providerKey } from '../src/matching.js'
 
 const timeless = { providerEvent: 'name', tags: [], metadata: {}, raw: {} }
 const origin = { ...timeless, occurredAt: new Date(1_760_000_000_000) }
@@ -141,4 +141,8 @@ describe('the key of a provider’s event id stays what it was:', () => {
   ])('%s', (_, event, id) => {
     expect(providerKey('postmark', event)).toBe(id)
   })
+})
+
+test('our id is found in mail that was sent before an update', () => {
+  expect(ownIdKey).toBe('mailtrail_id')
 })

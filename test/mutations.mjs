@@ -70,6 +70,8 @@ for (const name of names) {
     },
     coverageAnalysis: 'perTest',
     concurrency: 1,
+    // On a busy machine what is slow is not yet endless.
+    timeoutMS: 20_000,
     tempDirName: '.stryker/temp',
     // TypeScript 7 has no API by which Stryker could rewrite them, and nothing here needs them.
     ignorePatterns: ['tsconfig.json', 'docs', 'bench', '.stryker'],
