@@ -103,7 +103,7 @@ export const earlyChecks: Checks = {
       store,
       batchOf(
         { type: 'delivered', ownId, recipient: ann },
-        { type: 'delivered', ownId, recipient: bob },
+        { type: 'delivered', ownId, recipient: bob, response: `250 as ${ann}` },
       ),
     )
     await store.forget(ann, [], 'forgotten@forgotten.invalid')

@@ -219,7 +219,8 @@ export const forgettingChecks: Checks = {
     for (const address of [ann, 'bob@example.org']) {
       await store.suppress([{ kind: 'added', address, scope: 'all', cause: 'added', at: start }])
     }
-    await store.forget(ann, [], pseudonym)
+    await ingest(store, batchOf({ type: 'opened', ownId: told.trackingId }))
+    equal(await store.forget(ann, [], pseudonym), 2, 'the two messages, and not the event')
     same(
       (await store.suppressions(10)).map(({ address }) => address),
       ['bob@example.org'],
