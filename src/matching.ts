@@ -13,8 +13,7 @@ export const ownIdKey = 'mailtrail_id'
  * Letter case in the local part is kept apart by no provider, and lost by some.
  */
 export function canonicalAddress(address: string): string {
-  const bare = /<([^<>]*)>\s*$/.exec(address)?.[1] ?? address
-  const lower = storable(bare.trim().toLowerCase())
+  const lower = storable(bareAddress(address).toLowerCase())
   const at = lower.lastIndexOf('@')
   if (at < 0 || !/[\u0080-\uffff]/.test(lower)) return lower
   const domain = lower.slice(at + 1)
@@ -23,11 +22,15 @@ export function canonicalAddress(address: string): string {
 
 /** An address as it may be written elsewhere: as it was given, and with its domain in letters of its own. */
 export function writtenForms(address: string): string[] {
-  const bare = (/<([^<>]*)>\s*$/.exec(address)?.[1] ?? address).trim()
   const canonical = canonicalAddress(address)
   const at = canonical.lastIndexOf('@')
   const spoken = domainToUnicode(canonical.slice(at + 1))
-  return [bare, ...(spoken === '' ? [] : [`${canonical.slice(0, at)}@${spoken}`])]
+  return [bareAddress(address), ...(spoken === '' ? [] : [`${canonical.slice(0, at)}@${spoken}`])]
+}
+
+/** An address without a name before it. */
+function bareAddress(address: string): string {
+  return (/<([^<>]*)>\s*$/.exec(address)?.[1] ?? address).trim()
 }
 
 /** Text as every store gives it back: some end it at a NUL, and none keeps half a character. */

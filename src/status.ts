@@ -40,9 +40,11 @@ export function withEvent(state: RecipientState, event: AnyEvent): RecipientStat
       }
     case 'opened':
     case 'clicked':
+      // Nobody may know whether it was a machine: then it counts as a person's.
+      return withEngagement(state, event.type, at, event.machine === true)
     case 'complained':
     case 'unsubscribed':
-      return withEngagement(state, event.type, at, isMachine(event))
+      return withEngagement(state, event.type, at, false)
     case 'subscribed':
     case 'suppression':
     case 'inbound':
@@ -111,11 +113,6 @@ export function messageStatus(
 
 function withStep(state: RecipientState, step: Step): RecipientState {
   return stepRank[step] > stepRank[state.step] ? { ...state, step } : state
-}
-
-/** Nobody may know: then it counts as a person's. */
-function isMachine(event: AnyEvent): boolean {
-  return (event.type === 'opened' || event.type === 'clicked') && event.machine === true
 }
 
 function withEngagement(

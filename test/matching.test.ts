@@ -1,18 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { EventFact, ParsedEvent } from '../src/event.js'
+import type { AnyEvent, EventFact, ParsedEvent } from '../src/event.js'
 import {
   bareMessageId,
   canonicalAddress,
   contentDigest,
   eventId,
+  firstTrackingId,
+  labelsOf,
   matched,
   matchKeys,
   messageKeys,
   ownId,
   providerKey,
   rfcMessageId,
+  sentAt,
   toIncoming,
+  writtenForms,
 } from '../src/matching.js'
 import type { MessageRecord } from '../src/message.js'
 
@@ -59,13 +63,22 @@ describe('an address in its canonical form', () => {
     ['Ann@Example.COM', 'ann@example.com'],
     ['  ann@example.com ', 'ann@example.com'],
     ['Ann Ruiz <Ann@example.com>', 'ann@example.com'],
+    ['Ann Ruiz < Ann@example.com > ', 'ann@example.com'],
+    ['<Ann@example.com> Ann Ruiz', '<ann@example.com> ann ruiz'],
     ['"Ruiz, <Ann>" <ann@example.com>', 'ann@example.com'],
     ['ann@bücher.example', 'ann@xn--bcher-kva.example'],
     ['ann@BÜCHER.example', 'ann@xn--bcher-kva.example'],
     ['ann@xn--bcher-kva.example', 'ann@xn--bcher-kva.example'],
     ['zoë@example.com', 'zoë@example.com'],
+    ['zoë@bücher.example', 'zoë@xn--bcher-kva.example'],
+    ['@bücher.example', '@xn--bcher-kva.example'],
+    ['ann@bü cher.example', 'ann@bü cher.example'],
+    ['ann@127.1', 'ann@127.1'],
     ['"a@b"@example.com', '"a@b"@example.com'],
+    ['ann\0@example.com', 'ann\ufffd@example.com'],
+    ['ann\ud800@example.com', 'ann\ufffd@example.com'],
     ['not an address', 'not an address'],
+    ['zoë', 'zoë'],
     ['', ''],
   ])('of %j is %j', (address, canonical) => {
     expect(canonicalAddress(address)).toBe(canonical)
@@ -80,11 +93,26 @@ describe('an address in its canonical form', () => {
   })
 })
 
+describe('an address is looked for', () => {
+  test.each([
+    ['Ann@Example.com', ['Ann@Example.com', 'ann@example.com']],
+    ['Ann Ruiz <Ann@example.com> ', ['Ann@example.com', 'ann@example.com']],
+    [' ann@example.com ', ['ann@example.com', 'ann@example.com']],
+    ['Ann@xn--bcher-kva.example', ['Ann@xn--bcher-kva.example', 'ann@bücher.example']],
+    ['ann@BÜCHER.example', ['ann@BÜCHER.example', 'ann@bücher.example']],
+    ['ann@bü cher.example', ['ann@bü cher.example']],
+  ])('of %j as it may be written elsewhere: %j', (address, forms) => {
+    expect(writtenForms(address)).toEqual(forms)
+  })
+})
+
 describe('a Message-ID', () => {
   test.each([
     ['<Abc@example.com>', 'Abc@example.com'],
     ['Abc@example.com', 'Abc@example.com'],
     [' <Abc@example.com> ', 'Abc@example.com'],
+    ['< Abc@example.com >', 'Abc@example.com'],
+    ['<a<b>c@example.com>', 'a<b>c@example.com'],
     ['<>', undefined],
     [' ', undefined],
   ])('%j is bare as %j', (messageId, bare) => {
@@ -105,6 +133,36 @@ describe('our own id', () => {
       expect(ownId(value)).toBeUndefined()
     },
   )
+})
+
+describe('the time in an id of ours', () => {
+  test('is when its message was sent', () => {
+    expect(sentAt(trackingId)).toBe(0x0189_0a5d_ac96)
+  })
+
+  test.each([
+    [0x0189_0a5d_ac96, '01890a5d-ac96-0000-0000-000000000000'],
+    [0x0189_0a5d_ac96 + 0.9, '01890a5d-ac96-0000-0000-000000000000'],
+    [0, '00000000-0000-0000-0000-000000000000'],
+    [-1, '00000000-0000-0000-0000-000000000000'],
+    [2 ** 48 - 1, 'ffffffff-ffff-0000-0000-000000000000'],
+    [2 ** 48, 'ffffffff-ffff-0000-0000-000000000000'],
+  ])('of %d has %s as the smallest', (milliseconds, first) => {
+    expect(firstTrackingId(milliseconds)).toBe(first)
+  })
+})
+
+describe('the labels of a message', () => {
+  test('are its tags and its metadata, each once', () => {
+    const metadata = { order: '7', 'a:b': 'c' }
+    expect(labelsOf({ tags: ['order', 'eu', 'order'], metadata })).toEqual([
+      'tag:order',
+      'tag:eu',
+      'metadata:["order","7"]',
+      'metadata:["a:b","c"]',
+    ])
+    expect(labelsOf({})).toEqual([])
+  })
 })
 
 describe('the id of an event', () => {
@@ -238,18 +296,48 @@ describe('the ways to find a message', () => {
       ...recipient,
       providerMessageId: `id-${index}`,
     }))
-    expect(messageKeys({ ...record, recipients, providerMessageId: 'id-0' })).toEqual([
+    expect(messageKeys({ ...record, recipients, providerMessageId: 'id-0' })).toStrictEqual([
       { key: trackingId },
       { key: 'provider-id:postmark:id-0', address: 'ann@example.com' },
       { key: 'provider-id:postmark:id-1', address: 'bob@example.com' },
       { key: 'message-id:postmark:m-1@example.com' },
     ])
   })
+
+  test('tell no recipient where several have one id', () => {
+    const record = recordOf('ann@example.com', 'bob@example.com')
+    const recipients = record.recipients.map((each) => ({ ...each, providerMessageId: 'id' }))
+    expect(messageKeys({ ...record, recipients })).toContainEqual({
+      key: 'provider-id:postmark:id',
+    })
+  })
+
+  test('tell the recipient that is named twice', () => {
+    const record = recordOf('ann@example.com', 'Ann@example.com')
+    const recipients = record.recipients.map((each) => ({ ...each, providerMessageId: 'id' }))
+    expect(messageKeys({ ...record, recipients })).toContainEqual({
+      key: 'provider-id:postmark:id',
+      address: 'ann@example.com',
+    })
+  })
+
+  test('are our own id alone before the provider has answered', () => {
+    const { messageId: _, ...record } = recordOf('ann@example.com')
+    expect(messageKeys(record)).toStrictEqual([{ key: trackingId }])
+    expect(messageKeys({ ...record, messageId: '<>' })).toStrictEqual([{ key: trackingId }])
+  })
 })
 
 describe('a matched event', () => {
   const { recipient: _, ...nameless } = parsed({ type: 'opened' })
-  const event = toIncoming('postmark', nameless, new Date()).event
+  const event: AnyEvent = {
+    ...nameless,
+    id: 'event',
+    provider: 'postmark',
+    occurredAt: new Date(0),
+    receivedAt: new Date(0),
+    correlation: { status: 'pending' },
+  }
 
   test('is about the only recipient when it names none', () => {
     const { address, event: tied } = matched(
@@ -277,6 +365,15 @@ describe('a matched event', () => {
     const record = recordOf('ann@example.com', 'Bob@example.com')
     const { event: tied } = matched(event, record, 'provider-id', 'bob@example.com')
     expect(tied.recipient).toBe('Bob@example.com')
+  })
+
+  test('is about the recipient that it names, in the words of its provider', () => {
+    const named = { ...event, recipient: 'BOB@example.com' }
+    const record = recordOf('ann@example.com', 'Bob@example.com')
+    expect(matched(named, record, 'own-id', 'bob@example.com')).toMatchObject({
+      address: 'bob@example.com',
+      event: { recipient: 'BOB@example.com' },
+    })
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { ConfigurationError } from '../src/errors.js'
+import { ApiKeyError, ConfigurationError } from '../src/errors.js'
 import { type KeySource, signingKeys } from '../src/signing-keys.js'
 
 const parse = (text: string): { text: string } => ({ text })
@@ -21,6 +21,7 @@ test.each<[string, unknown]>([
   ['an empty list', []],
   ['a list with an empty text', ['a', '']],
   ['a number', 5],
+  ['a list with a number', [5]],
 ])('%s is refused at once', (_, source) => {
   expect(() => signingKeys('key', source as KeySource, parse)).toThrow(ConfigurationError)
 })
@@ -36,6 +37,27 @@ test('a function is asked each time, and a key that stays is parsed once', async
   given = []
   await expect(keys()).rejects.toMatchObject({
     name: 'KeySourceError',
+    reason: 'no-keys',
     message: expect.stringContaining('key is missing'),
   })
+})
+
+test('a key that a function gives no more is forgotten', async () => {
+  let given = ['old']
+  const keys = signingKeys('key', () => given, parse)
+  const [old] = await keys()
+  given = ['new']
+  await keys()
+  given = ['old']
+  const [again] = await keys()
+  expect(again).toEqual(old)
+  expect(again).not.toBe(old)
+})
+
+test('a function that gives an API key is told apart', async () => {
+  const refuse = (): never => {
+    throw new ApiKeyError('it is an API key')
+  }
+  const keys = signingKeys('key', () => ['SG.abc'], refuse)
+  await expect(keys()).rejects.toMatchObject({ name: 'KeySourceError', reason: 'api-key' })
 })

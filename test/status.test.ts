@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { AnyEvent } from '../src/event.js'
+import type { AnyEvent, InboundMail } from '../src/event.js'
 import {
   initialState,
   messageStatus,
@@ -40,7 +40,25 @@ const bounced = (time: number, asynchronous = false): AnyEvent => ({
   type: 'bounced',
   bounce: { kind: 'hard', asynchronous },
 })
-const opened = (time: number): AnyEvent => ({ ...base, ...at(time), type: 'opened' })
+const opened = (time: number, machine?: boolean): AnyEvent => ({
+  ...base,
+  ...at(time),
+  type: 'opened',
+  ...(machine !== undefined && { machine }),
+})
+const clicked = (time: number, machine?: boolean): AnyEvent => ({
+  ...base,
+  ...at(time),
+  type: 'clicked',
+  url: 'https://example.com/',
+  ...(machine !== undefined && { machine }),
+})
+const unsubscribed = (time: number): AnyEvent => ({
+  ...base,
+  ...at(time),
+  type: 'unsubscribed',
+  scope: { kind: 'all' },
+})
 const complained = (time: number): AnyEvent => ({ ...base, ...at(time), type: 'complained' })
 
 const stateOf = (events: AnyEvent[]): RecipientState => events.reduce(withEvent, initialState)
@@ -60,6 +78,8 @@ describe('the status of a recipient', () => {
     ['an asynchronous bounce with a clock behind', [delivered(9), bounced(1, true)], 'bounced'],
     ['a bounce after delivered that is not marked', [delivered(1), bounced(2)], 'bounced'],
     ['delivered by a later attempt after a bounce', [bounced(1), delivered(2)], 'delivered'],
+    ['a bounce of the same second as delivered', [delivered(1), bounced(1)], 'bounced'],
+    ['delivered again after an asynchronous bounce', [bounced(1, true), delivered(2)], 'bounced'],
     ['rejected', [accepted(1), rejected(2)], 'rejected'],
     ['deferred after rejected', [rejected(1), deferred(2)], 'rejected'],
     ['failed', [accepted(1), failed(2)], 'failed'],
@@ -101,6 +121,35 @@ describe('the status of a recipient', () => {
   })
 })
 
+const mail: InboundMail = {
+  envelope: { from: 'ann@example.com', to: ['shop@example.com'] },
+  to: [],
+  cc: [],
+  replyTo: [],
+  references: [],
+  attachments: [],
+  inline: {},
+  problems: [],
+  headers: [],
+}
+
+test.each<AnyEvent>([
+  { ...base, ...at(2), type: 'subscribed', scope: { kind: 'all' } },
+  {
+    ...base,
+    ...at(2),
+    type: 'suppression',
+    list: 'reject',
+    action: 'added',
+    address: 'ann@example.com',
+  },
+  { ...base, ...at(2), type: 'inbound', mail },
+  { ...base, ...at(2), type: 'unknown' },
+])('$type says nothing of delivery, and changes nothing', (event) => {
+  const before = stateOf([delivered(1), opened(1)])
+  expect(withEvent(before, event)).toEqual(before)
+})
+
 describe('the engagement of a recipient', () => {
   test('counts, and keeps the first and the last time', () => {
     const state = stateOf([opened(5), opened(2), complained(3), opened(9)])
@@ -110,6 +159,33 @@ describe('the engagement of a recipient', () => {
       opened: { ...openings, withoutMachines: openings },
       complained: { ...complaint, withoutMachines: complaint },
     })
+  })
+
+  const seen = (count: number, first: number, last: number) => ({
+    count,
+    first: new Date(first * 1000),
+    last: new Date(last * 1000),
+  })
+  const byPeople = (count: number, first: number, last: number) => ({
+    ...seen(count, first, last),
+    withoutMachines: seen(count, first, last),
+  })
+
+  test.each<[string, AnyEvent[], ReturnType<typeof recipientEngagement>]>([
+    ['nothing', [delivered(1)], {}],
+    ['a click', [clicked(3)], { clicked: byPeople(1, 3, 3) }],
+    ['an unsubscription', [unsubscribed(3)], { unsubscribed: byPeople(1, 3, 3) }],
+    ['a machine alone, that opens', [opened(3, true)], { opened: seen(1, 3, 3) }],
+    ['a machine alone, that clicks', [clicked(3, true)], { clicked: seen(1, 3, 3) }],
+    ['whom the provider calls no machine', [clicked(3, false)], { clicked: byPeople(1, 3, 3) }],
+    [
+      'a person between machines',
+      [opened(1, true), opened(2), opened(4), opened(5, true)],
+      { opened: { ...seen(4, 1, 5), withoutMachines: seen(2, 2, 4) } },
+    ],
+  ])('of %s', (_, events, engagement) => {
+    expect(recipientEngagement(stateOf(events))).toEqual(engagement)
+    expect(recipientEngagement(stateOf(events.toReversed()))).toEqual(engagement)
   })
 
   test('is not hidden by what comes after it', () => {
@@ -131,8 +207,36 @@ describe('the status of a message', () => {
     expect(messageStatus('sent', recipients)).toBe(status)
   })
 
+  const worstFirst = [
+    'failed',
+    'rejected',
+    'bounced',
+    'deferred',
+    'pending',
+    'accepted',
+    'delivered',
+  ] as const
+  test.each(
+    worstFirst.flatMap((worse, place) =>
+      worstFirst.slice(place).map((better) => ({ worse, better })),
+    ),
+  )('of one recipient $worse and one $better is $worse', ({ worse, better }) => {
+    expect(messageStatus('sent', [worse, better])).toBe(worse)
+    expect(messageStatus('sent', [better, worse])).toBe(worse)
+  })
+
+  test('is failed when the send call failed before there was a recipient', () => {
+    expect(messageStatus('failed', [])).toBe('failed')
+    expect(messageStatus('unknown', [])).toBe('unknown')
+  })
+
+  test('is what events say, though the send call is told to have failed', () => {
+    expect(messageStatus('failed', ['delivered'])).toBe('delivered')
+  })
+
   test('is unknown when the send call was cut off, until an event settles it', () => {
     expect(messageStatus('unknown', ['pending', 'pending'])).toBe('unknown')
     expect(messageStatus('unknown', ['delivered'])).toBe('delivered')
+    expect(messageStatus('unknown', ['pending', 'delivered'])).toBe('pending')
   })
 })

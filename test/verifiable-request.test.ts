@@ -20,6 +20,12 @@ describe('a request to be verified', () => {
     expect(toWebhookRequest({ headers, body })).toBeUndefined()
   })
 
+  test('has the method and the URL that it is given, and else those of a webhook', () => {
+    const given = toWebhookRequest({ headers, body: '', method: 'HEAD', url: '/hooks?a=1' })
+    expect(given).toMatchObject({ method: 'HEAD', target: '/hooks?a=1' })
+    expect(toWebhookRequest({ headers, body: '' })).toMatchObject({ method: 'POST', target: '/' })
+  })
+
   test('has its headers by lower-case name, wherever they come from', () => {
     const plain = toWebhookRequest({ headers, body: '' })
     expect(plain?.header('x-signature')).toBe('abc')

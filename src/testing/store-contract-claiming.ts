@@ -159,6 +159,38 @@ export const claimingChecks: Checks = {
     same(blocked, busy)
   },
 
+  async 'an event is left by who has a name that begins so, and by nobody else'({ store, other }) {
+    const owners = [`${shelf} of one`, 'board', `not the ${shelf}`]
+    const ids: string[] = []
+    for (const owner of owners) {
+      const { deliveries } = await ingest(
+        store,
+        openingsOf(await added(store), 1),
+        scheduleOf(owner),
+      )
+      ids.push(...idsOf(deliveries))
+    }
+    const asked = { eventIds: ids, leftBy: ['board', shelf], mostEarlier: 100 }
+    const { deliveries, blocked } = await other.claimEvents(asked, now, leaseOf(first))
+    same(idsOf(deliveries), ids.slice(0, 2))
+    same(blocked, ids.slice(2))
+  },
+
+  async 'an event that has its message stays matched, whoever takes it'({ store, other }) {
+    const record = await added(store)
+    const batch = batchFor(record, 'delivered')
+    await ingest(store, batch, byNobody)
+    const ids = batch.events.map(({ event }) => event.id)
+    const matched = {
+      id: ids[0],
+      trackingId: record.trackingId,
+      correlation: { status: 'matched', via: 'own-id' },
+    }
+    like(await claim(other, second), [{ event: matched }])
+    like((await ask(store, ids, first, leaseEnd)).deliveries, [{ event: matched }])
+    like((await other.message(record.trackingId))?.events, [matched])
+  },
+
   async 'what is taken by its id comes with its progress'({ store, other }) {
     const ids = await shelved(store, 1)
     const progress = { crm: { attempts: 2, error: 'not yet' } }

@@ -143,6 +143,31 @@ export const countChecks: Checks = {
     ])
   },
 
+  async 'counts come in the order of their times, and values with what was seen most often first'({
+    store,
+  }) {
+    for (const days of [2, 0, 2, 1]) {
+      await add(store, recordAt(start + days * day, 'ann@example.com'))
+    }
+    same(
+      (await counted(store, 'all', { by: 'start' })).map(([key]) => Number(key)),
+      [start, start + day, start + 2 * day],
+    )
+    const record = recordAt(start, 'ann@example.com')
+    await add(store, record)
+    const clicks = ['a', 'b', 'b', 'c', 'c', 'c', 'b', 'b'].map((page, index) => ({
+      type: 'clicked' as const,
+      url: `https://example.com/${page}`,
+      ip: `203.0.113.${index}`,
+      ownId: record.trackingId,
+    }))
+    await ingest(store, batchOf(...clicks))
+    same(
+      (await counted(store, 'link')).map(([key]) => key),
+      ['b', 'c', 'a'].map((page) => `https://example.com/${page}`),
+    )
+  },
+
   async 'many at once are all counted'({ store, other }) {
     const records = Array.from({ length: 40 }, () => recordAt(start, 'ann@example.com'))
     await Promise.all(

@@ -4,7 +4,7 @@ import { same } from './comparing.js'
 import { add, byFirst, type Checks, each, ingest, statusOf } from './store-steps.js'
 
 /** A change of a list, with dates that are dates, and texts that only look so. */
-const suppression: SampleEvent = {
+const suppression = {
   type: 'suppression',
   list: 'reject',
   action: 'added',
@@ -13,10 +13,10 @@ const suppression: SampleEvent = {
   recipient: 'ann@example.com',
   metadata: { occurredAt: '2020-01-01' },
   raw: { receivedAt: '2020-01-01', list: [{ ü: null, n: 0.1, no: false }] },
-}
+} satisfies SampleEvent
 
 /** A mail that came in, with what no other event has. */
-const reply: SampleEvent = {
+const reply = {
   type: 'inbound',
   recipient: 'box@in.example.com',
   messageId: '<reply@example.com>',
@@ -39,15 +39,20 @@ const reply: SampleEvent = {
     headers: [{ name: 'X', value: '2020-01-01T00:00:00.000Z' }],
     problems: [],
   },
-}
+} satisfies SampleEvent
+
+const { expiresAt: _expiresAt, ...endless } = suppression
+const { date: _date, ...undated } = reply.mail
 
 /** Events come back as they came. */
 export const eventChecks: Checks = {
-  ...each(
+  ...each<readonly [description: string, sample: SampleEvent]>(
     [
       ['a change of a list', suppression],
+      ['a change of a list that has no end', endless],
       ['an inbound mail', reply],
-    ] as const,
+      ['an inbound mail that is not dated', { ...reply, mail: undated }],
+    ],
     ([description]) => `${description} comes back as it came, its dates as dates`,
     async ({ store, other }, [, sample]) => {
       const record = recordOf('ann@example.com')

@@ -190,6 +190,50 @@ export const forgettingChecks: Checks = {
     )
   },
 
+  async 'an address stands no more in what listeners have said'({ store, other }) {
+    const record = recordAt(start, 'bob@example.org')
+    await add(store, record)
+    const ownId = record.trackingId
+    const batch = batchOf({ type: 'accepted', ownId }, { type: 'delivered', ownId })
+    const [dead = '', alive = ''] = idsOf((await ingest(store, batch)).deliveries)
+    const progress = { crm: { attempts: 1, error: `no ${ann} here` } }
+    await store.settle([
+      { eventId: dead, kind: 'given-up', progress, at: now },
+      { eventId: alive, kind: 'released', progress, dueAt: now },
+    ])
+    equal(await other.forget(ann, [], pseudonym), 2)
+    const forgotten = { crm: { attempts: 1, error: `no ${pseudonym} here` } }
+    like(await store.deadLetters(10), [{ event: { type: 'accepted' }, progress: forgotten }])
+    like(await claim(store, first), [{ event: { type: 'delivered' }, progress: forgotten }])
+  },
+
+  async 'others keep their suppressions, their ids and what became of their mail'({ store }) {
+    const record = recordAt(start, ann, 'bob@example.org')
+    const recipients = record.recipients.map((entry, index) => ({
+      ...entry,
+      providerMessageId: index === 0 ? 'p-ann' : 'p-bob',
+    }))
+    await add(store, { ...record, recipients })
+    const told = { ...recordAt(start, 'bob@example.org'), subject: `About ${ann}` }
+    await add(store, told)
+    for (const address of [ann, 'bob@example.org']) {
+      await store.suppress([{ kind: 'added', address, scope: 'all', cause: 'added', at: start }])
+    }
+    await ingest(store, batchOf({ type: 'opened', ownId: told.trackingId }))
+    equal(await store.forget(ann, [], pseudonym), 2, 'the two messages, and not the event')
+    same(
+      (await store.suppressions(10)).map(({ address }) => address),
+      ['bob@example.org'],
+    )
+    await ingest(store, batchOf({ type: 'delivered', providerMessageId: 'p-bob' }))
+    like((await store.message(record.trackingId))?.states.get('bob@example.org'), {
+      deliveredAt: start + 500,
+    })
+    const stored = await store.message(told.trackingId)
+    same([...(stored?.states.keys() ?? [])], ['bob@example.org'])
+    equal(stored?.record.subject, `About ${pseudonym}`)
+  },
+
   async 'others are left as they are'({ store }) {
     const record = recordAt(start, 'joann.o@example.com', 'bob@example.org')
     await add(store, record)

@@ -15,6 +15,7 @@ import {
   first,
   idsOf,
   ingest,
+  leaseOf,
   now,
   openingsIn,
   statusOf,
@@ -325,6 +326,15 @@ export const messageChecks: Checks = {
       replay: () => store.replay(ids, now),
       message: () => store.message(record.trackingId),
       find: () => store.find({}, 1),
+      claimEvents: () =>
+        store.claimEvents({ eventIds: ids, leftBy: [], mostEarlier: 1 }, now, leaseOf(first)),
+      prune: () => store.prune({ messages: now }, 1),
+      forget: () => store.forget('ann@example.com', [], 'nobody'),
+      checkpoint: () => store.checkpoint('backfill'),
+      counts: () => store.counts({ dimension: 'all', from: 0, to: now, by: 'value', limit: 1 }),
+      suppress: () => store.suppress([]),
+      suppressionsOf: () => store.suppressionsOf(['ann@example.com']),
+      suppressions: () => store.suppressions(1),
     }
     for (const [name, call] of Object.entries(calls)) await rejects(call, `${name} should reject`)
   },

@@ -1,4 +1,4 @@
-import { equal } from 'node:assert/strict'
+import { equal, ok } from 'node:assert/strict'
 import type { PruneLimits, Store } from '../store.js'
 import { batchOf, recordAt, resultOf, start } from './store-samples.js'
 import { same } from './comparing.js'
@@ -28,6 +28,7 @@ async function pruned(store: Store, limits: PruneLimits, most = 100): Promise<nu
   for (;;) {
     const count = await store.prune(limits, most)
     if (count === 0) return removed
+    ok(count > 0)
     removed.push(count)
   }
 }
@@ -63,6 +64,8 @@ export const pruningChecks: Checks = {
     const late = await ingest(store, batchOf({ type: 'opened', providerMessageId: 'p-1' }))
     equal(late.waiting, 1, 'what comes for it now finds no message')
     equal((await ingest(store, batchOf(old.event))).duplicates, 0)
+    const next = await ingest(store, batchOf({ type: 'opened', providerMessageId: 'p-2' }))
+    same(next.trackingIds, [young.record.trackingId], 'what is kept is found by every id')
   },
 
   async 'messages are removed so many at a time'({ store }) {
@@ -74,6 +77,8 @@ export const pruningChecks: Checks = {
   async 'a message of which something is still to be told stays'({ store }) {
     const record = recordAt(start, 'ann@example.com')
     await add(store, record)
+    const done = await ingest(store, batchOf({ type: 'accepted', ownId: record.trackingId }))
+    await tell(store, idsOf(done.deliveries))
     await ingest(store, batchOf({ type: 'delivered', ownId: record.trackingId }), byNobody)
     same(await pruned(store, { messages: farAhead }), [])
     const [delivery] = await claim(store, first)
@@ -114,11 +119,46 @@ export const pruningChecks: Checks = {
     same(await pruned(store, { events: farAhead }), [])
     await tell(store, idsOf(await claim(store, first, now + day)))
     same(await pruned(store, { events: start + 10 }), [1])
-    equal((await ingest(store, batch)).duplicates, 1)
+    const { duplicates, events } = await ingest(store, batch)
+    equal(duplicates, 1)
+    same(
+      events.map(({ providerMessageId }) => providerMessageId),
+      ['p-1'],
+    )
     const record = { ...recordAt(start, 'ann@example.com'), providerMessageId: 'p-1' }
     await add(store, record)
     await add(store, { ...recordAt(start, 'ann@example.com'), providerMessageId: 'p-2' })
     equal((await store.message(record.trackingId))?.events.length, 1, 'the one that came again')
+  },
+
+  async 'events are removed so many at a time, and none that has its message'({ store }) {
+    const { record } = await told(store, start, 'p-0')
+    const ids = ['p-1', 'p-2', 'p-3']
+    await ingest(
+      store,
+      batchOf(...ids.map((id) => ({ type: 'delivered', providerMessageId: id }) as const)),
+    )
+    await tell(store, idsOf(await claim(store, first, now + day)))
+    same(await pruned(store, { events: farAhead }, 2), [2, 1])
+    equal((await store.message(record.trackingId))?.events.length, 1)
+  },
+
+  async 'an event that is removed takes no other along that waits for the same message'({ store }) {
+    const of = { type: 'delivered', providerMessageId: 'p-1' } as const
+    await ingest(store, batchOf({ ...of, occurredAt: new Date(start) }))
+    await tell(store, idsOf(await claim(store, first, now + day)))
+    await ingest(store, batchOf({ ...of, occurredAt: new Date(start + 10) }))
+    same(await pruned(store, { events: start + 10 }), [1])
+    const record = { ...recordAt(start, 'ann@example.com'), providerMessageId: 'p-1' }
+    await add(store, record)
+    equal((await store.message(record.trackingId))?.events.length, 1)
+  },
+
+  async 'tokens are forgotten so many at a time'({ store }) {
+    for (const token of ['t-1', 't-2', 't-3']) {
+      await store.ingest({ events: [], nonce: { token, content: 'a' } }, byFirst)
+    }
+    same(await pruned(store, { nonces: now + 1 }, 2), [2, 1])
   },
 
   async 'tokens that are too old are forgotten'({ store }) {
@@ -143,6 +183,7 @@ export const pruningChecks: Checks = {
       (await store.counts({ dimension, from: 0, to: farAhead, by: 'start', limit: 10 })).map(
         ({ key }) => Number(key),
       )
+    same(await pruned(store, { minutes: start, days: start }), [])
     await pruned(store, { minutes: start + 1 })
     same(await startsOf('minute'), [start + day])
     same(await startsOf('all'), [start, start + day])

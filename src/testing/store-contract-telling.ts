@@ -196,6 +196,16 @@ export const tellingChecks: Checks = {
     same(claimed[0]?.progress, half)
   },
 
+  async 'what is due next is the event that is due first'({ store, other }) {
+    const dues = [now + 700, now + 500, now + 900]
+    for (const dueAt of dues) {
+      const { deliveries } = await ingest(store, batchFor(await added(store), 'accepted'), byFirst)
+      const eventId = onlyId(deliveries)
+      await store.settle([{ eventId, kind: 'released', progress: half, dueAt }])
+    }
+    equal(await other.nextDue(), now + 500)
+  },
+
   async 'what comes before an event that is not due is told, and what comes after it is not'({
     store,
     other,
@@ -250,7 +260,9 @@ export const tellingChecks: Checks = {
     const record = await added(store)
     const ids = openingsOf(record, 5).events.map(({ event }) => event.id)
     await ingest(store, openingsOf(record, 5), byFirst)
-    await giveUp(store, ids)
+    // Not in the order of their ids.
+    await giveUp(store, ids.slice(2).toReversed())
+    await giveUp(store, ids.slice(0, 2))
     const latestFirst = ids.toSorted().toReversed()
     const page = await other.deadLetters(3)
     same(idsOf(page), latestFirst.slice(0, 3))

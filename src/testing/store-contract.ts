@@ -1,6 +1,7 @@
 import { claimingChecks } from './store-contract-claiming.js'
 import { concurrencyChecks } from './store-contract-concurrency.js'
 import { countChecks } from './store-contract-counts.js'
+import { earlyChecks } from './store-contract-early.js'
 import { eventChecks } from './store-contract-events.js'
 import { foldingChecks } from './store-contract-folding.js'
 import { matchingChecks } from './store-contract-matching.js'
@@ -41,6 +42,7 @@ export function storeContract(open: () => Promise<OpenedStore>): StoreCase[] {
     ...messageChecks,
     ...eventChecks,
     ...matchingChecks,
+    ...earlyChecks,
     ...recipientChecks,
     ...foldingChecks,
     ...countChecks,

@@ -1,4 +1,4 @@
-import { describe, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { memoryStore } from '../../src/stores/memory.js'
 import { storeContract } from '../../src/testing/store-contract.js'
 
@@ -8,4 +8,10 @@ describe('the memory store', () => {
     return { store, other: store }
   }
   for (const { name, run } of storeContract(open)) test(name, run)
+
+  test('says that it is closed', async () => {
+    const store = memoryStore()
+    await store.close()
+    await expect(store.nextDue()).rejects.toThrow('the memory store is closed')
+  })
 })

@@ -29,9 +29,8 @@ export function verifyMailgunSignature(
   request: VerifiableRequest,
   verification: MailgunVerification = {},
 ): boolean {
-  const user = 'verifyMailgunSignature'
-  return neverThrows(user, () => {
-    const keys = keysAtHand(user, verification.signingKey)
+  return neverThrows('verifyMailgunSignature', () => {
+    const keys = keysAtHand('signingKey', verification.signingKey)
     const signatures = signaturesOf(request)
     const isProven = signatures.some((signature) =>
       keys.some((key) => verifySignature(key, signature)),

@@ -1,17 +1,16 @@
 import { ConfigurationError } from '../../errors.js'
 import { type KeySource, signingKeys } from '../../signing-keys.js'
-import { requiredOption } from '../../transport-options.js'
 
 const variable = 'MAILGUN_WEBHOOK_SIGNING_KEY'
 
 /**
  * The keys that webhooks may be signed by, or else that of `MAILGUN_WEBHOOK_SIGNING_KEY`.
  *
- * @param user the name of the function that was given them, for errors
+ * @param option its name, for errors
  * @throws ConfigurationError when there is none
  */
-export function webhookKeys(user: string, given: KeySource | undefined): () => Promise<string[]> {
-  return signingKeys(`${user}: signingKey`, sourceOf(user, given), (key) => key.trim())
+export function webhookKeys(option: string, given: KeySource | undefined): () => Promise<string[]> {
+  return signingKeys(option, sourceOf(option, given), (key) => key.trim())
 }
 
 /**
@@ -20,22 +19,25 @@ export function webhookKeys(user: string, given: KeySource | undefined): () => P
  * @throws ConfigurationError when there is none, or a function was given
  */
 export function keysAtHand(
-  user: string,
+  option: string,
   given: string | readonly string[] | undefined,
 ): readonly string[] {
-  const source = sourceOf(user, given)
+  const source = sourceOf(option, given)
   if (typeof source === 'function') {
-    throw new ConfigurationError(`${user}: signingKey must be a text or a list of them`)
+    throw new ConfigurationError(`${option} must be a text or a list of them`)
   }
   const keys: string[] = []
   // Texts are looked at when they are given, so they are all there at its end.
-  signingKeys(`${user}: signingKey`, source, (key) => keys.push(key.trim()))
+  signingKeys(option, source, (key) => keys.push(key.trim()))
   return keys
 }
 
 // Only where nothing was given: an empty key is a mistake, and not a wish for another one.
-function sourceOf(user: string, given: KeySource | undefined): KeySource {
-  return given === undefined ? requiredOption(user, 'signingKey', undefined, variable) : given
+function sourceOf(option: string, given: KeySource | undefined): KeySource {
+  if (given !== undefined) return given
+  const key = process.env[variable]?.trim()
+  if (key) return key
+  throw new ConfigurationError(`${option} is missing: pass it, or set ${variable}`)
 }
 
 /**

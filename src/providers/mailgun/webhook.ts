@@ -64,7 +64,7 @@ export function mailgunWebhook({
     maxBodyBytes: defaultMaxBodyBytes,
   })
   const { name, guards } = options
-  const keys = webhookKeys('mailgunWebhook', signingKey)
+  const keys = webhookKeys('mailgunWebhook: signingKey', signingKey)
   const taking: Taking = {
     name,
     maxAge: checkedMaxAge('mailgunWebhook', maxAge),

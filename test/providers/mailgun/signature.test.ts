@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sign, verifySignature } from '../../../src/providers/mailgun/signature.js'
+import {
+  sign,
+  signatureIn,
+  signaturesIn,
+  verifySignature,
+} from '../../../src/providers/mailgun/signature.js'
 
 const testKey = 'key-test-4f1c2d9be07a45c8913e6d5ab2f0c7e1'
 
@@ -121,5 +126,68 @@ describe("a subaccount's event", () => {
     ['no other key', testKey, false],
   ])('is known with %s', (_, key, known) => {
     expect(verifySignature(key, event)).toBe(known)
+  })
+})
+
+describe('the signature of a JSON body', () => {
+  const { timestamp, token, signature } = plain
+
+  test.each<[string, unknown, object | undefined]>([
+    ['that is whole', plain, plain],
+    ['with a number for its time', { ...plain, timestamp: Number(timestamp) }, plain],
+    [
+      "with the parent account's",
+      { ...plain, 'parent-signature': 'p' },
+      { ...plain, parentSignature: 'p' },
+    ],
+    ['without a time', { token, signature }, undefined],
+    ['without a token', { timestamp, signature }, undefined],
+    ['without a signature', { timestamp, token }, undefined],
+    ['with a date for its time', { ...plain, timestamp: '2025-10-09' }, undefined],
+    ['with a fraction in its time', { ...plain, timestamp: '1760000000.5' }, undefined],
+    ['with a letter before its time', { ...plain, timestamp: 'x1760000000' }, undefined],
+    ['that is a text', signature, undefined],
+    ['that is not there', undefined, undefined],
+  ])('%s', (_, block, read) => {
+    expect(signatureIn(block)).toStrictEqual(read)
+  })
+})
+
+describe('the signatures of a form', () => {
+  const read = (form: Record<string, unknown[]>): string[] =>
+    signaturesIn((name) => form[name] ?? []).map((each) => Object.values(each).join(' '))
+
+  test.each<[string, Record<string, unknown[]>, string[]]>([
+    ['with one of each field', { timestamp: ['1'], token: ['t'], signature: ['s'] }, ['1 t s']],
+    [
+      'with a field more than once: the last, then the first, and none between',
+      { timestamp: ['1'], token: ['first', 'second', 'last'], signature: ['s'] },
+      ['1 last s', '1 first s'],
+    ],
+    [
+      'with the same twice',
+      { timestamp: ['1', '1'], token: ['t', 't'], signature: ['s', 's'] },
+      ['1 t s'],
+    ],
+    [
+      "with the parent account's",
+      { timestamp: ['1'], token: ['t'], signature: ['s'], 'parent-signature': ['p', 'q'] },
+      ['1 t s q', '1 t s p'],
+    ],
+    [
+      'with files and empty texts beside them',
+      { timestamp: ['', '1', {}], token: ['t', undefined], signature: ['s'] },
+      ['1 t s'],
+    ],
+    ['with a time that is none', { timestamp: ['x'], token: ['t'], signature: ['s'] }, []],
+    [
+      'with a variable of that name',
+      { timestamp: ['x', '1'], token: ['t'], signature: ['s'] },
+      ['1 t s'],
+    ],
+    ['without one of the fields', { timestamp: ['1'], token: ['t'] }, []],
+    ['without any', {}, []],
+  ])('%s', (_, form, signatures) => {
+    expect(read(form)).toEqual(signatures)
   })
 })

@@ -28,6 +28,14 @@ afterEach(() => {
   delete process.env['MAILGUN_API_KEY']
 })
 
+/** A function of its own: warnings are given once in a process. */
+function loadedAnew(): typeof verifyMailgunSignature {
+  const module: { verifyMailgunSignature: typeof verifyMailgunSignature } = jest.requireActual(
+    '../../../src/providers/mailgun/verify',
+  )
+  return module.verifyMailgunSignature
+}
+
 /** What types would not let through, and JavaScript does. */
 const anyOf = (value: unknown): never => value as never
 
@@ -108,6 +116,35 @@ test.each<[string, unknown]>([
   expect(verifyMailgunSignature({ headers: {}, body }, { signingKey: 'key-other' })).toBe(false)
 })
 
+describe('a multipart form is verified', () => {
+  const formOf = (headOf: (name: string) => string): Post => ({
+    type: 'multipart/form-data; boundary=b',
+    body: Buffer.from(
+      signatureFields()
+        .map(([name, value]) => `--b\r\n${headOf(name)}\r\n\r\n${value}\r\n`)
+        .join('')
+        .concat('--b--\r\n'),
+    ),
+  })
+  const disposition = 'Content-Disposition: form-data'
+
+  test.each<[string, (name: string) => string]>([
+    ['with names in quotes', (name) => `${disposition}; name="${name}"`],
+    ['with bare names', (name) => `${disposition}; name=${name}`],
+    [
+      'with more headers behind the name',
+      (name) => `${disposition}; name="${name}"\r\nContent-Type: text/plain\r\nX-A: b`,
+    ],
+  ])('%s', (_, headOf) => {
+    expect(verifyMailgunSignature(requestOf(formOf(headOf)), { signingKey })).toBe(true)
+  })
+})
+
+test('JSON is verified that came without a content type', () => {
+  const { body } = jsonPost({ event: 'opened' })
+  expect(verifyMailgunSignature({ headers: {}, body }, { signingKey })).toBe(true)
+})
+
 describe('a request is not verified, and nothing is thrown,', () => {
   const json = { 'content-type': 'application/json' }
   test.each<[string, unknown]>([
@@ -131,15 +168,18 @@ describe('a request is not verified, and nothing is thrown,', () => {
     expect(warnings).toEqual([])
   })
 
-  test.each<[string, unknown]>([
-    ['without a body', { headers: json }],
-    ['with a body that is a stream', { headers: json, body: null }],
-    ['without headers', { body: Buffer.from('x') }],
-    ['that is nothing', undefined],
-  ])('%s, which is said once', (_, request) => {
-    const verify = () => verifyMailgunSignature(anyOf(request), { signingKey })
-    expect([verify(), verify()]).toEqual([false, false])
-    expect(warnings.length).toBeLessThan(2)
+  test.each<[string, unknown, string]>([
+    ['without a body', { headers: json }, 'the body is not there: take express.raw('],
+    ['with a body that is a stream', { headers: json, body: null }, 'the body is not there'],
+    ['without headers', { body: Buffer.from('x') }, 'it was given no request that it can read'],
+    ['that is nothing', undefined, 'it was given no request that it can read'],
+  ])('%s, which is said once', (_, request, warning) => {
+    jest.isolateModules(() => {
+      const verify = loadedAnew()
+      const once = () => verify(anyOf(request), { signingKey })
+      expect([once(), once()]).toEqual([false, false])
+    })
+    expect(warnings).toEqual([expect.stringContaining(`verifyMailgunSignature: ${warning}`)])
   })
 
   test('which takes no longer the longer it is', () => {
@@ -184,7 +224,9 @@ describe('the key', () => {
 
   test('that is missing is warned of with what to do', () => {
     expect(verifyMailgunSignature(request)).toBe(false)
-    expect(warnings.join()).toContain('MAILGUN_WEBHOOK_SIGNING_KEY')
+    expect(warnings).toEqual([
+      'verifyMailgunSignature: signingKey is missing: pass it, or set MAILGUN_WEBHOOK_SIGNING_KEY',
+    ])
     expect(verifyMailgunSignature(request, anyOf(null))).toBe(false)
   })
 
@@ -196,5 +238,17 @@ describe('the key', () => {
     expect(verifyMailgunSignature(request, { signingKey: apiKey })).toBe(false)
     expect(warnings).toEqual([expect.stringContaining('the signing key is an API key')])
     expect(warnings.join()).not.toContain(apiKey)
+  })
+
+  test('that is an API key is warned of among others, and not where nothing was signed', () => {
+    jest.isolateModules(() => {
+      const verify = loadedAnew()
+      const keys = ['key-other', '0123456789abcdef0123456789abcdef-01234567-89abcdef']
+      const unsigned = requestOf(multipart([['recipient', 'ana@shop.test']]))
+      expect(verify(unsigned, { signingKey: keys })).toBe(false)
+      expect(warnings).toEqual([])
+      expect(verify(request, { signingKey: keys })).toBe(false)
+      expect(warnings).toEqual([expect.stringContaining('the signing key is an API key')])
+    })
   })
 })

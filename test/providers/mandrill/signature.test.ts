@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { sign, verifySignature } from '../../../src/providers/mandrill/signature.js'
+import { isWellFormed, sign, verifySignature } from '../../../src/providers/mandrill/signature.js'
 import {
   emptyBatch,
   key,
@@ -105,8 +105,16 @@ describe('what is no signature', () => {
     ['two at once, as node joins repeated headers', `${signature}, ${signature}`],
     ['as many characters, more bytes', 'é'.repeat(signature.length)],
     ['half a surrogate pair', '\ud800'.repeat(signature.length)],
+    ['one in an odd place', ` ${signature}`],
   ])('%s is refused', (_, value) => {
     expect(accepts(sendEvent, value)).toBe(false)
+    // In lower case it could be another's.
+    expect(isWellFormed(value)).toBe(value === signature.toLowerCase())
+  })
+
+  test('what is one has its form', () => {
+    expect(isWellFormed(signature)).toBe(true)
+    expect(vectors.every((vector) => isWellFormed(vector.signature))).toBe(true)
   })
 
   test('never throws, whatever it is', () => {

@@ -225,5 +225,6 @@ describe('a public key', () => {
 
   test('is named as the option that it was given as', () => {
     expect(() => parsePublicKey('no key', 'the option')).toThrow(/^the option is not/)
+    expect(() => parsePublicKey('no key')).toThrow(/^sendgridWebhook: publicKey is not/)
   })
 })

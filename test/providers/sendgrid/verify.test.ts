@@ -78,13 +78,22 @@ function doubled(): Record<string, string | string[]> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value, value]]))
 }
 
+// @ts-expect-error JavaScript gives anything
+const numberAsKey: string = 5
+
 describe('nothing is verified, and a warning says once what to do,', () => {
   test.each<[string, VerifiableRequest, string | readonly string[] | undefined, RegExp]>([
     ['without a key', { headers, body }, undefined, /SENDGRID_WEBHOOK_PUBLIC_KEY/],
     ['with an empty list of keys', { headers, body }, [], /publicKey is missing/],
     ['with an empty key', { headers, body }, [publicKey, ' '], /publicKey is missing/],
-    ['with an API key', { headers, body }, 'SG.abc.def', /is an API key/],
-    ['with no key among keys', { headers, body }, [publicKey, 'x'], /is not a public key/],
+    ['with an API key', { headers, body }, 'SG.abc.def', /: publicKey is an API key/],
+    [
+      'with no key among keys',
+      { headers, body },
+      [publicKey, 'x'],
+      /: publicKey is not a public key/,
+    ],
+    ['with a key that is a number', { headers, body }, numberAsKey, /publicKey is missing/],
     ['of a body that was parsed', { headers, body: [{}] }, publicKey, /express\.raw/],
     ['of a body that is not there', { headers }, publicKey, /express\.raw/],
   ])('%s', (_, request, key, told) => {
