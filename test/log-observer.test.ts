@@ -185,7 +185,8 @@ function writtenOf(fact: Fact): [string, string][] {
 }
 
 describe('the line of', () => {
-  const send = { kind: 'send', trackingId: 'x', provider: 'y', passedOn: [], duration: 1 } as const
+  const passedOn: { provider: string; category: string }[] = []
+  const send = { kind: 'send' as const, trackingId: 'x', provider: 'y', passedOn, duration: 1 }
   const failure = { code: 'ESERVER', retryable: true } as const
   const webhook = { kind: 'webhook', webhook: 'y', provider: 'y', duration: 1 } as const
   const alarm = { kind: 'alarm', alarm: 'silence', provider: 'y' } as const
@@ -263,7 +264,11 @@ test('each request that is refused is a line, however many there are and whateve
   const write = (line: object) => void lines.push({ ...line })
   const correlator = createCorrelator({
     store: memoryStore(),
-    webhooks: [outsideWebhook({ guards: [forgeryLimit(new RateLimiterMemory({ points: 2, duration: 60 }))] })],
+    webhooks: [
+      outsideWebhook({
+        guards: [forgeryLimit(new RateLimiterMemory({ points: 2, duration: 60 }))],
+      }),
+    ],
     logger: { info: write, warn: write, error: write },
   })
   correlator.on('refused', () => {})

@@ -220,7 +220,12 @@ test('a delivery is timed when it comes after its message, and not when its mess
   })
   const sentAt = new Date(1_760_000_000_000)
   for (const message of ['early', 'late']) {
-    const record = { provider: 'outside', providerMessageId: message, recipients: ['a@b.c'], sentAt }
+    const record = {
+      provider: 'outside',
+      providerMessageId: message,
+      recipients: ['a@b.c'],
+      sentAt,
+    }
     if (message === 'late') await correlator.record(record)
     const body = JSON.stringify([{ type: 'delivered', at: 1_760_000_007, message, to: 'a@b.c' }])
     const init = { method: 'POST', headers: secret, body }

@@ -87,7 +87,11 @@ describe('what somebody is authorized for', () => {
 
   test.each([
     ['is the proxy itself', {}, '127.0.0.1'],
-    ['is who asked the proxy, where that is trusted', { trustedProxies: ['loopback'] }, '192.0.2.7'],
+    [
+      'is who asked the proxy, where that is trusted',
+      { trustedProxies: ['loopback'] },
+      '192.0.2.7',
+    ],
   ])('behind a proxy %s', async (_, options, address) => {
     const asked: unknown[] = []
     const url = await start({

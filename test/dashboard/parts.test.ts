@@ -188,7 +188,9 @@ test('a subject is looked for page by page, through each message once', async ()
 
 test('CSV without its package says what to install', async () => {
   jest.doMock('csv-stringify/sync', () => {
-    throw Object.assign(new Error("Cannot find module 'csv-stringify'"), { code: 'MODULE_NOT_FOUND' })
+    throw Object.assign(new Error("Cannot find module 'csv-stringify'"), {
+      code: 'MODULE_NOT_FOUND',
+    })
   })
   const { toCsv }: typeof import('../../src/dashboard/exports.js') = jest.requireActual(
     '../../src/dashboard/exports',
