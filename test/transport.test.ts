@@ -10,6 +10,7 @@ import {
   type SentMessage,
   type Store,
 } from '../src/index.js'
+import { invalid } from '../src/mail-options.js'
 import type { ProviderInfo } from '../src/send-result.js'
 import type { MailOptions, ProviderTransporter } from '../src/transporter.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
@@ -626,6 +627,15 @@ describe('with a correlator', () => {
       {
         buildRequest: () => {
           throw new Error('no')
+        },
+      },
+      'failed',
+    ],
+    [
+      'refused',
+      {
+        buildRequest: () => {
+          throw invalid('there are more recipients than it takes')
         },
       },
       'failed',
