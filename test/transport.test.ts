@@ -429,6 +429,17 @@ describe('what cannot be carried', () => {
     expect(client.sent).toEqual([])
   })
 
+  test('is no hint that changes nothing for whoever gets it', async () => {
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client))
+    await transporter.sendMail({
+      ...mail,
+      encoding: 'utf-8',
+      envelope: { ...everybody, size: 500 },
+    })
+    expect(client.sent).toHaveLength(1)
+  })
+
   test.each(['warn', 'ignore'] as const)(
     'goes without it where asked to %s',
     async (unsupported) => {
@@ -648,7 +659,7 @@ describe('with a correlator', () => {
     )
     let trackingId = ''
     transporter.on('sent', (message) => (trackingId = message.trackingId))
-    await rejection(transporter.sendMail(mail))
+    expect(await rejection(transporter.sendMail(mail))).toMatchObject({ trackingId })
     expect(await correlator.message(trackingId)).toMatchObject({ status, failFlag: true })
   })
 
