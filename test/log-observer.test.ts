@@ -1,10 +1,20 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { Console } from 'node:console'
 import { PassThrough, Writable } from 'node:stream'
 import pino from 'pino'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
 import winston from 'winston'
-import { ConfigurationError, type Logger, logTo } from '../src/index.js'
+import {
+  ConfigurationError,
+  createCorrelator,
+  type Fact,
+  forgeryLimit,
+  type Logger,
+  logTo,
+  memoryStore,
+} from '../src/index.js'
 import { play, secrets } from './observers/play.js'
+import { outsideWebhook } from './outside-provider.js'
 
 /** A line, however it was written. */
 interface Written {
@@ -162,6 +172,134 @@ describe.each<[string, () => Logging]>([
     for (const line of expected) expect(others).toContainEqual(line)
     for (const secret of Object.values(secrets)) expect(written()).not.toContain(secret)
   })
+})
+
+/** What is written of a fact: its level and message. */
+function writtenOf(fact: Fact): [string, string][] {
+  const written: [string, string][] = []
+  const at = (level: string) => (line: object) =>
+    void written.push([level, String(Reflect.get(line, 'message'))])
+  const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  logTo(logger).notice?.(fact)
+  return written
+}
+
+describe('the line of', () => {
+  const passedOn: { provider: string; category: string }[] = []
+  const send = { kind: 'send' as const, trackingId: 'x', provider: 'y', passedOn, duration: 1 }
+  const failure = { code: 'ESERVER', retryable: true } as const
+  const webhook = { kind: 'webhook', webhook: 'y', provider: 'y', duration: 1 } as const
+  const alarm = { kind: 'alarm', alarm: 'silence', provider: 'y' } as const
+  const listener = {
+    kind: 'listener',
+    eventId: 'x',
+    type: 'opened',
+    provider: 'y',
+    attempt: 1,
+    duration: 1,
+  } as const
+
+  test.each<[string, Fact, [string, string][]]>([
+    [
+      'a message that went on to another provider',
+      { ...send, outcome: 'sent', passedOn: [{ provider: 'z', category: 'server' }] },
+      [['warn', 'a message was sent with another provider']],
+    ],
+    [
+      'one that no provider took',
+      { ...send, outcome: 'failed', failure: { ...failure, category: 'server' } },
+      [['error', 'a message was not sent']],
+    ],
+    [
+      'one that is wrong',
+      { ...send, outcome: 'failed', failure: { ...failure, category: 'validation' } },
+      [['warn', 'a message was refused']],
+    ],
+    [
+      'one whose recipients were refused',
+      { ...send, outcome: 'failed', failure: { ...failure, category: 'rejected' } },
+      [['warn', 'a message was refused']],
+    ],
+    [
+      'one that nobody answered for',
+      { ...send, outcome: 'unknown', failure: { ...failure, category: 'timeout' } },
+      [['error', 'a message may have been sent']],
+    ],
+    [
+      'a request that was refused for a fault of its own',
+      { ...webhook, outcome: 'refused', reason: 'rate-limited' },
+      [['warn', 'a webhook request was refused']],
+    ],
+    [
+      'a request that was as it should be',
+      { ...webhook, outcome: 'refused', reason: 'consumed' },
+      [['error', 'a webhook request could not be read']],
+    ],
+    ['a request that was taken, whose events have a line', { ...webhook, outcome: 'stored' }, []],
+    ['a listener that took an event', { ...listener, outcome: 'taken' }, []],
+    [
+      'a listener that is called no more',
+      { ...listener, outcome: 'given-up' },
+      [['error', 'a listener failed, and is not called again']],
+    ],
+    [
+      'a dead letter',
+      { kind: 'dead-letter', eventId: 'x' },
+      [['error', 'an event became a dead letter']],
+    ],
+    [
+      'the queue',
+      { kind: 'failure', of: 'queue', doing: 'adding events' },
+      [['error', 'the queue failed']],
+    ],
+    ['an alarm', { ...alarm, state: 'raised' }, [['error', 'an alarm was raised']]],
+    ['an alarm that is over', { ...alarm, state: 'over' }, [['info', 'an alarm is over']]],
+  ])('%s', (_, fact, expected) => {
+    expect(writtenOf(fact)).toEqual(expected)
+  })
+})
+
+test('each request that is refused is a line, however many there are and whatever holds them back', async () => {
+  const lines: object[] = []
+  const write = (line: object) => void lines.push({ ...line })
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [
+      outsideWebhook({
+        guards: [forgeryLimit(new RateLimiterMemory({ points: 2, duration: 60 }))],
+      }),
+    ],
+    logger: { info: write, warn: write, error: write },
+  })
+  correlator.on('refused', () => {})
+  for (let count = 0; count < 4; count += 1) {
+    await correlator.handler(
+      new Request('https://example.com/outside', { method: 'POST', body: '[]' }),
+      { remoteAddress: '192.0.2.1' },
+    )
+  }
+  await correlator.close()
+  expect(lines.map((line) => Reflect.get(line, 'reason'))).toEqual([
+    'bad-signature',
+    'bad-signature',
+    'rate-limited',
+    'rate-limited',
+  ])
+})
+
+test('the first failure of each kind is a process warning all the same, with the whole text', async () => {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const write = () => {}
+  const open = () => Promise.reject(new Error('no space is left on the disk'))
+  const correlator = createCorrelator({
+    store: { ...memoryStore(), open },
+    logger: { info: write, warn: write, error: write },
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  const warnings = emitWarning.mock.calls.map(([warning]) => String(warning))
+  emitWarning.mockRestore()
+  await correlator.close()
+  expect(warnings).toEqual([expect.stringContaining('no space is left on the disk')])
 })
 
 test('the real console shows text', () => {

@@ -188,12 +188,16 @@ describe('sends', () => {
   test('that must not fail are told as alarms, while somebody listens to those', async () => {
     const { observer, facts } = keeping()
     const correlator = createCorrelator({ store: memoryStore(), observers: [observer] })
-    correlator.on('alarm', () => {})
     const transport = outsideTransport(failing('server'), { correlator })
-    await nodemailer
-      .createTransport(transport)
-      .sendMail({ ...mail, tags: ['critical'] })
-      .catch(() => {})
+    const sendCritical = () =>
+      nodemailer
+        .createTransport(transport)
+        .sendMail({ ...mail, tags: ['critical'] })
+        .catch(() => {})
+    await sendCritical()
+    expect(kinds(facts)).toEqual(['send'])
+    correlator.on('alarm', () => {})
+    await sendCritical()
     await correlator.close()
     expect(facts.filter(({ kind }) => kind === 'alarm')).toEqual([
       {
@@ -205,6 +209,32 @@ describe('sends', () => {
       },
     ])
   })
+})
+
+test('a delivery is timed when it comes after its message, and not when its message comes later', async () => {
+  const { observer, facts } = keeping()
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [outsideWebhook()],
+    observers: [observer],
+  })
+  const sentAt = new Date(1_760_000_000_000)
+  for (const message of ['early', 'late']) {
+    const record = {
+      provider: 'outside',
+      providerMessageId: message,
+      recipients: ['a@b.c'],
+      sentAt,
+    }
+    if (message === 'late') await correlator.record(record)
+    const body = JSON.stringify([{ type: 'delivered', at: 1_760_000_007, message, to: 'a@b.c' }])
+    const init = { method: 'POST', headers: secret, body }
+    await correlator.handler(new Request('https://example.com/outside', init))
+    if (message === 'early') await correlator.record(record)
+  }
+  await correlator.close()
+  const times = facts.flatMap((fact) => (fact.kind === 'ingest' ? [fact.deliveryTimes] : []))
+  expect(times).toEqual([[], [7000]])
 })
 
 describe('telling', () => {

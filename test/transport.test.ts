@@ -10,6 +10,7 @@ import {
   type SentMessage,
   type Store,
 } from '../src/index.js'
+import { invalid } from '../src/mail-options.js'
 import type { ProviderInfo } from '../src/send-result.js'
 import type { MailOptions, ProviderTransporter } from '../src/transporter.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
@@ -428,6 +429,17 @@ describe('what cannot be carried', () => {
     expect(client.sent).toEqual([])
   })
 
+  test('is no hint that changes nothing for whoever gets it', async () => {
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client))
+    await transporter.sendMail({
+      ...mail,
+      encoding: 'utf-8',
+      envelope: { ...everybody, size: 500 },
+    })
+    expect(client.sent).toHaveLength(1)
+  })
+
   test.each(['warn', 'ignore'] as const)(
     'goes without it where asked to %s',
     async (unsupported) => {
@@ -630,6 +642,15 @@ describe('with a correlator', () => {
       },
       'failed',
     ],
+    [
+      'refused',
+      {
+        buildRequest: () => {
+          throw invalid('there are more recipients than it takes')
+        },
+      },
+      'failed',
+    ],
   ])('a send whose outcome is %s is recorded as such', async (_, overrides, status) => {
     const correlator = createCorrelator({ store: memoryStore() })
     const options = { correlator, timeout: 10 }
@@ -638,7 +659,7 @@ describe('with a correlator', () => {
     )
     let trackingId = ''
     transporter.on('sent', (message) => (trackingId = message.trackingId))
-    await rejection(transporter.sendMail(mail))
+    expect(await rejection(transporter.sendMail(mail))).toMatchObject({ trackingId })
     expect(await correlator.message(trackingId)).toMatchObject({ status, failFlag: true })
   })
 

@@ -138,10 +138,10 @@ const messageTo = (recipients: readonly string[]): SimulatedMessage => ({
   request: null,
 })
 
-const anybody = (): string => `${randomBytes(6).toString('hex')}@example.com`
+export const anybody = (): string => `${randomBytes(6).toString('hex')}@example.com`
 
 /** A batch of SendGrid's, with the line break at its end that some hosts take away. */
-function sendgridBatch(recipients: readonly string[], forged = false): Post {
+export function sendgridBatch(recipients: readonly string[], forged = false): Post {
   const message = messageTo(recipients)
   const now = new Date()
   const entries = recipients.map((recipient) =>

@@ -2,7 +2,7 @@ import { describe, expect, jest, test } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lambdaHandler, type LambdaEvent } from '../../src/adapters/lambda.js'
 import { guardWebhook } from '../../src/guarded-webhook.js'
-import { createCorrelator, memoryStore } from '../../src/index.js'
+import { type Correlator, createCorrelator, memoryStore } from '../../src/index.js'
 import { outsideWebhook, secret } from '../outside-provider.js'
 import { serverProgram, testHost } from './hosts.js'
 
@@ -56,12 +56,36 @@ describe('AWS Lambda, which stands still once it has answered', () => {
     await correlator.close({ timeout: 0 })
   })
 
-  test('answers after a second and a half unless something else is said', async () => {
+  test.each<[string, () => Correlator]>([
+    [
+      'a listener goes on',
+      () => {
+        const correlator = open()
+        return { ...correlator, drain: () => new Promise<void>(() => {}) }
+      },
+    ],
+    [
+      'an event waits for its message',
+      () => {
+        const correlator = createCorrelator({ store: memoryStore(), webhooks: [outsideWebhook()] })
+        correlator.on('delivered', () => {})
+        return correlator
+      },
+    ],
+    [
+      'a listener that failed is to be told again',
+      () => {
+        const correlator = open()
+        correlator.onError(() => {})
+        correlator.on('delivered', () => Promise.reject(new Error('the CRM is away')))
+        return correlator
+      },
+    ],
+  ])('answers after a second and a half while %s', async (_, started) => {
     jest.useFakeTimers()
-    const correlator = open()
-    const drain = () => new Promise<void>(() => {})
+    const correlator = started()
     let answered = false
-    const handling = lambdaHandler({ ...correlator, drain })(posted()).then(() => {
+    const handling = lambdaHandler(correlator)(posted()).then(() => {
       answered = true
     })
     await jest.advanceTimersByTimeAsync(1499)

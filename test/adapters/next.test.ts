@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +6,15 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { testInvitations } from '../examples/invitations.js'
 import { examplesFolder } from '../examples/running.js'
-import { type Host, serverKeys, serversFolder, testHost, testReadBefore } from './hosts.js'
+import {
+  found,
+  type Host,
+  serverKeys,
+  serversFolder,
+  startServer,
+  testHost,
+  testReadBefore,
+} from './hosts.js'
 
 const root = dirname(dirname(__dirname))
 const next = join(root, 'node_modules/next/dist/bin/next')
@@ -59,6 +67,23 @@ describe.each([
     testHost(async () => ({ ...host, mount: `/api${proxied || '/webhooks'}` }))
   })
 })
+
+test('Next has a correlator for each of its routers', async () => {
+  const server = await startServer(host)
+  try {
+    const modules = new Set<unknown>()
+    for (const [index, path] of ['/webhooks', '/webhooks', '/api/webhooks'].entries()) {
+      await fetch(`${server.url}${path}/echo?n=${index}`, { method: 'POST', body: 'x' })
+      const { metadata } = await found(server.told, ({ metadata: { target = '' } }) =>
+        target.includes(`n=${index}`),
+      )
+      modules.add(metadata['module'])
+    }
+    expect(modules.size).toBe(2)
+  } finally {
+    server.stop()
+  }
+}, 20_000)
 
 describe('Next with the pages API', () => {
   testReadBefore(

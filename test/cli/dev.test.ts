@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createCorrelator, memoryStore } from '../../src/index.js'
@@ -9,6 +17,7 @@ import { mandrillTransport, mandrillWebhook } from '../../src/providers/mandrill
 import { sendgridTransport, sendgridWebhook } from '../../src/providers/sendgrid/index.js'
 import nodemailer from 'nodemailer'
 import { newFolder, program, root, type RunningCommand, run, start } from './running.js'
+import { listening } from './setup.js'
 
 // Each command is a process that has to start.
 jest.setTimeout(60_000)
@@ -118,6 +127,35 @@ describe('the sandbox', () => {
     const { MANDRILL_WEBHOOK_URL: _url, ...same } = keys
     expect(exported(second.stdout())).toMatchObject(same)
     expect(statSync(join(folder, '.config/mailtrail/sandbox.json')).mode & 0o777).toBe(0o600)
+  })
+
+  test('has them below XDG_CONFIG_HOME where that is set', async () => {
+    const env = { XDG_CONFIG_HOME: join(folder, 'xdg') }
+    const words = ['trigger', 'mailgun', 'delivered', '--to', 'http://127.0.0.1:9/']
+    expect((await run(words, { folder, env })).code).toBe(1)
+    expect(existsSync(join(folder, 'xdg/mailtrail/sandbox.json'))).toBe(true)
+    expect(existsSync(join(folder, '.config'))).toBe(false)
+  })
+
+  test('has its handler at the port, and the providers at the three after it', async () => {
+    for (let tries = 1; ; tries += 1) {
+      const { server, url } = await listening(() => {})
+      await new Promise((resolve) => server.close(resolve))
+      const port = Number(new URL(url).port)
+      const sandbox = startDev('--port', String(port))
+      try {
+        await sandbox.wrote(/ {2}q {2}end\n/)
+      } catch (error) {
+        // One of the four was somebody else's.
+        if (tries < 10 && sandbox.stderr().includes('is taken')) continue
+        throw error
+      }
+      const printed = exported(sandbox.stdout())
+      const urls = [printed['SENDGRID_URL'], printed['MAILGUN_URL'], printed['MANDRILL_URL']]
+      expect(urls).toEqual([1, 2, 3].map((more) => `http://127.0.0.1:${port + more}`))
+      expect((await fetch(`http://127.0.0.1:${port}/webhooks/mandrill`)).status).toBe(200)
+      return
+    }
   })
 
   test('says before a message that there is none', async () => {

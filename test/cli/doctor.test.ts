@@ -5,7 +5,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import express from 'express'
-import { createCorrelator, memoryStore } from '../../src/index.js'
+import { compareClocks } from '../../src/cli/clock-findings.js'
+import { findUrlFaults } from '../../src/cli/setting-findings.js'
+import { type Correlator, createCorrelator, memoryStore } from '../../src/index.js'
+import { mailgunWebhook } from '../../src/providers/mailgun/index.js'
 import { mandrillWebhook, verifyMandrillSignature } from '../../src/providers/mandrill/index.js'
 import { sendgridWebhook, verifySendgridSignature } from '../../src/providers/sendgrid/index.js'
 import { root, run } from './running.js'
@@ -254,6 +257,24 @@ const cases: [mistake: string, code: string, provider: ProviderName, changes: Ch
   ],
   // Beyond the ten.
   [
+    'no verification key',
+    'missing-setting',
+    'sendgrid',
+    { settings: ({ publicKey: _, ...settings }) => settings },
+  ],
+  [
+    'no domain',
+    'missing-setting',
+    'mailgun',
+    { settings: ({ domain: _, ...settings }) => settings },
+  ],
+  [
+    'something else as the verification key',
+    'not-a-key',
+    'sendgrid',
+    { settings: (settings) => ({ ...settings, publicKey: 'correct horse' }) },
+  ],
+  [
     'a webhook that is not signed',
     'unsigned-webhook',
     'sendgrid',
@@ -444,6 +465,59 @@ test('a PEM that can be read is no fault, and no other key than the bare one', a
     0,
     [expect.objectContaining({ code: 'pem-key', severity: 'warning' })],
   ])
+})
+
+test('a post that the provider has noted as failed is no fault', async () => {
+  const lastError = 'timed out'
+  const told = await doctor(
+    await broken('mandrill', { registered: (webhook) => [{ ...webhook, lastError }] }),
+  )
+  expect([told.code, told.findings]).toEqual([
+    0,
+    [expect.objectContaining({ code: 'failing-webhook', severity: 'warning' })],
+  ])
+})
+
+test.each([
+  ['http://example.com/webhooks', ['plain-http']],
+  ['https://example.com/webhooks', []],
+  ['http://localhost:3000/webhooks', []],
+])('without https a URL is a warning, unless it is of this machine: %s', (url, expected) => {
+  expect(findUrlFaults(url, {}).map(({ code }) => code)).toEqual(expected)
+})
+
+test.each([
+  [119, []],
+  [121, ['clock-off']],
+  [-121, ['clock-off']],
+])('a clock that is %i seconds off is %j', (seconds, expected) => {
+  const here = new Date('2026-11-28T10:00:00Z')
+  const shown = new Date(here.getTime() + seconds * 1000)
+  const findings = compareClocks({ whose: "Mailgun's", shown, here }, undefined)
+  expect(findings.map(({ code }) => code)).toEqual(expected)
+})
+
+test('a probe is stored once, and told as a foreign event of nobody', async () => {
+  const told: unknown[] = []
+  let own: Correlator | undefined
+  const made = await broken('mailgun', {
+    endpoint(_handler, { signingKey = '' }) {
+      own = createCorrelator({
+        store: memoryStore(),
+        foreignAfter: 0,
+        webhooks: [mailgunWebhook({ signingKey: String(signingKey) })],
+      })
+      own.onError(() => {})
+      own.onAny(({ type, recipient, correlation }) =>
+        told.push([type, recipient, correlation.status]),
+      )
+      return own.nodeHandler
+    },
+  })
+  expect((await doctor(made)).findings).toEqual([])
+  await own?.drain()
+  await own?.close()
+  expect(told).toEqual([['delivered', 'probe@mailtrail.invalid', 'foreign']])
 })
 
 test('an API key that may only send is said to be so, and is no fault', async () => {

@@ -1,6 +1,7 @@
 import { expect, jest, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { actions } from '../../src/cli/sandbox-providers.js'
 import { newFolder, root, run } from './running.js'
 import { kits } from './setup.js'
 
@@ -33,4 +34,23 @@ test('the manual has every setting, by both its names', () => {
       expect(manual).toMatch(new RegExp(`\`${kit.provider}: \\{[^}]*\\b${name}\\b`))
     }
   }
+})
+
+test('the manual has the ports as they are', async () => {
+  const { folder, remove } = newFolder()
+  const portOf = async (command: string): Promise<number> => {
+    const { stdout } = await run(['help', command], { folder })
+    return Number(/--port <number> .*\(default: (\d+)\)/.exec(stdout)?.[1])
+  }
+  const [sandbox, dashboard] = [await portOf('dev'), await portOf('dashboard')]
+  remove()
+  expect(manual).toContain(`at the ports ${sandbox + 1} to ${sandbox + 3} (`)
+  expect(manual).toContain(`a handler of its own at port ${sandbox}.`)
+  expect(manual).toContain(`at \`http://127.0.0.1:${dashboard}/\``)
+})
+
+test('the manual has every key of the sandbox', () => {
+  const [, sandbox = ''] = manual.split('\n## The sandbox\n')
+  const [section = ''] = sandbox.split('\n## ')
+  for (const { key } of actions) expect(section).toContain(`\`${key}\``)
 })

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { found, type Host, serverProgram, serversFolder, startServer } from '../adapters/hosts.js'
+import { createCorrelator, memoryStore } from '../../src/index.js'
+import { mailgunWebhook } from '../../src/providers/mailgun/index.js'
+import { startEndpoint } from '../endpoint.js'
 import { newFolder, root, run } from './running.js'
 
 // Next is built for them.
@@ -96,6 +99,26 @@ test.each(hosts)('an event of each provider is taken by %s', async (_, host) => 
   } finally {
     server.stop()
   }
+})
+
+test('with --message the event is one of that message', async () => {
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [mailgunWebhook({ signingKey: keys['MAILGUN_SIGNING_KEY'] ?? '' })],
+  })
+  const endpoint = await startEndpoint(correlator.nodeHandler)
+  const trackingId = await correlator.record({
+    provider: 'mailgun',
+    providerMessageId: 'p-1',
+    recipients: ['ann@example.com'],
+  })
+  const words = ['mailgun', 'opened', '--to', `${endpoint.url}/mailgun`, '--message', trackingId]
+  expect((await run(['trigger', ...words], { folder })).code).toBe(0)
+  expect((await correlator.message(trackingId))?.events).toMatchObject([
+    { type: 'opened', correlation: { status: 'matched', via: 'own-id' } },
+  ])
+  await endpoint.close()
+  await correlator.close()
 })
 
 describe('an answer', () => {

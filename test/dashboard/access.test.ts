@@ -2,7 +2,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Authorize } from '../../src/dashboard/access.js'
 import { byGuards, dashboard } from '../../src/dashboard/index.js'
 import { addressAllowList, basicAuth, createCorrelator, memoryStore } from '../../src/index.js'
-import { type Board, everyPath, startBoard } from './board.js'
+import { type Board, type BoardOptions, everyPath, startBoard } from './board.js'
 
 let running: Board | undefined
 afterEach(async () => {
@@ -10,7 +10,7 @@ afterEach(async () => {
   running = undefined
 })
 
-async function start(options: { authorize?: Authorize }): Promise<string> {
+async function start(options: Pick<BoardOptions, 'authorize' | 'trustedProxies'>): Promise<string> {
   running = await startBoard({ open: false, ...options })
   await running.transporter.sendMail({
     from: 'shop@example.com',
@@ -83,6 +83,23 @@ describe('what somebody is authorized for', () => {
     })
     await fetch(`${url}messages?tag=a`, { headers: { 'x-team': 'ops' } })
     expect(asked).toEqual([['GET', '/mailtrail/messages?tag=a', 'ops', '127.0.0.1']])
+  })
+
+  test.each([
+    ['is the proxy itself', {}, '127.0.0.1'],
+    [
+      'is who asked the proxy, where that is trusted',
+      { trustedProxies: ['loopback'] },
+      '192.0.2.7',
+    ],
+  ])('behind a proxy %s', async (_, options, address) => {
+    const asked: unknown[] = []
+    const url = await start({
+      ...options,
+      authorize: ({ clientAddress }) => asked.push(clientAddress) > 0,
+    })
+    await fetch(url, { headers: { 'x-forwarded-for': '192.0.2.1, 192.0.2.7' } })
+    expect(asked).toEqual([address])
   })
 })
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -36,6 +36,20 @@ describe('a stream of a view', () => {
     expect(read).toBe(
       `retry: 2000\n\n${':\n\n'.repeat(3)}event: change\ndata: ${digestOf('b')}\n\n`,
     )
+  })
+
+  test('looks every two seconds unless something else is said', async () => {
+    jest.useFakeTimers()
+    const slow = createLive()
+    let looked = 0
+    slow.stream('view', async () => String((looked += 1)), '')
+    expect(looked).toBe(1)
+    await jest.advanceTimersByTimeAsync(1999)
+    expect(looked).toBe(1)
+    await jest.advanceTimersByTimeAsync(1)
+    expect(looked).toBe(2)
+    slow.close()
+    jest.useRealTimers()
   })
 
   test('tells what changed before it was opened', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { adviceOnCode, adviceOnError, adviceOnReason } from '../../src/dashboard/advice.js'
 import { deliveryTimes, readDeliveryTimes } from '../../src/dashboard/delivery-times.js'
 import { duration, share } from '../../src/dashboard/formats.js'
@@ -7,6 +7,7 @@ import { linkTo, linkWith, webUrl } from '../../src/dashboard/links.js'
 import { messageSearch } from '../../src/dashboard/message-query.js'
 import { noticeOf } from '../../src/dashboard/notices.js'
 import { findBySubject } from '../../src/dashboard/subject-search.js'
+import { table } from '../../src/dashboard/table.js'
 import { createCorrelator, memoryStore } from '../../src/index.js'
 import { postTo, recordNamed, signedPost, signedWebhook } from '../signed-posts.js'
 
@@ -183,4 +184,18 @@ test('a subject is looked for page by page, through each message once', async ()
   expect([none.messages, none.lookedAt]).toEqual([[], 2000])
   expect(none.cursor).toBeDefined()
   await correlator.close()
+})
+
+test('CSV without its package says what to install', async () => {
+  jest.doMock('csv-stringify/sync', () => {
+    throw Object.assign(new Error("Cannot find module 'csv-stringify'"), {
+      code: 'MODULE_NOT_FOUND',
+    })
+  })
+  const { toCsv }: typeof import('../../src/dashboard/exports.js') = jest.requireActual(
+    '../../src/dashboard/exports',
+  )
+  const rows = table({ name: 'days', caption: '', empty: '', rows: [], columns: [] })
+  await expect(toCsv(rows)).rejects.toThrow('npm install csv-stringify')
+  jest.dontMock('csv-stringify/sync')
 })

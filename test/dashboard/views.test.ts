@@ -6,6 +6,7 @@ import {
   type Alarm,
   type AlarmListener,
   type Correlator,
+  failoverTransport,
   keepFailed,
   type SentMessage,
 } from '../../src/index.js'
@@ -162,12 +163,44 @@ test('a message shows each field, what to do, and that an address is suppressed'
   const page = await shown(`messages/${trackingId}`)
   for (const words of [
     '550',
+    '5.1.1',
     'There is no such mailbox',
     'https://shop.example/a',
     'Suppressed now',
+    'own-id',
+    // Of the raw payload.
+    'sg_message_id',
   ]) {
     expect(page).toContain(words)
   }
+  const { events = [] } = (await running.correlator.message(trackingId)) ?? {}
+  for (const { id, providerEvent } of events) {
+    expect(page).toContain(id)
+    expect(page).toContain(providerEvent)
+  }
+})
+
+test('a message says with whom it was tried before, and what to do about that', async () => {
+  const { provider, correlator } = running
+  const away = sendgridTransport({ apiKey: 'SG.wrong', baseUrl: provider.url, correlator })
+  const working = sendgridTransport({ apiKey: 'SG.x', baseUrl: provider.url, correlator })
+  const sent = await createTransport(failoverTransport([away, working])).sendMail({
+    from: 'shop@example.com',
+    to: 'cid@example.org',
+    subject: 'At the second try',
+    text: 'x',
+  })
+  const page = await shown(`messages/${sent.trackingId}`)
+  expect(page).toMatch(/What was tried before[\s\S]*auth \(EAUTH\)[\s\S]*class="advice"/)
+})
+
+test('suppressions are looked up by their address', async () => {
+  await running.correlator.suppressions.add('dan@example.org')
+  const rows = await rowsOf('suppressions?address=dan@example.org', 'suppressions')
+  expect(rows.map(({ address }) => address)).toEqual(['dan@example.org'])
+  expect(await shown('suppressions?address=eve@example.org')).toContain(
+    'eve@example.org may be mailed',
+  )
 })
 
 test.each([
@@ -276,8 +309,10 @@ describe('the head of a page', () => {
       const text = await answer.text()
       expect(text).toMatch(/role="alert">This cannot be shown now: .*the disk &lt;is&gt; away/)
       expect(text).not.toContain('data-live')
-      const table = await fetch(`${slow.url}messages?table=messages&format=json`)
-      expect(table.status).toBe(503)
+      slow.store.message = () => Promise.reject(new Error('away'))
+      for (const path of ['messages?table=messages&format=json', `messages/${trackingId}`]) {
+        expect([path, (await fetch(slow.url + path)).status]).toEqual([path, 503])
+      }
     } finally {
       await slow.close()
     }

@@ -50,6 +50,10 @@ const contract = providerContract({
     templateId: { templateId: 'welcome' },
     sendAt: { sendAt: new Date(Date.now() + 3_600_000) },
     amp: { amp: '<!doctype html><html ⚡4email></html>' },
+    recipientData: { recipientData: { 'ann.recipient@example.org': { data: { name: 'Ann' } } } },
+    alternatives: { alternatives: [{ contentType: 'text/x-web-markdown', content: '**Hi**' }] },
+    icalEvent: { icalEvent: { method: 'REQUEST', content: 'BEGIN:VCALENDAR' } },
+    raw: { raw: 'From: shop@example.com\r\nTo: ann@example.org\r\n\r\nHi' },
     date: { date: new Date(0) },
   },
 })

@@ -40,6 +40,9 @@ const reader = new PeriodicExportingMetricReader({
 const spanExporter = new InMemorySpanExporter()
 const manager = new AsyncLocalStorageContextManager()
 
+// Before the SDK is set up, as a program does that imports in the wrong order.
+const tooEarly = openTelemetry({ metrics: api.metrics })
+
 beforeAll(() => {
   manager.enable()
   api.context.setGlobalContextManager(manager)
@@ -87,14 +90,14 @@ describe('the play', () => {
   let trackingIds: string[] = []
 
   beforeAll(async () => {
-    ;({ trackingIds } = await play({ observers: [openTelemetry(api)] }))
+    ;({ trackingIds } = await play({ observers: [openTelemetry(api), tooEarly] }))
     await reader.forceFlush()
     spans = spanExporter.getFinishedSpans()
   })
 
   const named = (name: string) => spans.filter((span) => span.name === name)
 
-  test('is counted, each thing once', () => {
+  test('is counted, each thing once, and by no instrument that was made before the SDK', () => {
     const [exported] = metricExporter.getMetrics().slice(-1)
     const { mailtrail_dead_letters_total: _none, ...counted } = expectedCounts
     expect(exported && countsOf(exported)).toEqual(counted)
@@ -131,6 +134,15 @@ describe('the play', () => {
     expect(tally('ingest sendgrid')).toEqual(
       [...stored, 'failed'].map((error) => ['webhook sendgrid', error]),
     )
+  })
+
+  test.each<[string, string[]]>([
+    ['send sendgrid', ['failed', 'sent']],
+    ['webhook sendgrid', ['refused', 'stored', 'tried', 'unavailable']],
+    ['process delivered', ['failed', 'taken']],
+  ])('has the outcome in the spans %s', (name, outcomes) => {
+    const told = named(name).map(({ attributes }) => attributes['mailtrail.outcome'])
+    expect([...new Set(told)].toSorted()).toEqual(outcomes)
   })
 
   test('has a span for each call of a listener, a trace of its own with a link to the send', () => {
@@ -180,7 +192,7 @@ test("a send is a child of what it is sent in, and has the provider's call as it
   ])
 })
 
-test('what a listener does is in its span', async () => {
+test('a webhook is a child of what it is received in, and what a listener does is in its span', async () => {
   const correlator = createCorrelator({
     store: memoryStore(),
     webhooks: [outsideWebhook()],
@@ -194,13 +206,16 @@ test('what a listener does is in its span', async () => {
   await correlator.record({ provider: 'outside', providerMessageId: 'm-1', recipients: ['a@b.c'] })
   const body = JSON.stringify([{ type: 'delivered', at: 1_760_000_000, message: 'm-1' }])
   const init = { method: 'POST', headers: secret, body }
-  await correlator.handler(new Request('https://example.com/outside', init))
+  await api.trace.getTracer('test').startActiveSpan('the server', async (span) => {
+    await correlator.handler(new Request('https://example.com/outside', init))
+    span.end()
+  })
   await correlator.drain()
   await correlator.close()
-  const [update] = shapeOf(spanExporter.getFinishedSpans()).filter(({ name }) =>
-    name.startsWith('the'),
-  )
-  expect(update).toMatchObject({ parent: 'process delivered' })
+  const shapes = shapeOf(spanExporter.getFinishedSpans())
+  const parentOf = (wanted: string) => shapes.find(({ name }) => name === wanted)?.parent
+  expect(parentOf('webhook outside')).toBe('the server')
+  expect(parentOf('the update')).toBe('process delivered')
 })
 
 test('a send that is not sampled is not named to its events', async () => {

@@ -153,7 +153,9 @@ describe('the endpoint', () => {
   ])('looks where somebody calls from: only %s is let in, and we get %i', async (range, status) => {
     const { metrics } = withRegistry({ guards: [addressAllowList([range])] })
     const endpoint = await startEndpoint(metrics.nodeHandler)
-    expect((await fetch(endpoint.url)).status).toBe(status)
+    // Of a proxy it is the proxy, whatever that says.
+    const headers = { 'x-forwarded-for': '10.0.0.1' }
+    expect((await fetch(endpoint.url, { headers })).status).toBe(status)
     await endpoint.close()
   })
 
@@ -173,6 +175,13 @@ test('metrics of others in the registry are scraped with them', async () => {
   counter.inc()
   const response = await metrics.handler(new Request('https://example.com/metrics'))
   expect(await response.text()).toContain('orders 1')
+})
+
+test("metrics stand in the client's own registry where none is given", async () => {
+  const { Counter, Gauge, Histogram, Registry } = promClient
+  const register = new Registry()
+  prometheus({ Counter, Gauge, Histogram, register })
+  expect(await register.metrics()).toContain('# TYPE mailtrail_messages_total counter')
 })
 
 test('a registry takes them once', () => {

@@ -246,6 +246,21 @@ describe('a day that is over', () => {
     },
   )
 
+  test.each<[keyof PruneLimits, PruneLimits, messages: number]>([
+    ['events', { messages: start, events: start + day }, 1],
+    ['messages', { messages: start + day, events: start }, 0],
+  ])(
+    'is removed row by row where it is over for %s, and not yet for the others',
+    async (_, limits, messages) => {
+      const store = await byDay()
+      await sent(store, start)
+      await foreign(store, start + 1)
+      expect(await pruned(store, limits)).toBe(1)
+      expect(await partitionsOf('events')).toContain('from_20260101')
+      expect([await rowsOf('messages'), await rowsOf('events')]).toEqual([messages, 1])
+    },
+  )
+
   test('is removed row by row while somebody is at its tables for long', async () => {
     const store = await byDay()
     await sent(store, start)

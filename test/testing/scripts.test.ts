@@ -270,4 +270,10 @@ describe('an outage', () => {
     await transporter.sendMail(mail)
     expect(simulated.messages).toHaveLength(1)
   })
+
+  test('fails as it is told to', async () => {
+    const { simulated, transporter } = await start(() => [], 'sendgrid')
+    simulated.startOutage({ kind: 'answer', status: 401 })
+    await expect(transporter.sendMail(mail)).rejects.toMatchObject({ statusCode: 401 })
+  })
 })

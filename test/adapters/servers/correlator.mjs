@@ -5,6 +5,9 @@ import { mailgunWebhook } from 'mailtrail/mailgun'
 import { mandrillWebhook } from 'mailtrail/mandrill'
 import { sendgridWebhook } from 'mailtrail/sendgrid'
 
+/** Another one each time that this is loaded. */
+const thisModule = randomUUID()
+
 /**
  * Takes anything, and tells what came.
  *
@@ -27,6 +30,7 @@ const echo = {
           digest: createHash('sha256').update(body).digest('hex'),
           target,
           clientAddress,
+          module: thisModule,
         },
         raw: {},
       },

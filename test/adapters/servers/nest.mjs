@@ -45,10 +45,14 @@ const controllers =
   way === 'mounted' ? [ElsewhereController] : [ElsewhereController, WebhooksController]
 Reflect.decorate([Module({ controllers })], AppModule)
 
+/** @type {import('@nestjs/platform-express').NestExpressApplication} */
 const app =
-  way === 'kept'
+  way === 'kept' || way === 'raised'
     ? await NestFactory.create(AppModule, { rawBody: true })
     : await NestFactory.create(AppModule)
+if (way === 'raised') {
+  app.useBodyParser('json', { limit: '5mb' })
+}
 if (way === 'mounted') {
   app.use('/webhooks', correlator.nodeHandler)
 }
