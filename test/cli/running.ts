@@ -7,9 +7,8 @@ import { pathToFileURL } from 'node:url'
 
 export const root = dirname(dirname(__dirname))
 
-/** The command line of either build. */
-export const program = (build: 'esm' | 'cjs' = 'esm'): string =>
-  join(root, 'dist', build, 'cli', 'bin.js')
+/** The command line as it is built: as ESM alone, for it is run and never imported. */
+export const program = (): string => join(root, 'dist/esm/cli/bin.js')
 
 /** How long a command may take while other tests run, in ms. */
 const patience = 20_000
@@ -24,7 +23,6 @@ export interface RunOptions {
   folder: string
   env?: Record<string, string>
   input?: string
-  build?: 'esm' | 'cjs'
   /** Loaded ahead of it. */
   preload?: string
 }
@@ -50,10 +48,10 @@ export interface RunningCommand {
 /** Starts a command in a process of its own, with nothing of this one's environment but the path. */
 export function start(
   words: readonly string[],
-  { folder, env = {}, build = 'esm', preload }: RunOptions,
+  { folder, env = {}, preload }: RunOptions,
 ): RunningCommand {
   const ahead = preload === undefined ? [] : ['--import', pathToFileURL(preload).href]
-  const child = spawn(process.execPath, [...ahead, program(build), ...words], {
+  const child = spawn(process.execPath, [...ahead, program(), ...words], {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: folder, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

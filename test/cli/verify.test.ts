@@ -24,20 +24,15 @@ function folderOfItsOwn(): string {
 
 const addresses = ['--from', 'shop@example.com', '--to', 'ann@example.com']
 
-test('in the sandbox every provider brings a message there and its event back, by either build', async () => {
-  for (const build of ['esm', 'cjs'] as const) {
-    const { code, stdout, stderr } = await run(['verify', '--sandbox'], {
-      folder: folderOfItsOwn(),
-      build,
-    })
-    expect([stderr, code]).toEqual(['', 0])
-    for (const title of ['SendGrid', 'Mailgun', 'Mandrill']) {
-      expect(stdout).toMatch(
-        new RegExp(
-          `${title}\n  sent after [\\d.]+ s: .*\n  delivered after [\\d.]+ s: ann@example`,
-        ),
-      )
-    }
+test('in the sandbox every provider brings a message there and its event back', async () => {
+  const { code, stdout, stderr } = await run(['verify', '--sandbox'], {
+    folder: folderOfItsOwn(),
+  })
+  expect([stderr, code]).toEqual(['', 0])
+  for (const title of ['SendGrid', 'Mailgun', 'Mandrill']) {
+    expect(stdout).toMatch(
+      new RegExp(`${title}\n  sent after [\\d.]+ s: .*\n  delivered after [\\d.]+ s: ann@example`),
+    )
   }
 })
 

@@ -42,7 +42,7 @@ describe('a fourth provider', () => {
 
   beforeAll(() => {
     copy = mkdtempSync(join(tmpdir(), 'mailtrail with a fourth '))
-    for (const part of ['src', 'tsconfig.json'])
+    for (const part of ['src', 'build', 'tsconfig.json'])
       cpSync(join(root, part), join(copy, part), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir')
     // One folder …
