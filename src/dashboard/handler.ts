@@ -27,7 +27,8 @@ export interface DashboardParts {
   live: Live
 }
 
-const rowsOfPage = 50
+// Fifty took browsers 20 ms longer to draw.
+const rowsOfPage = 25
 const rowsOfExport = 1000
 
 /** What forms of the dashboard come to at most, in bytes, and how long they may take to come, in ms. */

@@ -144,9 +144,9 @@ const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on
       }
       await open('messages')
       const rows = page.locator('#messages tbody tr')
-      expect(await rows.count()).toBe(50)
+      expect(await rows.count()).toBe(25)
       await page.getByRole('link', { name: 'Older' }).click()
-      await page.getByRole('link', { name: 'Invoice 50', exact: true }).waitFor()
+      await page.getByRole('link', { name: 'Invoice 25', exact: true }).waitFor()
       await page.getByRole('link', { name: 'Newest' }).click()
       await page.getByRole('link', { name: 'Invoice 0', exact: true }).waitFor()
       await page.getByLabel('Address').fill('customer-1@example.com')
