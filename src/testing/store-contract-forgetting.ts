@@ -4,6 +4,7 @@ import { batchOf, recordAt, resultOf, start } from './store-samples.js'
 import { like, same } from './comparing.js'
 import {
   add,
+  added,
   answer,
   byNobody,
   type Checks,
@@ -122,6 +123,28 @@ export const forgettingChecks: Checks = {
     same(
       (await counted(store, 'link')).map(({ key }) => key),
       [`https://example.com/u/${pseudonym}`],
+    )
+  },
+
+  async 'each of its messages is counted on as it ended'({ store }) {
+    const [arrived, returned] = [await added(store, ann), await added(store, ann)]
+    await ingest(
+      store,
+      batchOf(
+        { type: 'delivered', ownId: arrived.trackingId, recipient: ann },
+        {
+          type: 'bounced',
+          bounce: { kind: 'hard', asynchronous: false },
+          ownId: returned.trackingId,
+          recipient: ann,
+        },
+      ),
+    )
+    await store.forget(ann, [], pseudonym)
+    const domains = await counted(store, 'domain')
+    like(
+      domains.filter(({ counts }) => counts.recipients > 0),
+      [{ key: 'forgotten.invalid', counts: { recipients: 2, delivered: 1, bounced: 1 } }],
     )
   },
 

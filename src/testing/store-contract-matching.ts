@@ -123,6 +123,18 @@ export const matchingChecks: Checks = {
     },
   ),
 
+  async 'an id that several recipients turn out to have speaks of none of them'({ store, other }) {
+    const record = recordOf('ann@example.com', 'bob@example.org')
+    const [ann, ...others] = record.recipients
+    if (!ann) throw new Error('it was written to nobody')
+    await add(store, { ...record, recipients: [{ ...ann, providerMessageId: 'p-1' }, ...others] })
+    const result = resultOf(record, 'p-1')
+    const recipients = result.recipients.map((one) => ({ ...one, providerMessageId: 'p-1' }))
+    await answer(store, record, { ...result, recipients })
+    await ingest(other, batchOf({ type: 'delivered', providerMessageId: 'p-1' }))
+    equal(await statusOf(store, record), 'accepted')
+  },
+
   async 'an id that two messages share belongs to the later one'({ store, other }) {
     const earlier = await answered(store, 'p-1')
     const later = { ...recordOf('ann@example.com'), messageId: earlier.messageId ?? '' }
