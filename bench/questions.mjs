@@ -104,7 +104,7 @@ for (let index = 0; index < count; index += atOnce) {
   const records = Array.from({ length: Math.min(atOnce, count - index) }, (_, place) =>
     messageOf(index + place),
   )
-  // As many as send at once: those that wait for a connection for ten seconds are refused.
+  // As many as send at once: those that wait two seconds for a connection are refused.
   for (let first = 0; first < records.length; first += 50) {
     const some = records.slice(first, first + 50)
     await Promise.all(some.map((record) => store.addMessage(record, messageKeys(record), schedule)))
