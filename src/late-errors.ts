@@ -9,33 +9,20 @@ export const aborted = (): SendError =>
     outcome: 'not-sent',
   })
 
+const tooSlow = (message: string, outcome: SendError['outcome']): SendError =>
+  new SendError(message, { category: 'timeout', retryable: outcome === 'not-sent', outcome })
+
 export const contentTooSlow = (): SendError =>
-  new SendError('not sent: the content of the message could not be read in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
+  tooSlow('not sent: the content of the message could not be read in time', 'not-sent')
 
 export const hookTooSlow = (): SendError =>
-  new SendError('not sent: beforeSend did not end in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
+  tooSlow('not sent: beforeSend did not end in time', 'not-sent')
 
 export const storeTooSlow = (): StoreError =>
   new StoreError('recording a send', new Error('it did not answer in time'))
 
 export const verifyTooSlow = (): SendError =>
-  new SendError('the provider did not answer in time', {
-    category: 'timeout',
-    retryable: true,
-    outcome: 'not-sent',
-  })
+  tooSlow('the provider did not answer in time', 'not-sent')
 
 export const noAnswer = (): SendError =>
-  new SendError('the provider did not answer in time: it may have taken the message', {
-    category: 'timeout',
-    retryable: false,
-    outcome: 'unknown',
-  })
+  tooSlow('the provider did not answer in time: it may have taken the message', 'unknown')

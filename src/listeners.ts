@@ -62,7 +62,8 @@ export interface Listeners {
   take(type: EventType): TakenListener[]
 }
 
-const eventTypes: Record<EventType, true> = {
+/** Every type of event; complete when it compiles. */
+export const eventTypes: Readonly<Record<EventType, true>> = {
   accepted: true,
   deferred: true,
   delivered: true,

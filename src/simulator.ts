@@ -37,17 +37,21 @@ export interface SimulatedRecipient {
   id: string
 }
 
+/** Every type of event that a simulated provider may tell. */
+export const simulatedEventTypes = [
+  'accepted',
+  'deferred',
+  'delivered',
+  'bounced',
+  'rejected',
+  'opened',
+  'clicked',
+  'complained',
+  'unsubscribed',
+] as const
+
 /** What a simulated provider can tell of any message. */
-export type SimulatedEventType =
-  | 'accepted'
-  | 'deferred'
-  | 'delivered'
-  | 'bounced'
-  | 'rejected'
-  | 'opened'
-  | 'clicked'
-  | 'complained'
-  | 'unsubscribed'
+export type SimulatedEventType = (typeof simulatedEventTypes)[number]
 
 /** An event that a simulated provider is to tell, in words that fit each of them. */
 export interface SimulatedEvent {

@@ -1,23 +1,13 @@
 // The ids under which events are stored. A later version must make the same ones of the same events: a
 // provider may tell a fact again after an update, and it is a duplicate then too.
 import { describe, expect, test } from '@jest/globals'
-import type { InboundMail, ParsedEvent } from '../src/event.js'
+import type { ParsedEvent } from '../src/event.js'
 import { eventId, ownIdKey, providerKey } from '../src/matching.js'
+import { bareMail } from './inbound-sample.js'
 
 const timeless = { providerEvent: 'name', tags: [], metadata: {}, raw: {} }
 const origin = { ...timeless, occurredAt: new Date(1_760_000_000_000) }
 const whole = { ...origin, recipient: 'Ann@example.com', providerMessageId: 'p-1' }
-const mail: InboundMail = {
-  envelope: { from: 'ann@example.com', to: ['shop@example.com'] },
-  to: [],
-  cc: [],
-  replyTo: [],
-  references: [],
-  attachments: [],
-  inline: {},
-  headers: [],
-  problems: [],
-}
 const ip = '203.0.113.9'
 const userAgent = 'Mozilla/5.0'
 const url = 'https://example.com/'
@@ -100,12 +90,12 @@ describe('the id of an event stays what it was:', () => {
     ],
     [
       'inbound',
-      { ...whole, type: 'inbound', messageId: '<in-1>', mail },
+      { ...whole, type: 'inbound', messageId: '<in-1>', mail: bareMail },
       '00000000-0000-8f04-bf4c-7d9c90592372',
     ],
     [
       'inbound that is dated',
-      { ...whole, type: 'inbound', mail: { ...mail, date: new Date(5) } },
+      { ...whole, type: 'inbound', mail: { ...bareMail, date: new Date(5) } },
       '00000000-0005-8122-93d7-a9f77c46d338',
     ],
     [

@@ -1,21 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import type { InboundMail, ParsedEvent } from '../src/event.js'
 import { matchKeys, toIncoming } from '../src/matching.js'
+import { bareMail } from './inbound-sample.js'
 
 const receivedAt = new Date(1_760_000_100_000)
 const happened = 1_760_000_000_000
 const bare = { providerEvent: 'name', tags: ['a'], metadata: { b: 'c' }, raw: { d: 1 } }
 const timed = { ...bare, occurredAt: new Date(happened) }
 const mailOf = (answers: Partial<InboundMail>): InboundMail => ({
-  envelope: { from: 'ann@example.com', to: ['shop@example.com'] },
-  to: [],
-  cc: [],
-  replyTo: [],
-  references: [],
-  attachments: [],
-  inline: {},
-  headers: [],
-  problems: [],
+  ...bareMail,
   ...answers,
 })
 const inbound = (answers: Partial<InboundMail>, more: Partial<ParsedEvent> = {}): ParsedEvent => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { AnyEvent, InboundMail } from '../src/event.js'
+import type { AnyEvent } from '../src/event.js'
 import {
   initialState,
   messageStatus,
@@ -10,6 +10,7 @@ import {
   withSendStatus,
 } from '../src/status.js'
 import type { RecipientState } from '../src/store.js'
+import { bareMail } from './inbound-sample.js'
 
 const base = {
   id: 'event',
@@ -121,18 +122,6 @@ describe('the status of a recipient', () => {
   })
 })
 
-const mail: InboundMail = {
-  envelope: { from: 'ann@example.com', to: ['shop@example.com'] },
-  to: [],
-  cc: [],
-  replyTo: [],
-  references: [],
-  attachments: [],
-  inline: {},
-  problems: [],
-  headers: [],
-}
-
 test.each<AnyEvent>([
   { ...base, ...at(2), type: 'subscribed', scope: { kind: 'all' } },
   {
@@ -143,7 +132,7 @@ test.each<AnyEvent>([
     action: 'added',
     address: 'ann@example.com',
   },
-  { ...base, ...at(2), type: 'inbound', mail },
+  { ...base, ...at(2), type: 'inbound', mail: bareMail },
   { ...base, ...at(2), type: 'unknown' },
 ])('$type says nothing of delivery, and changes nothing', (event) => {
   const before = stateOf([delivered(1), opened(1)])

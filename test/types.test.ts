@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { strictOptions } from './strict-options.js'
 
 const root = dirname(__dirname)
 const usage = readFileSync(join(__dirname, 'types', 'usage.mts'), 'utf8')
@@ -31,16 +32,9 @@ function compile(name: string, file: string, source: string, paths: object) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, file), source)
   const compilerOptions = {
-    target: 'es2022',
-    module: 'nodenext',
-    lib: ['es2023'],
-    types: ['node'],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
+    ...strictOptions,
     esModuleInterop: true,
     skipLibCheck: false,
-    noEmit: true,
     paths,
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }))

@@ -1,6 +1,6 @@
 import { equal, ok } from 'node:assert/strict'
 import { isFields } from '../payload.js'
-import type { SimulatedEvent, SimulatedEventType } from '../simulator.js'
+import { type SimulatedEvent, simulatedEventTypes, type SimulatedEventType } from '../simulator.js'
 import { like, same } from './comparing.js'
 import {
   ann,
@@ -16,25 +16,6 @@ import {
   toldOnce,
   type UntoldEvent,
 } from './provider-steps.js'
-
-const simulatedTypes: Record<SimulatedEventType, true> = {
-  accepted: true,
-  deferred: true,
-  delivered: true,
-  bounced: true,
-  rejected: true,
-  opened: true,
-  clicked: true,
-  complained: true,
-  unsubscribed: true,
-}
-
-function isSimulated(type: string): type is SimulatedEventType {
-  return Object.hasOwn(simulatedTypes, type)
-}
-
-/** All events that a simulated provider may tell. */
-const everyType = Object.keys(simulatedTypes).filter(isSimulated)
 
 const labels = { tags: ['order'], metadata: { order: '42', shop: 'north' } }
 
@@ -174,7 +155,11 @@ const details: { told: UntoldEvent[]; checks: ProviderChecks }[] = [
 export function eventChecks({ untold = [] }: ProviderUnderTest): ProviderChecks {
   const isTold = (type: UntoldEvent): boolean => !untold.includes(type)
   return Object.assign(
-    eachOf(everyType.filter(isTold), (type) => `an event ${type} comes out right`, eventComesOut),
+    eachOf(
+      simulatedEventTypes.filter(isTold),
+      (type) => `an event ${type} comes out right`,
+      eventComesOut,
+    ),
     ...details.filter(({ told }) => told.every(isTold)).map(({ checks }) => checks),
   )
 }

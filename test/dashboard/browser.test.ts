@@ -5,7 +5,7 @@ import { keepFailed, type SentInfo } from '../../src/index.js'
 import { sendgridTransport } from '../../src/providers/sendgrid/index.js'
 import type { SimulatedEventType } from '../../src/testing/index.js'
 import { type Board, startBoard } from './board.js'
-import { chromiumPath, seriousFaults, startChromium, watchedPage } from './chromium.js'
+import { describeInBrowser, seriousFaults, startChromium, watchedPage } from './chromium.js'
 import { giveUp } from './given-up.js'
 
 const ann = 'ann@example.org'
@@ -39,10 +39,7 @@ async function open(path = ''): Promise<void> {
   await page.getByText('Live', { exact: true }).waitFor()
 }
 
-const found = chromiumPath !== undefined
-const title = found ? 'in a browser' : 'in a browser (skipped: no Chromium is on this machine)'
-
-;(found ? describe : describe.skip)(title, () => {
+describeInBrowser('in a browser', () => {
   beforeAll(async () => {
     browser = await startChromium()
   }, limit)

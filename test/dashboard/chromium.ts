@@ -1,3 +1,4 @@
+import { describe } from '@jest/globals'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
@@ -6,7 +7,11 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 const paths = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/google-chrome']
 
 /** Where Chromium is on this machine; undefined where it is not. */
-export const chromiumPath = paths.find((path) => path !== undefined && existsSync(path))
+const chromiumPath = paths.find((path) => path !== undefined && existsSync(path))
+
+/** Tests that need a browser: left out where there is none, but for CI, where that is a failure. */
+export const describeInBrowser: typeof describe.skip =
+  chromiumPath === undefined && !process.env['CI'] ? describe.skip : describe
 
 export const startChromium = (): Promise<Browser> =>
   chromium.launch({

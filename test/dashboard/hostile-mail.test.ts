@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { parse } from 'csv-parse/sync'
 import type { Browser } from 'playwright-core'
 import { type Board, startBoard } from './board.js'
-import { chromiumPath, startChromium, watchedPage } from './chromium.js'
+import { describeInBrowser, startChromium, watchedPage } from './chromium.js'
 import { hostile, hostileLinks, placesOfMessage, sendHostileMail } from './hostile-mail.js'
 
 const limit = 60_000
-const found = chromiumPath !== undefined
-
 let running: Board
 let trackingId: string
 beforeAll(async () => {
@@ -100,7 +98,7 @@ test('a table as JSON is what it is as CSV, with its cursor', async () => {
   })
 })
 
-;(found ? describe : describe.skip)('in a browser', () => {
+describeInBrowser('in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
     browser = await startChromium()

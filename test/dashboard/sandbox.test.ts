@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { newFolder, root, type RunningCommand, start } from '../cli/running.js'
 import { startEndpoint } from '../endpoint.js'
-import { chromiumPath, startChromium, watchedPage } from './chromium.js'
+import { describeInBrowser, startChromium, watchedPage } from './chromium.js'
 
 const ann = 'ann@example.com'
 const password = 'a secret of the team'
@@ -18,9 +18,7 @@ async function freePort(): Promise<string> {
   return new URL(taken.url).port
 }
 
-const found = chromiumPath !== undefined
-
-;(found ? describe : describe.skip)('mailtrail dev and the example app, in a browser', () => {
+describeInBrowser('mailtrail dev and the example app, in a browser', () => {
   let folder: ReturnType<typeof newFolder>
   let sandbox: RunningCommand
   let stopApp: () => Promise<unknown>

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { dashboard } from '../../src/dashboard/index.js'
 import { drawAlarms } from '../../src/dashboard/alarm-list.js'
 import { watchAlarms } from '../../src/dashboard/current-alarms.js'
 import { createTransport } from 'nodemailer'
@@ -315,6 +319,32 @@ describe('the head of a page', () => {
       }
     } finally {
       await slow.close()
+    }
+  })
+
+  test('has left before a store is asked that answers at once', async () => {
+    const { correlator, store } = running
+    const board = dashboard({ correlator, authorize: () => true, path: '/' })
+    const server = createServer(board.nodeHandler).listen(0, '127.0.0.1')
+    let head: Socket | undefined
+    server.on('connection', (socket) => (head = socket))
+    const waiting: unknown[] = []
+    const find = store.find.bind(store)
+    store.find = async (...asked) => {
+      waiting.push([Number(head?.bytesWritten) > 0, head?.writableLength])
+      return find(...asked)
+    }
+    try {
+      await once(server, 'listening')
+      const address = server.address()
+      const port = typeof address === 'object' ? address?.port : undefined
+      await (await fetch(`http://127.0.0.1:${port}/messages`)).text()
+      expect(waiting).toEqual([[true, 0]])
+    } finally {
+      store.find = find
+      board.close()
+      server.closeAllConnections()
+      server.close()
     }
   })
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Block, blocksOf, root } from './pages.js'
+import { strictOptions } from '../strict-options.js'
 
 const languages = ['ts', 'js']
 
@@ -11,19 +12,12 @@ export const compiledBlocks = (text: string): Block[] =>
   blocksOf(text).filter(({ language }) => languages.includes(language))
 
 const compilerOptions = {
-  target: 'es2022',
-  module: 'nodenext',
-  lib: ['es2023'],
-  types: ['node'],
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
+  ...strictOptions,
   esModuleInterop: true,
   experimentalDecorators: true,
   allowJs: true,
   checkJs: true,
   skipLibCheck: true,
-  noEmit: true,
 }
 
 /**

@@ -1,28 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { createCorrelator, type EventType, memoryStore, type Webhook } from '../../src/index.js'
+import { eventTypes } from '../../src/listeners.js'
 import { mailgunSimulator, mailgunWebhook } from '../../src/providers/mailgun/index.js'
 import { mandrillSimulator, mandrillWebhook } from '../../src/providers/mandrill/index.js'
 import { sendgridSimulator, sendgridWebhook } from '../../src/providers/sendgrid/index.js'
 import type { ProviderSimulator } from '../../src/simulator.js'
 import { eventFixture, signedRequests, simulatedMessage } from '../../src/testing/index.js'
 
-const everyType: Record<EventType, true> = {
-  accepted: true,
-  deferred: true,
-  delivered: true,
-  bounced: true,
-  rejected: true,
-  failed: true,
-  opened: true,
-  clicked: true,
-  complained: true,
-  unsubscribed: true,
-  subscribed: true,
-  suppression: true,
-  inbound: true,
-  unknown: true,
-}
-const types = Object.keys(everyType).filter((type): type is EventType => type in everyType)
+const types = Object.keys(eventTypes).filter((type): type is EventType => type in eventTypes)
 
 interface Provider {
   provider: string

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { strictOptions } from '../strict-options.js'
 
 const root = dirname(dirname(__dirname))
 const modules = join(root, 'node_modules')
@@ -91,15 +92,8 @@ describe.each(runners)('in a project of %s', (runner) => {
   test('the matchers are typed, with the types of all packages looked at', () => {
     const project = join(folder, runner)
     const compilerOptions = {
-      target: 'es2022',
-      module: 'nodenext',
-      lib: ['es2023'],
-      types: ['node'],
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
+      ...strictOptions,
       skipLibCheck: false,
-      noEmit: true,
     }
     const files = ['types.ts', 'clock.test.ts', 'sign-up.test.ts']
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))

@@ -1,9 +1,9 @@
-import { createCorrelator } from '../../correlator.js'
 import type { Configuration } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io } from '../io.js'
 import { startProgress } from '../progress.js'
 import { kitNamed } from '../providers.js'
 import { timeIn } from '../times.js'
+import { withCorrelator } from '../with-correlator.js'
 
 export interface BackfillCommandOptions {
   from: string
@@ -25,8 +25,7 @@ export async function backfill(
     ...(to !== undefined && { to: timeIn(to, io.now()) }),
   }
   const history = kit.createHistory(configuration.settings(kit))
-  const correlator = createCorrelator({ store: configuration.store() })
-  try {
+  return withCorrelator(configuration, async (correlator) => {
     const progress = await startProgress(io, `Asking ${kit.title}`, { json })
     const result = await correlator.backfill(history, {
       ...span,
@@ -41,7 +40,5 @@ export async function backfill(
     printer.record(result)
     printer.line(`${missed} of ${events} events were missed, and are stored now.`)
     return 0
-  } finally {
-    await correlator.close()
-  }
+  })
 }

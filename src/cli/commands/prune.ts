@@ -1,9 +1,9 @@
 import { UsageError } from '../../errors.js'
-import { createCorrelator } from '../../correlator.js'
 import type { Configuration } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io } from '../io.js'
 import { startProgress } from '../progress.js'
 import { timeIn } from '../times.js'
+import { withCorrelator } from '../with-correlator.js'
 
 export interface PruneOptions {
   messages?: string
@@ -28,8 +28,7 @@ export async function prune(
   if (Object.keys(retention).length === 0) {
     throw new UsageError('say what is to go: --messages 90d, --events 7d, --counts 2y')
   }
-  const correlator = createCorrelator({ store: configuration.store() })
-  try {
+  return withCorrelator(configuration, async (correlator) => {
     const progress = await startProgress(io, 'Removing', { json })
     const removed = await correlator.prune({
       ...retention,
@@ -40,7 +39,5 @@ export async function prune(
     printer.record({ removed })
     printer.line(`${removed} messages, events, tokens and counts were removed.`)
     return 0
-  } finally {
-    await correlator.close()
-  }
+  })
 }

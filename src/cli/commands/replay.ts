@@ -1,7 +1,7 @@
-import { createCorrelator } from '../../correlator.js'
 import type { Configuration } from '../configuration.js'
 import { dayAndTime, inWords } from '../event-words.js'
 import { createPrinter, type ExitCode, type Io } from '../io.js'
+import { withCorrelator } from '../with-correlator.js'
 
 export interface ReplayOptions {
   /** Lists them in place of having them told again. */
@@ -20,8 +20,7 @@ export async function replay(
   io: Io,
 ): Promise<ExitCode> {
   const printer = createPrinter(io.stdout, io.env, json)
-  const correlator = createCorrelator({ store: configuration.store() })
-  try {
+  return withCorrelator(configuration, async (correlator) => {
     if (!list) {
       const replayed = await correlator.deadLetters.replay(
         eventIds.length === 0 ? undefined : eventIds,
@@ -47,7 +46,5 @@ export async function replay(
       cursor = page.cursor
     } while (cursor !== undefined)
     return 0
-  } finally {
-    await correlator.close()
-  }
+  })
 }

@@ -1,9 +1,9 @@
-import { createCorrelator } from '../../correlator.js'
 import type { Suppression } from '../../store.js'
 import type { TrackedMessage } from '../../tracked-message.js'
 import type { Configuration } from '../configuration.js'
 import { dayAndTime, inWords } from '../event-words.js'
 import { createPrinter, type ExitCode, type Io, type Printer } from '../io.js'
+import { withCorrelator } from '../with-correlator.js'
 
 export interface StatusOptions {
   /** How many messages to an address are told. */
@@ -19,8 +19,7 @@ export async function status(
   io: Io,
 ): Promise<ExitCode> {
   const printer = createPrinter(io.stdout, io.env, json)
-  const correlator = createCorrelator({ store: configuration.store() })
-  try {
+  return withCorrelator(configuration, async (correlator) => {
     if (!what.includes('@')) {
       const message = await correlator.message(what)
       if (!message) return nothing(printer, `There is no message ${what}.`)
@@ -38,9 +37,7 @@ export async function status(
     return messages.length + suppressions.length > 0
       ? 0
       : nothing(printer, `Nothing is known of ${what}.`)
-  } finally {
-    await correlator.close()
-  }
+  })
 }
 
 function nothing(printer: Printer, words: string): ExitCode {

@@ -2,7 +2,6 @@ import { createReadStream, createWriteStream, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createCorrelator, type Correlator } from '../../correlator.js'
 import { messageOf, UsageError } from '../../errors.js'
 import type { SuppressionCause } from '../../store.js'
 import { suppressionCauses } from '../../suppression.js'
@@ -11,6 +10,7 @@ import type { Configuration } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io, type Printer } from '../io.js'
 import { type Progress, startProgress } from '../progress.js'
 import { kitNamed, kits } from '../providers.js'
+import { withCorrelator } from '../with-correlator.js'
 
 export interface SuppressionsOptions {
   json?: boolean
@@ -82,18 +82,6 @@ export async function syncSuppressions(
     }
     return code
   })
-}
-
-async function withCorrelator(
-  configuration: Configuration,
-  work: (correlator: Correlator) => Promise<ExitCode>,
-): Promise<ExitCode> {
-  const correlator = createCorrelator({ store: configuration.store() })
-  try {
-    return await work(correlator)
-  } finally {
-    await correlator.close()
-  }
 }
 
 function causeNamed(name: string): SuppressionCause {

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { UsageError } from '../../errors.js'
 import { ownIdKey } from '../../matching.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
-import type { SignedRequest, SimulatedEventType, SimulatedMessage } from '../../simulator.js'
+import {
+  type SignedRequest,
+  simulatedEventTypes,
+  type SimulatedEventType,
+  type SimulatedMessage,
+} from '../../simulator.js'
 import { type Configuration, endpointOf } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io } from '../io.js'
 import { post } from '../posting.js'
@@ -21,18 +26,6 @@ export interface TriggerOptions {
 
 const sandboxKey = "the sandbox's key"
 
-const types = [
-  'accepted',
-  'deferred',
-  'delivered',
-  'bounced',
-  'rejected',
-  'opened',
-  'clicked',
-  'complained',
-  'unsubscribed',
-] as const satisfies readonly SimulatedEventType[]
-
 /** Posts a signed event at an endpoint, as the provider does, and says what its answer means there. */
 export async function trigger(
   provider: string,
@@ -43,8 +36,9 @@ export async function trigger(
 ): Promise<ExitCode> {
   const printer = createPrinter(io.stdout, io.env, options.json)
   const kit = kitNamed(provider)
-  const type = types.find((known) => known === event)
-  if (!type) throw new UsageError(`there is no event ${event}: there are ${types.join(', ')}`)
+  const type = simulatedEventTypes.find((known) => known === event)
+  if (!type)
+    throw new UsageError(`there is no event ${event}: there are ${simulatedEventTypes.join(', ')}`)
   const configured = configuration.settings(kit)
   const url = options.to ?? endpointOf(configuration, kit, configured)
   if (url === undefined || !/^https?:\/\//.test(url)) {

@@ -16,7 +16,11 @@ import {
   sendgridWebhook,
 } from '../../../src/providers/sendgrid/index.js'
 import { signatureHeader, timestampHeader } from '../../../src/providers/sendgrid/signature.js'
-import type { SignedRequest, SimulatedEvent } from '../../../src/simulator.js'
+import {
+  type SignedRequest,
+  simulatedEventTypes,
+  type SimulatedEvent,
+} from '../../../src/simulator.js'
 import { startProvider, type StartOptions } from '../../../src/testing/index.js'
 import { startEndpoint } from '../../endpoint.js'
 import { collectErrors, collectTold } from '../../told-events.js'
@@ -77,17 +81,7 @@ const ann = 'ann@example.com'
 const bob = 'bob@example.com'
 
 describe('an event finds its message', () => {
-  test.each<SimulatedEvent['type']>([
-    'accepted',
-    'deferred',
-    'delivered',
-    'bounced',
-    'rejected',
-    'opened',
-    'clicked',
-    'complained',
-    'unsubscribed',
-  ])('by our own id: %s', async (type) => {
+  test.each(simulatedEventTypes)('by our own id: %s', async (type) => {
     const started = await start(() => [{ events: [{ type, recipient: ann }] }])
     const metadata = { order: '42', 'with space': 'ü' }
     const info = await sendAndSettle(started, { tags: ['order'], metadata })
