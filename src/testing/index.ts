@@ -1,3 +1,4 @@
+export { simulatedEventTypes } from '../simulator.js'
 export { startProvider } from './provider-server.js'
 export type {
   ApiFailure,
