@@ -12,7 +12,6 @@ export async function claim(
   limit: number,
 ): Promise<Delivery[]> {
   const lanes = await tables.dueLanes(now, limit)
-  if (lanes.length === 0) return []
   const blocked = new Set<string>()
   const claimed: LaneRow[] = []
   for (const row of await tables.laneEvents(lanes, limit)) {

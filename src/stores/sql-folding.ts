@@ -22,7 +22,6 @@ export async function changeStates(
   missing: 'make' | 'pass over',
   counting: Counting,
 ): Promise<void> {
-  if (changes.length === 0) return
   const keys = changes.map(({ record: { trackingId }, address }) => ({ trackingId, address }))
   const before = new Map<string, RecipientState>()
   for (const { trackingId, address, state } of await tables.states(keys)) {

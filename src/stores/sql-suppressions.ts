@@ -4,7 +4,6 @@ import type { SuppressionRow, Tables } from './sql-tables.js'
 
 /** Takes facts in, whatever is known already: the database merges, so that nobody has to lock. */
 export async function suppress(tables: Tables, facts: readonly SuppressionFact[]): Promise<void> {
-  if (facts.length === 0) return
   const known = new Map<string, StoredSuppression>()
   for (const fact of facts) {
     const { address, scope, cause } = fact
