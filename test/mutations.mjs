@@ -3,7 +3,7 @@
 // Changes the code in one small place after another and runs the tests of its group: a change that
 // no test sees is a survivor, and stands for a behaviour that nobody holds. Fails where a group has
 // less than nine in ten of them seen. Without arguments it looks at every group that needs no server;
-// `postgres` and `mysql` find theirs in the environment that `node test/services.mjs --keep` prints.
+// `postgres-…` and `mysql-…` find theirs in the environment that `node test/services.mjs --keep` prints.
 // Files may have lines: src/status.ts:90-110. There is no incremental mode: it keeps survivors in what a
 // module does as it is loaded, though a new test sees them.
 import { dirname } from 'node:path'
@@ -17,6 +17,25 @@ const signaturesOf = (provider) => ({
   mutate: [`src/providers/${provider}/{signature,signed-form,verify}.ts`],
   tests: [`test/providers/${provider}/{signature,signing-key,verify}.test.ts`],
 })
+
+/**
+ * The parts of a store that need its server: files, and their tests where those are named otherwise.
+ *
+ * @param {string} server
+ * @param {Record<string, [files: string, tests?: string]>} parts
+ * @returns {Record<string, Group>}
+ */
+function partsOf(server, parts) {
+  return Object.fromEntries(
+    Object.entries(parts).map(([part, [files, tests = files]]) => [
+      `${server}-${part}`,
+      {
+        mutate: [`src/stores/${server}${files}.ts`],
+        tests: [`test/stores/${server}${tests}.services.ts`],
+      },
+    ]),
+  )
+}
 
 // Jest loads every test file of a group for every change: a group is as small as its tests allow.
 /** @type {Record<string, Group>} */
@@ -41,16 +60,33 @@ const groups = {
     mutate: ['src/stores/{sqlite*,count-*,deadline,migrations}.ts'],
     tests: ['test/stores/sqlite*.test.ts'],
   },
-  postgres: {
-    mutate: ['src/stores/postgres*.ts'],
-    tests: ['test/stores/postgres*.services.ts'],
-  },
-  mysql: { mutate: ['src/stores/mysql*.ts'], tests: ['test/stores/mysql*.services.ts'] },
+  // All tests of a server take minutes for every change that no test of its part sees.
+  ...partsOf('postgres', {
+    counts: ['-count*'],
+    find: ['-find'],
+    forgetting: ['-forgetting'],
+    suppressions: ['-suppressions'],
+    pruning: ['-{pruning,dropping}', '-{pruning,partitions}'],
+    partitions: ['-{partitions,days}', '-partitions'],
+    migrations: ['-migrations'],
+    transactions: ['-{driver,transaction,locks}', '-{connections,locks,settings,retries}'],
+    tables: ['-{tables,statements,values}', '{,-claiming}'],
+  }),
+  ...partsOf('mysql', {
+    counts: ['-counts'],
+    find: ['-find'],
+    forgetting: ['-forgetting'],
+    suppressions: ['-suppressions'],
+    pruning: ['-pruning'],
+    migrations: ['-migrations'],
+    tables: ['-{tables,telling,lists,messages,driver,transaction}', ''],
+  }),
 }
-const needServers = ['postgres', 'mysql']
 
 const [wanted, ...files] = process.argv.slice(2)
-const names = wanted ? [wanted] : Object.keys(groups).filter((name) => !needServers.includes(name))
+const names = wanted
+  ? [wanted]
+  : Object.keys(groups).filter((name) => !/^(?:postgres|mysql)-/.test(name))
 
 for (const name of names) {
   const group = groups[name]
