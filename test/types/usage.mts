@@ -96,6 +96,16 @@ const asEmitter: EventEmitter = transporter
 const kept: ProviderTransporter<MailgunInfo> = named
 void [asTransporter, asEmitter, kept]
 
+// Which provider it is may be decided when it runs.
+const chosen = nodemailer.createTransport(
+  process.env['PROVIDER'] === 'mailgun' ? mailgunTransport() : sendgridTransport(),
+)
+const chosenInfo = await chosen.sendMail({ to: 'a@b.c', tags: ['welcome'] })
+same<typeof chosenInfo.trackingId, string>(true)
+chosen.on('sent', (message) => void message.provider)
+// @ts-expect-error tags are a list of strings there too
+void chosen.sendMail({ tags: 'welcome' })
+
 // The transport itself is an emitter of its own events.
 const transport = sendgridTransport()
 transport.on('emailSent', (message, failFlag) => {
