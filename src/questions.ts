@@ -40,7 +40,8 @@ export interface Questions {
     paging?: Paging,
   ): Promise<{ messages: FoundMessage[]; cursor?: string }>
   /**
-   * Resolves with a message's event of this type, at once when it is there already.
+   * Resolves with a message's event of this type, at once when it is there already; listeners may be told of it
+   * only afterwards.
    *
    * @throws WaitError when a final status rules it out, or the time is over
    */
