@@ -4,13 +4,14 @@ import type { CountQuery, CountRow } from './store.js'
 /** What a team wants to be woken for. */
 export interface AlarmOptions {
   /**
-   * Too many messages of one provider failed: more than the part `above` (default 0.1) of those that were
-   * tried within the last `window` ms (default an hour), of which there must be `minimum` (default 20). A
-   * message of which nobody knows whether it was taken counts as neither. `false` for no such alarm.
+   * Too many messages of one provider failed to be sent: more than the part `above` (default 0.1) of those that
+   * were tried within the last `window` ms (default an hour), of which there must be `minimum` (default 20). A
+   * message of which nobody knows whether it was taken counts as neither, and one that was taken and bounced as
+   * sent. `false` for no such alarm.
    */
   failureRate?: Partial<FailureCondition> | false
   /**
-   * A failed message with one of these tags is an alarm at once, each by itself; default `critical`,
+   * A message with one of these tags that was not sent is an alarm at once, each by itself; default `critical`,
    * `transactional` and `password-reset`. So is one of which nobody knows whether it was taken: its
    * `error.outcome` is `unknown` then.
    */
@@ -25,7 +26,7 @@ export interface AlarmOptions {
   every?: number
 }
 
-/** When too many messages fail. */
+/** When too many messages fail to be sent. */
 export interface FailureCondition {
   /** The part of the messages that may fail, from 0 to 1. */
   above: number

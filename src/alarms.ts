@@ -30,12 +30,12 @@ interface AlarmState {
   window: number
 }
 
-/** Too many messages failed. It is over when the rate has fallen to half of what is allowed. */
+/** Too many messages failed to be sent. It is over when the rate has fallen to half of what is allowed. */
 export interface FailureRateAlarm extends AlarmState, Failures {
   kind: 'failure-rate'
 }
 
-/** A message failed that must not. There is nothing that would end it. */
+/** A message was not sent that must be. There is nothing that would end it. */
 export interface CriticalMessageAlarm {
   kind: 'critical-message'
   state: 'raised'

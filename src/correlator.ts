@@ -62,7 +62,7 @@ export interface Correlator extends SendRecorder, Questions {
   ): () => void
   /** Listens to webhook requests that were refused, and why: what their callers are never told. */
   on(type: 'refused', listener: RefusedListener): () => void
-  /** Listens to alarms: too many messages fail, one failed that must not, or events stay away. */
+  /** Listens to alarms: too many messages are not sent, one was not that must be, or events stay away. */
   on(type: 'alarm', listener: AlarmListener): () => void
   /** Listens to every event. The returned function ends it. */
   onAny(

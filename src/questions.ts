@@ -30,13 +30,18 @@ export interface MessageQuery {
 export interface Questions {
   /** A message and what became of it; undefined when it was never recorded. */
   message(trackingId: string): Promise<TrackedMessage | undefined>
-  /** Messages, the newest first. There are more of them while a `cursor` comes along. */
+  /**
+   * Messages, the newest first. There are more of them while a `cursor` comes along.
+   *
+   * @throws TypeError for a time that is no date, or a limit that is no whole number from 1
+   */
   find(
     query?: MessageQuery,
     paging?: Paging,
   ): Promise<{ messages: FoundMessage[]; cursor?: string }>
   /**
-   * Resolves with a message's event of this type, at once when it is there already.
+   * Resolves with a message's event of this type, at once when it is there already; listeners may be told of it
+   * only afterwards.
    *
    * @throws WaitError when a final status rules it out, or the time is over
    */
@@ -47,7 +52,11 @@ export interface Questions {
   ): Promise<EventOf<T>>
   /** How many messages were sent in a span, and what became of them. */
   stats(query?: StatisticsQuery): Promise<Statistics>
-  /** How mail to an address has fared lately, and whether it may be mailed. */
+  /**
+   * How mail to an address has fared lately, and whether it may be mailed.
+   *
+   * @throws TypeError for what is no address
+   */
   recipientHealth(address: string): Promise<RecipientHealth>
 }
 
@@ -71,8 +80,8 @@ export function createQuestions(
         ...(provider !== undefined && { provider }),
         ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
         ...(status !== undefined && { status }),
-        ...(from && { from: from.getTime() }),
-        ...(to && { to: to.getTime() }),
+        ...(from !== undefined && { from: timeOf(from, 'from') }),
+        ...(to !== undefined && { to: timeOf(to, 'to') }),
         labels: labelsOf({
           ...(tag !== undefined && { tags: [tag] }),
           ...(metadata && { metadata }),
@@ -95,6 +104,7 @@ export function createQuestions(
 
     async recipientHealth(address) {
       const canonical = canonicalAddress(address)
+      if (!canonical.includes('@')) throw new TypeError('recipientHealth: an address is needed')
       const [stored, reasons] = await Promise.all([
         inStore('looking for messages', () => store.find({ address: canonical }, messagesLookedAt)),
         suppressions.get(canonical),
@@ -105,4 +115,9 @@ export function createQuestions(
       }
     },
   }
+}
+
+function timeOf(time: unknown, name: string): number {
+  if (time instanceof Date && !Number.isNaN(time.getTime())) return time.getTime()
+  throw new TypeError(`find: ${name} must be a date`)
 }

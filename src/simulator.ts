@@ -78,7 +78,8 @@ export interface SimulatedEvent {
 /** A signed webhook request, ready to be posted. */
 export interface SignedRequest {
   headers: Record<string, string>
-  body: Buffer
+  // Named so closely because the `fetch` of browsers' types takes no memory that might be shared.
+  body: Buffer<ArrayBuffer>
 }
 
 /** What a provider tells beside what becomes of a message there. */

@@ -143,4 +143,9 @@ declare module 'nodemailer' {
     transport: ProviderTransport<Info>,
     defaults?: MailOptions,
   ): ProviderTransporter<Info>
+  // Of one among several no single `Info` can be inferred, as where a setting chooses the provider.
+  function createTransport(
+    transport: ProviderTransport,
+    defaults?: MailOptions,
+  ): ProviderTransporter
 }

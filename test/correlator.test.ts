@@ -177,6 +177,14 @@ describe('a message', () => {
     },
   )
 
+  test.each([
+    ['from', '2026-11-01'],
+    ['to', new Date('the first of November')],
+  ])('is not looked for with a time in %s that is no date', async (name, time) => {
+    const query = { [name]: time }
+    await expect(correlator.find(query)).rejects.toThrow(`find: ${name} must be a date`)
+  })
+
   test('is found by recipient in any letter case, page by page', async () => {
     const ids = [await record(), await record({ providerMessageId: 'm-2' })]
     await record({ providerMessageId: 'm-3', recipients: ['bob@example.com'] })

@@ -62,3 +62,10 @@ test('why it must not be mailed is told along', async () => {
     suppressions: [{ address: ann, cause: 'bounced' }],
   })
 })
+
+test('of what is no address is not told', async () => {
+  const correlator = createCorrelator({ store: memoryStore() })
+  await expect(correlator.recipientHealth('ann')).rejects.toThrow(
+    'recipientHealth: an address is needed',
+  )
+})

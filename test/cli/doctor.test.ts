@@ -589,5 +589,10 @@ test('where nothing is set there is nothing to look at', async () => {
   const made = await broken('mailgun')
   writeFileSync(join(made.folder, 'mailtrail.config.json'), '{}')
   const { code, stderr } = await run(['doctor'], { folder: made.folder })
-  expect([code, stderr]).toEqual([2, expect.stringContaining('nothing is set for any provider')])
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining(
+      'nothing is set for any provider: name one of sendgrid, mailgun, mandrill,',
+    ),
+  ])
 })

@@ -36,8 +36,9 @@ import { type MailgunInfo, mailgunTransport, mailgunWebhook } from 'mailtrail/ma
 import { mandrillTransport, mandrillWebhook } from 'mailtrail/mandrill'
 import { openTelemetry } from 'mailtrail/opentelemetry'
 import { prometheus } from 'mailtrail/prometheus'
-import { sendgridTransport, sendgridWebhook } from 'mailtrail/sendgrid'
+import { sendgridSimulator, sendgridTransport, sendgridWebhook } from 'mailtrail/sendgrid'
 import { sqliteStore } from 'mailtrail/sqlite'
+import { signedRequests, simulatedMessage } from 'mailtrail/testing'
 
 /** Fails to compile unless both types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -95,6 +96,16 @@ const asTransporter: Transporter<MailgunInfo> = named
 const asEmitter: EventEmitter = transporter
 const kept: ProviderTransporter<MailgunInfo> = named
 void [asTransporter, asEmitter, kept]
+
+// Which provider it is may be decided when it runs.
+const chosen = nodemailer.createTransport(
+  process.env['PROVIDER'] === 'mailgun' ? mailgunTransport() : sendgridTransport(),
+)
+const chosenInfo = await chosen.sendMail({ to: 'a@b.c', tags: ['welcome'] })
+same<typeof chosenInfo.trackingId, string>(true)
+chosen.on('sent', (message) => void message.provider)
+// @ts-expect-error tags are a list of strings there too
+void chosen.sendMail({ tags: 'welcome' })
 
 // The transport itself is an emitter of its own events.
 const transport = sendgridTransport()
@@ -204,6 +215,13 @@ void [fastifyPlugin(correlator), koaMiddleware(correlator), lambdaHandler(correl
 createServer(correlator.nodeHandler)
 const handler: (request: Request) => Promise<Response> = correlator.handler
 void [handler, memoryStore()]
+
+// What a simulated provider posts is what fetch takes.
+const simulator = sendgridSimulator({ apiKey: 'SG.test' })
+const events = [{ type: 'bounced', recipient: 'a@b.c' }] as const
+for (const request of signedRequests(simulator, simulatedMessage(), events)) {
+  await correlator.handler(new Request('http://localhost/sendgrid', { method: 'POST', ...request }))
+}
 
 // Each is taken as its package makes it.
 const metrics = prometheus(promClient, { registry: new promClient.Registry() })

@@ -35,8 +35,9 @@ export async function doctor(
       ? kits.filter((kit) => Object.keys(configuration.settings(kit)).length > 0)
       : [kitNamed(provider)]
   if (asked.length === 0) {
+    const known = kits.map((kit) => kit.provider).join(', ')
     throw new UsageError(
-      'nothing is set for any provider: set what docs/cli.md names in the environment or in mailtrail.config.js',
+      `nothing is set for any provider: name one of ${known}, and what it needs is told`,
     )
   }
   let faults = 0

@@ -1,5 +1,5 @@
 import type { Fields } from '../../payload.js'
-import type { SimulatedMessage } from '../../simulator.js'
+import type { SignedRequest, SimulatedMessage } from '../../simulator.js'
 
 /** The entry of a recipient who is in a group of mails again, and one whose name is new. */
 export function otherEntries(entry: Fields): { subscribed: Fields; unknown: Fields } {
@@ -16,7 +16,7 @@ export function inboundForm(
   { subject, messageId }: SimulatedMessage,
   from: string,
   now: Date,
-): { type: string; body: Buffer } {
+): { type: string; body: SignedRequest['body'] } {
   const to = 'reply@in.example.com'
   const parts = {
     headers: [

@@ -296,7 +296,12 @@ function signBatch(entries: readonly unknown[], now: Date, privateKey: KeyObject
   return signBody(body, 'application/json;charset=utf-8', now, privateKey)
 }
 
-function signBody(body: Buffer, type: string, now: Date, privateKey: KeyObject): SignedRequest {
+function signBody(
+  body: SignedRequest['body'],
+  type: string,
+  now: Date,
+  privateKey: KeyObject,
+): SignedRequest {
   const timestamp = String(Math.floor(now.getTime() / 1000))
   return {
     headers: {

@@ -311,7 +311,7 @@ describe('over a socket', () => {
   }
 
   type Sign = Started['simulator']['webhooks']
-  type Change = (body: Buffer) => Buffer
+  type Change = (body: SignedRequest['body']) => SignedRequest['body']
 
   /** A batch of two, changed after it was signed. */
   const changed =
