@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { checkedTime } from './checked-time.js'
 import { HistoryError } from './errors.js'
 import { inStore } from './in-store.js'
 import type { ParsedEvent } from './event.js'
@@ -67,8 +68,8 @@ export async function backfill(
   { from, to, signal, onProgress }: BackfillOptions,
   { store, storePage, now = Date.now, pause = sleep }: BackfillParts,
 ): Promise<BackfillProgress> {
-  checkTime('from', from)
-  if (to !== undefined) checkTime('to', to)
+  checkedTime(from, 'backfill: from')
+  if (to !== undefined) checkedTime(to, 'backfill: to')
   const { provider } = history
   const name = `backfill ${provider} ${from.toISOString()}`
   const unfinished = readCheckpoint(
@@ -122,11 +123,6 @@ export async function backfill(
 
 const sleep = (wait: number, signal: AbortSignal | undefined): Promise<void> =>
   delay(wait, undefined, signal && { signal })
-
-function checkTime(name: string, time: unknown): void {
-  if (time instanceof Date && !Number.isNaN(time.getTime())) return
-  throw new TypeError(`backfill: ${name} must be a date`)
-}
 
 interface Unfinished {
   to: number

@@ -1,3 +1,4 @@
+import { checkedTime } from './checked-time.js'
 import type { EventOf, EventType, MailEvent } from './event.js'
 import { canonicalAddress, labelsOf } from './matching.js'
 import type { RecipientStatus } from './message.js'
@@ -80,8 +81,8 @@ export function createQuestions(
         ...(provider !== undefined && { provider }),
         ...(recipient !== undefined && { address: canonicalAddress(recipient) }),
         ...(status !== undefined && { status }),
-        ...(from !== undefined && { from: timeOf(from, 'from') }),
-        ...(to !== undefined && { to: timeOf(to, 'to') }),
+        ...(from !== undefined && { from: checkedTime(from, 'find: from') }),
+        ...(to !== undefined && { to: checkedTime(to, 'find: to') }),
         labels: labelsOf({
           ...(tag !== undefined && { tags: [tag] }),
           ...(metadata && { metadata }),
@@ -115,9 +116,4 @@ export function createQuestions(
       }
     },
   }
-}
-
-function timeOf(time: unknown, name: string): number {
-  if (time instanceof Date && !Number.isNaN(time.getTime())) return time.getTime()
-  throw new TypeError(`find: ${name} must be a date`)
 }

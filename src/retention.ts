@@ -1,3 +1,4 @@
+import { checkedTime } from './checked-time.js'
 import { inStore } from './in-store.js'
 import type { PruneLimits, Store } from './store.js'
 
@@ -38,14 +39,11 @@ export async function prune(
   { messages, events, tokens, counts, signal, onProgress }: Retention,
   now: number,
 ): Promise<number> {
-  for (const [name, time] of Object.entries({ messages, events, tokens, counts })) {
-    checkTime(name, time)
-  }
   const limits: PruneLimits = {
-    ...(messages && { messages: messages.getTime() }),
-    ...(events && { events: events.getTime() }),
-    ...(counts && { days: counts.getTime() }),
-    nonces: tokens?.getTime() ?? now - day,
+    ...(messages !== undefined && { messages: checkedTime(messages, 'prune: messages') }),
+    ...(events !== undefined && { events: checkedTime(events, 'prune: events') }),
+    ...(counts !== undefined && { days: checkedTime(counts, 'prune: counts') }),
+    nonces: tokens === undefined ? now - day : checkedTime(tokens, 'prune: tokens'),
     minutes: now - minutesKept,
   }
   let removed = 0
@@ -60,9 +58,4 @@ export async function prune(
   const merge = async (): Promise<number> => (await store.mergeCounts?.(now - (now % day))) ?? 0
   while ((await inStore('putting counts together', merge)) > 0) signal?.throwIfAborted()
   return removed
-}
-
-function checkTime(name: string, time: unknown): void {
-  if (time === undefined || (time instanceof Date && !Number.isNaN(time.getTime()))) return
-  throw new TypeError(`prune: ${name} must be a date`)
 }

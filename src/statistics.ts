@@ -1,3 +1,4 @@
+import { checkedTime } from './checked-time.js'
 import { counted, noCounts } from './counts.js'
 import { inStore } from './in-store.js'
 import type { Counted, CountDimension, CountQuery, CountRow, Store } from './store.js'
@@ -113,11 +114,8 @@ export async function readStatistics(
 }
 
 function dayOf(time: unknown, name: string): number {
-  if (time instanceof Date && !Number.isNaN(time.getTime())) {
-    const at = time.getTime()
-    return at - (((at % dayLength) + dayLength) % dayLength)
-  }
-  throw new TypeError(`stats: ${name} must be a date`)
+  const at = checkedTime(time, `stats: ${name}`)
+  return at - (((at % dayLength) + dayLength) % dayLength)
 }
 
 /** What was counted and taken back leaves rows of nothing. */
