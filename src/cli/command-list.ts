@@ -13,6 +13,8 @@ import {
   exportSuppressions,
   importSuppressions,
   type ImportOptions,
+  type RemoveOptions,
+  removeSuppressions,
   type SuppressionsOptions,
   syncSuppressions,
 } from './commands/suppressions.js'
@@ -148,7 +150,7 @@ export function addCommands(program: Command, io: Io, ended: (code: ExitCode) =>
 
   const suppressions = program
     .command('suppressions')
-    .summary('the addresses that are not mailed: import, export, sync')
+    .summary('the addresses that are not mailed: import, export, remove, sync')
     .description('The addresses that are not mailed.')
   command(
     'export [file]',
@@ -163,6 +165,11 @@ export function addCommands(program: Command, io: Io, ended: (code: ExitCode) =>
     .option('--provider <name>', 'whose list it is')
     .action(async (file: string, options: ImportOptions) =>
       ended(await importSuppressions(file, options, await configured(), io)),
+    )
+  command('remove <address>', 'takes an address off, so that it is mailed again', '', suppressions)
+    .option('--cause <cause>', 'for this cause alone')
+    .action(async (address: string, options: RemoveOptions) =>
+      ended(await removeSuppressions(address, options, await configured(), io)),
     )
   command(
     'sync [provider]',

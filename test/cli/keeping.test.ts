@@ -109,6 +109,25 @@ describe('suppressions', () => {
     expect([code, JSON.parse(stdout)]).toEqual([0, { added: rows, refused: 0, flaws: [] }])
   })
 
+  test('are removed by address, all of them or those of one cause', async () => {
+    const correlator = createCorrelator({ store: store() })
+    await correlator.suppressions.add('lifted@example.com')
+    await correlator.suppressions.add('lifted@example.com', { cause: 'bounced' })
+    const remove = (...words: string[]) =>
+      run(['suppressions', 'remove', 'Lifted@example.com', ...words], { folder, env })
+    expect((await remove('--cause', 'complained')).stdout).toBe(
+      'Nothing kept it from being mailed.\n',
+    )
+    const { code, stdout } = await remove('--cause', 'bounced', '--json')
+    expect([code, JSON.parse(stdout)]).toEqual([0, { removed: 1 }])
+    expect(await correlator.suppressions.get('lifted@example.com')).toMatchObject([
+      { cause: 'added' },
+    ])
+    expect((await remove()).stdout).toMatch(/^1 entry was removed\. A list of the provider stays/)
+    expect(await correlator.suppressions.get('lifted@example.com')).toEqual([])
+    await correlator.close()
+  })
+
   test('that cannot be taken are told by their lines', async () => {
     writeFileSync(join(folder, 'list.csv'), 'email,created\nann@example.com,1755430000\nnobody,x\n')
     const words = ['suppressions', 'import', 'list.csv', '--cause', 'complained']
@@ -134,6 +153,8 @@ describe('suppressions', () => {
   test.each([
     [['import', 'none.csv'], 'none.csv could not be read'],
     [['import', 'list.csv', '--cause', 'x'], 'there is no cause x: there are'],
+    [['remove', 'ann'], 'ann is no address'],
+    [['remove', 'ann@example.com', '--cause', 'x'], 'there is no cause x: there are'],
     [['sync'], 'no API key is set for any provider'],
     [['sync', 'x'], 'there is no provider "x"'],
   ])('%j is refused', async (words, told) => {

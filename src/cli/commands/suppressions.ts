@@ -16,6 +16,10 @@ export interface SuppressionsOptions {
   json?: boolean
 }
 
+export interface RemoveOptions extends SuppressionsOptions {
+  cause?: string
+}
+
 export interface ImportOptions extends SuppressionsOptions {
   cause?: string
   provider?: string
@@ -58,6 +62,27 @@ export async function importSuppressions(
   })
 }
 
+/** Takes an address off, so that it is mailed again. */
+export async function removeSuppressions(
+  address: string,
+  { cause, json }: RemoveOptions,
+  configuration: Configuration,
+  io: Io,
+): Promise<ExitCode> {
+  const printer = createPrinter(io.stdout, io.env, json)
+  const filter = { ...(cause !== undefined && { cause: causeNamed(cause) }) }
+  return withCorrelator(configuration, async ({ suppressions }) => {
+    const removed = await suppressions.remove(addressNamed(address), filter)
+    printer.record({ removed })
+    printer.line(
+      removed === 0
+        ? 'Nothing kept it from being mailed.'
+        : `${removed} ${removed === 1 ? 'entry was' : 'entries were'} removed. A list of the provider stays as it is: what is on that is refused there.`,
+    )
+    return 0
+  })
+}
+
 /** Adds what stands on the providers' own lists, asked through their APIs. */
 export async function syncSuppressions(
   provider: string | undefined,
@@ -82,6 +107,11 @@ export async function syncSuppressions(
     }
     return code
   })
+}
+
+function addressNamed(address: string): string {
+  if (address.includes('@')) return address
+  throw new UsageError(`${address} is no address`)
 }
 
 function causeNamed(name: string): SuppressionCause {
