@@ -134,7 +134,7 @@ describe('suppressions', () => {
   test.each([
     [['import', 'none.csv'], 'none.csv could not be read'],
     [['import', 'list.csv', '--cause', 'x'], 'there is no cause x: there are'],
-    [['sync'], 'no API key is set for any provider'],
+    [['sync'], 'set one of SENDGRID_API_KEY, MAILGUN_API_KEY, MANDRILL_API_KEY'],
     [['sync', 'x'], 'there is no provider "x"'],
   ])('%j is refused', async (words, told) => {
     const { code, stderr } = await run(['suppressions', ...words], { folder, env })
@@ -211,6 +211,8 @@ test('dead letters are listed, and told again by the application', async () => {
   correlator.on('opened', ({ recipient = '' }) => void told.push(recipient))
   await correlator.drain()
   expect(told).toEqual(['ann@example.com'])
+  const none = await run(['replay', '--list'], { folder, env: where })
+  expect([none.code, none.stdout]).toEqual([0, 'There are no dead letters.\n'])
   expect((await run(['replay', claimed[0]?.event.id ?? ''], { folder, env: where })).code).toBe(1)
   await correlator.close()
   expect(provider.messages).toEqual([])
