@@ -49,6 +49,6 @@ export function signingKeys<Key>(
 
 function missing(option: string): ConfigurationError {
   return new ConfigurationError(
-    `${option} is missing: webhooks are refused unless they can be verified, so a key is needed`,
+    `${option} is missing: without it anybody would be let in, so nothing starts`,
   )
 }

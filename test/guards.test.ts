@@ -70,6 +70,7 @@ describe('a secret in the query', () => {
 
   test.each([[''], [[]], ['  ']])('that is missing (%j) is no guard', (nothing) => {
     expect(() => querySecret(nothing)).toThrow(ConfigurationError)
+    expect(() => querySecret(nothing)).toThrow('without it anybody would be let in')
   })
 })
 

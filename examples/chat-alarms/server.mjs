@@ -20,6 +20,8 @@ const correlator = createCorrelator({
   webhooks: [sendgridWebhook()], // SENDGRID_WEBHOOK_PUBLIC_KEY
   alarms: { failureRate: { above: 0.05 }, silence: { minimum: 5, grace: 15 * 60_000 } },
 })
+// Nobody listens to events here, and without this they would be kept until somebody does.
+correlator.onAny(() => {})
 const transporter = nodemailer.createTransport(
   sendgridTransport({ correlator, retries: 0 }), // SENDGRID_API_KEY
 )

@@ -17,6 +17,8 @@ const correlator = createCorrelator({
   store: sqliteStore(MAILTRAIL_STORE),
   webhooks: [sendgridWebhook()], // SENDGRID_WEBHOOK_PUBLIC_KEY
 })
+// Nobody listens here, and without this events would be kept until somebody does.
+correlator.onAny(() => {})
 const transporter = nodemailer.createTransport(sendgridTransport({ correlator })) // SENDGRID_API_KEY
 const board = dashboard({
   correlator,

@@ -20,6 +20,7 @@ import {
 } from './commands/suppressions.js'
 import { trigger, type TriggerOptions } from './commands/trigger.js'
 import { verify, type VerifyOptions } from './commands/verify.js'
+import { simulatedEventTypes } from '../simulator.js'
 import { type Configuration, loadConfiguration } from './configuration.js'
 import type { ExitCode, Io } from './io.js'
 import { kits } from './providers.js'
@@ -50,7 +51,7 @@ export function addCommands(program: Command, io: Io, ended: (code: ExitCode) =>
   command(
     'trigger <provider> <event>',
     'posts a signed test event at your endpoint',
-    `Posts a truly signed event at an endpoint, as the provider does, and says what was answered and what that means: whether it comes again. Providers: ${names(', ')}. It is signed with the key that is set, or else with that of the sandbox.`,
+    `Posts a truly signed event at an endpoint, as the provider does, and says what was answered and what that means: whether it comes again. Providers: ${names(', ')}. Events: ${simulatedEventTypes.join(', ')}. It is signed with the key that is set, or else with that of the sandbox.`,
   )
     .option('--to <url>', 'the endpoint (default: as it is configured)')
     .option('--recipient <address>', 'whom it happens to', 'ann@example.com')
@@ -204,5 +205,5 @@ const gathered = (line: string, before: string[]): string[] => [...before, line]
 function wholeNumber(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number >= 0 && number < 65_536) return number
-  throw new InvalidArgumentError('It is a whole number.')
+  throw new InvalidArgumentError('It is a whole number from 0 to 65535.')
 }

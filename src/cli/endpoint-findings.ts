@@ -31,14 +31,14 @@ export async function inspectEndpoint(
 ): Promise<EndpointInspection> {
   const tried = await tryUrl(url)
   const found = { ...(tried.date && { answeredAt: tried.date }), probed: false }
-  const absent = absence(tried)
+  const absent = absence(tried, url)
   if (absent) return { ...found, findings: [absent] }
   const simulator = settings && kit.createSimulator(settings)
   if (!settings || !simulator) return { ...found, findings: [] }
   return { ...found, probed: true, findings: await probe(kit, url, settings, simulator, now) }
 }
 
-function absence({ status, text }: EndpointAnswer): Finding | undefined {
+function absence({ status, text }: EndpointAnswer, url: string): Finding | undefined {
   if (status === 0) {
     return {
       code: 'endpoint-unreachable',
@@ -52,7 +52,8 @@ function absence({ status, text }: EndpointAnswer): Finding | undefined {
     return {
       code: 'endpoint-missing',
       severity: 'fault',
-      what: 'The server answers 404: nothing is mounted at this path.',
+      // Without its query, where secrets stand.
+      what: `The server answers 404: nothing is mounted at ${new URL(url).pathname}.`,
       todo: 'Mount the handler so that the path ends in the name of the webhook, or set the URL as it is.',
     }
   }

@@ -58,9 +58,19 @@ function createProgram(io: Io): Command {
     .addHelpText('after', closing)
 }
 
+/** The variables that are looked for, a line for what is of all and one for each provider. */
+const settings = (): string =>
+  [
+    ['MAILTRAIL_STORE', 'MAILTRAIL_URL'],
+    ...kits.map((kit) => kit.settings.map(({ variable }) => variable)),
+  ]
+    .map((variables) => `  ${variables.join(' ')}\n`)
+    .join('')
+
 const closing = `
 Begin with:
   $ mailtrail dev
 
-Settings come from the environment and from mailtrail.config.js; docs/cli.md has them.
+Settings come from the environment, or from mailtrail.config.js, under names that docs/cli.md has:
+${settings()}
 Exit codes: 0 fine, 1 a fault was found or something failed, 2 used wrongly.`

@@ -49,8 +49,7 @@ export async function roundTrip(
   printer.line(`  sent after ${since(started)}: ${info.response}, ${info.trackingId}`)
   const [fault] = [...kit.findAnswerFaults(info), ...kit.findMailFaults(configuration.mail(kit))]
   if (fault) {
-    printer.line(`  ${fault.todo}`)
-    return failed(printer, kit, fault.code, fault.what)
+    return failed(printer, kit, fault.code, fault.what, fault.todo)
   }
   try {
     const found = await correlator.waitFor(info.trackingId, event, {
@@ -68,15 +67,22 @@ export async function roundTrip(
       error.code === 'ETIMEDOUT'
         ? `no ${event} event came within ${timeout} s${refused ?? ''}`
         : messageOf(error)
-    printer.line(`  mailtrail doctor ${kit.provider} looks for the reason`)
-    return failed(printer, kit, error.code === 'ETIMEDOUT' ? 'no-event' : 'ruled-out', what)
+    const code = error.code === 'ETIMEDOUT' ? 'no-event' : 'ruled-out'
+    return failed(printer, kit, code, what, `mailtrail doctor ${kit.provider} looks for the reason`)
   }
 }
 
 const since = (started: number): string => `${((Date.now() - started) / 1000).toFixed(1)} s`
 
-function failed(printer: Printer, { provider }: ProviderKit, code: string, what: string): ExitCode {
+function failed(
+  printer: Printer,
+  { provider }: ProviderKit,
+  code: string,
+  what: string,
+  todo?: string,
+): ExitCode {
   printer.record({ provider, ok: false, code, what })
   printer.line(`  ${printer.red(code)}: ${what}`)
+  if (todo !== undefined) printer.line(`  ${todo}`)
   return 1
 }

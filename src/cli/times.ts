@@ -8,6 +8,9 @@ const units: Readonly<Record<string, number>> = {
   y: 365 * 24 * 3600_000,
 }
 
+/** What is read as a date: `new Date` takes `49` for the year 2049. */
+const aDate = /^\d{4}-\d\d-\d\d/
+
 /**
  * A time as people write it: `90d` ago, or a date.
  *
@@ -18,7 +21,7 @@ export function timeIn(written: string, now: Date): Date {
   const milliseconds = units[unit]
   const time =
     milliseconds === undefined
-      ? new Date(written)
+      ? new Date(aDate.test(written) ? written : NaN)
       : new Date(now.getTime() - Number(count) * milliseconds)
   if (!Number.isNaN(time.getTime())) return time
   throw new UsageError(

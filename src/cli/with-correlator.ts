@@ -8,6 +8,8 @@ export async function withCorrelator(
   work: (correlator: Correlator) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const correlator = createCorrelator({ store: configuration.store() })
+  // The work rejects with what fails, so a warning would only say it again.
+  correlator.onError(() => {})
   try {
     return await work(correlator)
   } finally {

@@ -11,7 +11,7 @@ export function drawAlarms(alarms: readonly Alarm[], place: Place): Html {
   if (alarms.length === 0) {
     return html`<section id="alarms" class="alarms calm">
       <h2 class="unseen">Alarms</h2>
-      <p>No alarm is raised.</p>
+      <p>No alarm is raised in this process.</p>
     </section>`
   }
   return html`<section id="alarms" class="alarms">

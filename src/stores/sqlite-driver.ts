@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError, messageOf } from '../errors.js'
 
@@ -42,7 +44,9 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
     database.exec(`PRAGMA cache_size = -${cacheSize}`)
     return database
   } catch (cause) {
-    throw new ConfigurationError(`sqliteStore cannot open ${path}: ${messageOf(cause)}`, { cause })
+    const folder = dirname(path)
+    const why = existsSync(folder) ? messageOf(cause) : `make the folder ${folder} first`
+    throw new ConfigurationError(`sqliteStore cannot open ${path}: ${why}`, { cause })
   }
 }
 

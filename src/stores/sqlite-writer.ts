@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { messageOf } from '../errors.js'
 import type { Tables } from './sql-tables.js'
 import { type SqliteDatabase, whileLocked } from './sqlite-driver.js'
 
@@ -124,7 +125,7 @@ export function createWriter(
       for (const { resolve, value } of ended) resolve(value)
     } catch (cause) {
       // A second try may succeed without having written anything: the system has forgotten by then what it owes.
-      broken = new Error('the disk has failed: nothing is written until the store is opened anew', {
+      broken = new Error(`${messageOf(cause)}: nothing is written until the store is opened anew`, {
         cause,
       })
       for (const { reject } of ended) reject(broken)

@@ -80,6 +80,8 @@ type Matcher<E extends Expectation> = (
 interface Wanted<E extends Expectation> {
   /** After "to have". */
   words: string
+  /** After that, where one in particular is expected. */
+  which?: (expectation: E) => string | undefined
   fits: (message: TrackedMessage, to: string | undefined, expectation: E) => boolean
   /** The event whose impossibility ends the waiting. */
   type?: EventType
@@ -95,7 +97,7 @@ const lookEvery = 20
 function matcher<E extends Expectation>(wanted: Wanted<E>): Matcher<E> {
   return async function (mail, expectation) {
     const expected = checkedMail(mail)
-    const { correlator } = expectation
+    const { correlator } = checkedExpectation(expectation)
     const to = expectation.to ?? ('to' in expected ? expected.to : undefined)
     const timeout = expectation.timeout ?? (this.isNot ? 0 : defaultTimeout)
     const deadline = clock() + timeout
@@ -104,7 +106,8 @@ function matcher<E extends Expectation>(wanted: Wanted<E>): Matcher<E> {
       const found = candidates.find((message) => wanted.fits(message, to, expectation))
       const final = await whyNever(candidates, wanted.type, to, correlator)
       if (found || final !== undefined || clock() >= deadline) {
-        const have = `${whichMail(expected, to)} ${this.isNot ? 'not ' : ''}to have ${wanted.words}`
+        const words = `${wanted.words}${wanted.which?.(expectation) ?? ''}`
+        const have = `${whichMail(expected, to)} ${this.isNot ? 'not ' : ''}to have ${words}`
         const why = found ? undefined : (final ?? `it had not within ${timeout} ms`)
         const report = await timelineOf(found ? [found] : candidates, correlator)
         const lines = [`expected ${have}`, ...(why ? [why] : []), '', report]
@@ -119,6 +122,14 @@ function checkedMail(mail: unknown): ExpectedMail {
   if (typeof mail === 'object' && mail !== null) return mail
   throw new TypeError(
     'expect() is to be given what sendMail resolved with, or an object with to, subject, tag or metadata',
+  )
+}
+
+/** Whoever writes no TypeScript is told what has to be given. */
+function checkedExpectation<E extends Expectation>(expectation: E | undefined): E {
+  if (expectation?.correlator) return expectation
+  throw new TypeError(
+    'the matcher is to be given the correlator: toHaveBeenDelivered({ correlator })',
   )
 }
 
@@ -180,11 +191,13 @@ function event<T extends EventType, E extends Expectation = Expectation>(
   type: T,
   words: string,
   isRight: (event: EventOf<T>, expectation: E) => boolean = () => true,
+  which?: Wanted<E>['which'],
 ): Matcher<E> {
   const isOf = (one: MailEvent): one is EventOf<T> => one.type === type
   return matcher<E>({
     words,
     type,
+    ...(which && { which }),
     fits: ({ events }, to, expectation) =>
       events.some((one) => isOf(one) && isTo(one, to) && isRight(one, expectation)),
   })
@@ -221,6 +234,7 @@ export const mailMatchers = {
     'bounced',
     'bounced',
     ({ bounce }, { kind }) => kind === undefined || bounce.kind === kind,
+    ({ kind }) => kind && ` (${kind})`,
   ),
   toHaveBeenRejected: event('rejected', 'been rejected'),
   toHaveBeenOpened: event('opened', 'been opened'),
@@ -228,6 +242,7 @@ export const mailMatchers = {
     'clicked',
     'been clicked',
     (clicked, { url }) => url === undefined || isLike(clicked.url, url),
+    ({ url }) => url && ` at ${String(url)}`,
   ),
   toHaveBeenReportedAsSpam: event('complained', 'been reported as spam'),
   toHaveBeenUnsubscribedFrom: event('unsubscribed', 'been unsubscribed from'),

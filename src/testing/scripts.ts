@@ -1,4 +1,9 @@
-import type { SimulatedEvent, SimulatedEventType, SimulatedMessage } from '../simulator.js'
+import {
+  type SimulatedEvent,
+  simulatedEventTypes,
+  type SimulatedEventType,
+  type SimulatedMessage,
+} from '../simulator.js'
 import type { Script, ScriptedPost } from './provider-server.js'
 
 /** An event that happens to every recipient: its type, or more of it. */
@@ -8,8 +13,11 @@ export type ScriptedEvent = SimulatedEventType | Omit<SimulatedEvent, 'recipient
  * These events, one webhook after the other, and each to all recipients.
  *
  * @example `happens('accepted', 'delivered', { type: 'bounced', bounce: 'later' })`
+ *
+ * @throws TypeError for an event that providers do not tell, for runners of tests look at no types
  */
 export function happens(...events: readonly ScriptedEvent[]): Script {
+  for (const event of events) checkType(typeof event === 'string' ? event : event.type)
   return ({ recipients }) =>
     events.map((event) => ({
       events: recipients.map(({ address }) => ({
@@ -17,6 +25,13 @@ export function happens(...events: readonly ScriptedEvent[]): Script {
         recipient: address,
       })),
     }))
+}
+
+function checkType(type: string): void {
+  if (simulatedEventTypes.some((known) => known === type)) return
+  throw new TypeError(
+    `happens: there is no ${JSON.stringify(type)}: there are ${simulatedEventTypes.join(', ')}`,
+  )
 }
 
 /** What becomes of each recipient by itself, by the address. */

@@ -36,6 +36,15 @@ test('the manual has every setting, by both its names', () => {
   }
 })
 
+test('the help has every variable, for the manual is not installed', async () => {
+  const { folder, remove } = newFolder()
+  const { stdout } = await run([], { folder })
+  remove()
+  for (const kit of Object.values(kits)) {
+    for (const { variable } of kit.settings) expect(stdout).toMatch(new RegExp(`\\b${variable}\\b`))
+  }
+})
+
 test('the manual has the ports as they are', async () => {
   const { folder, remove } = newFolder()
   const portOf = async (command: string): Promise<number> => {

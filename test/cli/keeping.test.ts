@@ -155,7 +155,7 @@ describe('suppressions', () => {
     [['import', 'list.csv', '--cause', 'x'], 'there is no cause x: there are'],
     [['remove', 'ann'], 'ann is no address'],
     [['remove', 'ann@example.com', '--cause', 'x'], 'there is no cause x: there are'],
-    [['sync'], 'no API key is set for any provider'],
+    [['sync'], 'set one of SENDGRID_API_KEY, MAILGUN_API_KEY, MANDRILL_API_KEY'],
     [['sync', 'x'], 'there is no provider "x"'],
   ])('%j is refused', async (words, told) => {
     const { code, stderr } = await run(['suppressions', ...words], { folder, env })
@@ -232,6 +232,8 @@ test('dead letters are listed, and told again by the application', async () => {
   correlator.on('opened', ({ recipient = '' }) => void told.push(recipient))
   await correlator.drain()
   expect(told).toEqual(['ann@example.com'])
+  const none = await run(['replay', '--list'], { folder, env: where })
+  expect([none.code, none.stdout]).toEqual([0, 'There are no dead letters.\n'])
   expect((await run(['replay', claimed[0]?.event.id ?? ''], { folder, env: where })).code).toBe(1)
   await correlator.close()
   expect(provider.messages).toEqual([])
@@ -253,7 +255,7 @@ test('what is old is removed, and what is not stays', async () => {
     0,
     expect.stringMatching(/^\d+ messages, events, tokens and counts were removed\.\n$/),
   ])
-  expect(stderr).toBe('All of it is gone.\n')
+  expect(stderr).toBe('What is older is gone.\n')
   expect(await correlator.message(old)).toBeUndefined()
   expect(await correlator.message(recent)).toBeDefined()
   await correlator.close()
@@ -262,6 +264,8 @@ test('what is old is removed, and what is not stays', async () => {
 test.each([
   [['prune'], 'say what is to go'],
   [['prune', '--messages', 'yesterday'], '"yesterday" is no time'],
+  [['prune', '--messages', '49'], '"49" is no time'],
+  [['prune', '--messages', '2949-01-01'], '2949-01-01 is still to come'],
   [['backfill', 'mailgun'], "required option '--from <time>' not specified"],
   [['secret', 'x'], 'there are guard, forwarding, probe'],
 ])('%j is refused', async (words, told) => {

@@ -93,6 +93,13 @@ test.each([
   expect([code, stderr]).toEqual([2, expect.stringContaining(told)])
 })
 
+test('a store that cannot be opened is told once', async () => {
+  writeFileSync(join(folder, 'broken.db'), 'this is no database, and never has been one')
+  const where = { MAILTRAIL_STORE: 'broken.db' }
+  const { code, stderr } = await run(['status', trackingId], { folder, env: where })
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: [^\n]*broken\.db[^\n]*\n$/)])
+})
+
 test('a setting that is misspelt is told', async () => {
   writeFileSync(join(folder, 'misspelt.json'), '{"sendgrid":{"publickey":"x"}}')
   const { code, stderr } = await run(['-c', 'misspelt.json', 'status', 'x'], { folder })

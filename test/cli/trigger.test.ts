@@ -144,6 +144,9 @@ describe('an answer', () => {
     ['mailgun', 406, 1, /drops the event/],
     ['mandrill', 200, 0, /counts the batch as taken/],
     ['mandrill', 503, 1, /up to 20 times.*turns the webhook off/],
+    ['sendgrid', 403, 1, /signed with the sandbox's key.*correlator\.on\('refused'\) does/s],
+    ['sendgrid', 404, 1, /for a day.*\nNothing is mounted at this path[^\n]*\n$/],
+    ['sendgrid', 503, 1, /for a day.*\nThe application failed, and not the signature[^\n]*\n$/],
   ])('to %s of %i is told with what follows', async (provider, answered, expected, words) => {
     status = answered
     const { code, stdout } = await run(['trigger', provider, 'delivered', '--to', url], { folder })

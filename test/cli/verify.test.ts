@@ -91,7 +91,7 @@ test('with --listen the webhook is taken here, and a refused one is told with th
   expect([wrong.code, wrong.stdout]).toEqual([
     1,
     expect.stringMatching(
-      /no-event: no delivered event came within 2 s; a webhook came, and was refused: mailgun: webhook refused: the signature fits none/,
+      /no-event: no delivered event came within 2 s; a webhook came, and was refused: mailgun: webhook refused: the signature fits none.*\n {2}mailtrail doctor mailgun looks for the reason\n$/,
     ),
   ])
 })

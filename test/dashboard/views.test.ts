@@ -153,7 +153,7 @@ describe('the overview', () => {
     expect(page).toMatch(/Time to delivery \d/)
     expect(page).toMatch(/Accepted 2 .*Delivered 1 50% .*Clicked 1 100%/)
     expect(page).toContain('unsigned × 1')
-    expect(page).toContain('No alarm is raised')
+    expect(page).toContain('No alarm is raised in this process')
   })
 
   test('shows one provider alone, and what is no span as a week', async () => {

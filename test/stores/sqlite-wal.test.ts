@@ -1,5 +1,13 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
-import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +56,29 @@ test('a message counts as written when the log is on disk, and no sooner', async
   expect(written).toBe(true)
   expect(handle.datasync).toHaveBeenCalledTimes(1)
   if (process.platform === 'linux') expect(synced).toEqual([join(folder, 'store.db-wal')])
+  await store.close()
+})
+
+test.each<[string, (file: string) => void]>([
+  ['moved', (file) => renameSync(file, `${file}.old`)],
+  ['removed', (file) => rmSync(file)],
+  [
+    'replaced',
+    (file) => {
+      renameSync(file, `${file}.old`)
+      writeFileSync(file, '')
+    },
+  ],
+])('nothing counts as written in a file that was %s', async (what, change) => {
+  const file = join(folder, `${what}.db`)
+  const store = sqliteStore(file)
+  await add(store, recordAt(start, 'ann@example.com'))
+  change(file)
+  for (let time = 0; time < 2; time += 1) {
+    await expect(add(store, recordAt(start, 'bob@example.com'))).rejects.toThrow(
+      `${file} was moved or removed while it was open`,
+    )
+  }
   await store.close()
 })
 

@@ -239,7 +239,10 @@ describe('while the disk is waited for', () => {
     for (const result of results) {
       expect(result).toMatchObject({
         status: 'rejected',
-        reason: { message: expect.stringContaining('the disk has failed'), cause: reason },
+        reason: {
+          message: 'EIO: nothing is written until the store is opened anew',
+          cause: reason,
+        },
       })
     }
     expect(names()).toEqual(['a', 'b'])

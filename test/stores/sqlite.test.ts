@@ -182,7 +182,9 @@ describe('the SQLite store', () => {
   test('says which file cannot be opened, and tries again the next time', async () => {
     const path = join(folder, 'missing', 'store.db')
     const store = sqliteStore(path)
-    await expect(store.open()).rejects.toThrow(`sqliteStore cannot open ${path}`)
+    await expect(store.open()).rejects.toThrow(
+      `sqliteStore cannot open ${path}: make the folder ${join(folder, 'missing')} first`,
+    )
     await expect(store.nextDue()).rejects.toThrow(path)
     await store.close()
   })

@@ -138,6 +138,12 @@ describe('which mail it is', () => {
     const matching = expect(Object('ann').valueOf() as object).toHaveBeenSent({ correlator })
     await expect(matching).rejects.toThrow(TypeError)
   })
+
+  test.each([[undefined], [{}]])('is looked for in a correlator, and not in %j', async (given) => {
+    const matchers = expect({ to: ann })
+    const matching = Reflect.apply(matchers.toHaveBeenSent, matchers, [given])
+    await expect(matching).rejects.toThrow('toHaveBeenDelivered({ correlator })')
+  })
 })
 
 describe('more of an event', () => {
@@ -145,12 +151,18 @@ describe('more of an event', () => {
     await tell({ type: 'bounced', recipient: ann, bounce: 'soft' })
     await expect({ to: ann }).toHaveBounced({ correlator, kind: 'soft' })
     await expect({ to: ann }).not.toHaveBounced({ correlator, kind: 'hard' })
+    const said = await failure(
+      expect({ to: ann }).toHaveBounced({ correlator, kind: 'hard', ...soon }),
+    )
+    expect(said).toMatch(/^expected the mail to ann@example\.com to have bounced \(hard\)\n/)
   })
 
   test('is the link of a click', async () => {
     await tell({ type: 'clicked', recipient: ann, url: 'https://example.com/confirm/1' })
     await expect({ to: ann }).toHaveBeenClicked({ correlator, url: /confirm/ })
     await expect({ to: ann }).not.toHaveBeenClicked({ correlator, url: 'https://example.com' })
+    const elsewhere = expect({ to: ann }).toHaveBeenClicked({ correlator, url: /deny/, ...soon })
+    expect(await failure(elsewhere)).toMatch(/to have been clicked at \/deny\/\n/)
   })
 })
 

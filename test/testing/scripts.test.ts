@@ -43,6 +43,11 @@ const message = {
 }
 
 describe('a script', () => {
+  test('is not made of events that providers do not tell', () => {
+    const misspelt = (): Script => happens('delivered', Object('bounce').valueOf())
+    expect(misspelt).toThrow('there is no "bounce": there are accepted, deferred')
+  })
+
   test('has events happen to everybody, one webhook after the other', () => {
     expect(happens('delivered', { type: 'bounced', bounce: 'later' })(message)).toEqual([
       { events: [ann, bob].map((recipient) => ({ type: 'delivered', recipient })) },

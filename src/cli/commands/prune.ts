@@ -22,7 +22,7 @@ export async function prune(
   const now = io.now()
   const retention = Object.fromEntries(
     Object.entries({ messages, events, counts }).flatMap(([name, written]): [string, Date][] =>
-      written === undefined ? [] : [[name, timeIn(written, now)]],
+      written === undefined ? [] : [[name, pastTime(written, now)]],
     ),
   )
   if (Object.keys(retention).length === 0) {
@@ -35,9 +35,16 @@ export async function prune(
       signal: io.signal,
       onProgress: (soFar) => progress.reached(soFar, `${soFar} removed`),
     })
-    progress.end('All of it is gone.')
+    progress.end('What is older is gone.')
     printer.record({ removed })
     printer.line(`${removed} messages, events, tokens and counts were removed.`)
     return 0
   })
+}
+
+/** Everything is older than a time to come: a year that was written wrongly would empty the store. */
+function pastTime(written: string, now: Date): Date {
+  const time = timeIn(written, now)
+  if (time.getTime() <= now.getTime()) return time
+  throw new UsageError(`${written} is still to come, and everything would be removed`)
 }

@@ -30,6 +30,7 @@ export async function replay(
       return replayed < eventIds.length ? 1 : 0
     }
     let cursor: string | undefined
+    let listed = 0
     do {
       const page = await correlator.deadLetters.list({
         limit: atOnce,
@@ -43,8 +44,10 @@ export async function replay(
           printer.line(`  ${listener} failed ${attempts} times: ${error}`)
         }
       }
+      listed += page.deadLetters.length
       cursor = page.cursor
     } while (cursor !== undefined)
+    if (listed === 0) printer.line('There are no dead letters.')
     return 0
   })
 }

@@ -50,7 +50,8 @@ function tellMessage(printer: Printer, message: TrackedMessage): void {
   printer.record(message)
   printer.line(`${printer.bold(`“${subject}”`)}  ${message.status}`)
   printer.line(`  ${trackingId}, through ${provider}`)
-  printer.line(`  ${dayAndTime(sentAt)}  sent`)
+  // What was refused, failed, or was cut off is not to be read as if it had gone out.
+  printer.line(`  ${dayAndTime(sentAt)}  ${message.error ? 'tried' : 'sent'}`)
   if (message.error) printer.line(`  ${printer.red(message.error.message)}`)
   for (const event of events) printer.line(`  ${dayAndTime(event.occurredAt)}  ${inWords(event)}`)
   for (const recipient of recipients) {

@@ -95,7 +95,11 @@ export async function syncSuppressions(
     provider === undefined
       ? kits.filter((kit) => configuration.settings(kit)['apiKey'] !== undefined)
       : [kitNamed(provider)]
-  if (asked.length === 0) throw new UsageError('no API key is set for any provider')
+  if (asked.length === 0) {
+    const keys = kits.flatMap(({ settings }) => settings.filter(({ name }) => name === 'apiKey'))
+    const variables = keys.map(({ variable }) => variable).join(', ')
+    throw new UsageError(`no API key is set for any provider: set one of ${variables}`)
+  }
   return withCorrelator(configuration, async ({ suppressions }) => {
     let code: ExitCode = 0
     for (const kit of asked) {

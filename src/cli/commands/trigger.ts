@@ -42,7 +42,9 @@ export async function trigger(
   const configured = configuration.settings(kit)
   const url = options.to ?? endpointOf(configuration, kit, configured)
   if (url === undefined || !/^https?:\/\//.test(url)) {
-    throw new UsageError('say where the endpoint is: --to https://example.com/webhooks/…')
+    throw new UsageError(
+      'say where the endpoint is: --to https://example.com/webhooks/…, or MAILTRAIL_URL',
+    )
   }
   const { settings, whose } = signingSettings(kit, configured, url, io)
   const requests = signed(kit, settings, messageFor(options), type, options.recipient, io.now())
@@ -56,18 +58,29 @@ export async function trigger(
     printer.line(`Posted “${type}” for ${options.recipient} to ${url}, signed with ${whose}.`)
     printer.line(`Answered: ${after.taken ? printer.green(said) : printer.red(said)}`)
     printer.line(after.words)
-    if (!after.taken && answer.status !== 0) {
-      if (whose === sandboxKey) {
-        printer.line(
-          `It was signed with the sandbox's key, which the endpoint has to know: mailtrail dev prints it.`,
-        )
-      }
-      printer.line(
-        `The endpoint tells nobody why. Its correlator.on('refused') does, or: mailtrail doctor ${kit.provider}`,
-      )
-    }
+    if (!after.taken) for (const hint of hints(answer.status, kit, whose)) printer.line(hint)
   }
   return taken ? 0 : 1
+}
+
+/** Where to look for why an answer is what it is. */
+function hints(status: number, kit: ProviderKit, whose: string): string[] {
+  if (status === 0) return []
+  if (status === 404) {
+    return [
+      `Nothing is mounted at this path: it ends in the name of the webhook, which is ${kit.provider} unless it was given another.`,
+    ]
+  }
+  if (status >= 500) {
+    return [
+      "The application failed, and not the signature: its correlator.onError and correlator.on('refused') tell why.",
+    ]
+  }
+  const known = `It was signed with the sandbox's key, which the endpoint has to know: mailtrail dev prints it.`
+  return [
+    ...(whose === sandboxKey ? [known] : []),
+    `The endpoint tells nobody why. Its correlator.on('refused') does, or: mailtrail doctor ${kit.provider}`,
+  ]
 }
 
 /** The keys that are set, where they can sign; else those of the sandbox. */
