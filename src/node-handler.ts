@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
-import type { HttpAnswer, HttpHandler } from './http-handler.js'
+import { type HttpHandler, type HttpResponse, notFound } from './http-handler.js'
 
 /**
  * A handler for `node:http` and everything built on it. Without `next`, other paths are answered
@@ -45,12 +45,6 @@ export function nodeHandler(handle: HttpHandler): NodeHandler {
   }
 }
 
-const notFound: HttpAnswer = {
-  status: 404,
-  headers: { 'content-type': 'text/plain; charset=utf-8' },
-  body: 'Not Found',
-}
-
 /** Path and query as they were asked for: Express takes the part that it is mounted at from `url`. */
 function targetOf(request: NotedRequest): string {
   const original: unknown = request[hostNotes]?.target ?? Reflect.get(request, 'originalUrl')
@@ -62,7 +56,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value
 }
 
-function write(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
+function write(request: IncomingMessage, response: ServerResponse, answer: HttpResponse): void {
   const { status, headers, body } = answer
   if (typeof body !== 'string') {
     response.once('close', () => body.destroy())

@@ -1,4 +1,4 @@
-import { type AddressRanges, clientAddress } from './address-ranges.js'
+import type { AddressRanges } from './address-ranges.js'
 import {
   KeySourceError,
   messageOf,
@@ -16,9 +16,9 @@ import type {
   WebhookRequest,
   WebhookRequestHead,
 } from './provider.js'
-import type { HttpHandler, HttpRequest } from './http-handler.js'
+import { type HttpHandler, type HttpRequest, plain, requestHead } from './http-handler.js'
 import { createBodyBudget } from './request-body.js'
-import { answerTo, plain, unavailable, usualAnswers } from './webhook-answers.js'
+import { answerTo, unavailable, usualAnswers } from './webhook-answers.js'
 import type { Route } from './webhook-routes.js'
 
 /** Stores a webhook's events; `replayed` when its one-time token came before with other content. */
@@ -142,17 +142,7 @@ export function createWebhookHandler({
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
       return plain(405, 'Method Not Allowed', allowedMethods)
     }
-    const client = clientAddress(
-      request.peerAddress,
-      request.header('x-forwarded-for'),
-      trustedProxies,
-    )
-    const head: WebhookRequestHead = {
-      method,
-      target: request.target,
-      header: (name) => request.header(name),
-      ...(client !== undefined && { clientAddress: client }),
-    }
+    const head = requestHead(request, trustedProxies)
     const activity = { kind: 'webhook', webhook: webhook.name, provider: webhook.provider } as const
     const observed = observing.begin(activity)
     const taking = (): Promise<Refusal | 'tried' | 'stored'> => take(found, request, head)
