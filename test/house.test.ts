@@ -156,6 +156,7 @@ describe('a built-in provider', () => {
   const internal: Record<string, string[]> = {
     'it imports its SDK itself': ['sdkLoader'],
     'it makes a mail, an event of the type inbound, by itself': [
+      'checkedInbound',
       'decodeText',
       'eventOrUnknown',
       'Form',
