@@ -6,7 +6,8 @@ import { type BuiltRequest, inBatches, type OutgoingMail } from '../../provider-
 import { type SendgridAttachment, toAttachments } from './attachments.js'
 import { type Content, toContent } from './content.js'
 import { carriedHeaders } from './headers.js'
-import { parametersOf, type SendgridMailOptions } from './mail-options.js'
+import type { SendgridMailOptions } from './mail-options.js'
+import { parametersOf } from './parameters.js'
 import {
   type Mailbox,
   mailbox,
