@@ -53,6 +53,11 @@ export function isHostile(reason: RefusalReason): boolean {
   return outcome === 'denied' || outcome === 'forged'
 }
 
+/** Whether it is no fault of the caller's: the request was as it should be. */
+export function isOurFault(reason: RefusalReason): boolean {
+  return outcomeOf(reason) === 'unavailable'
+}
+
 // When to come again after a failure of ours, in s. Providers mostly keep their own time.
 const retryAfter = 30
 
