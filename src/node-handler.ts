@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { consumedBody, type Host } from './consumed-body.js'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
 import { type HttpHandler, type HttpResponse, notFound } from './http-handler.js'
 
@@ -22,7 +23,7 @@ export interface HostNotes {
   target: string
   /** The raw body, where the host has read it and kept it. */
   rawBody: unknown
-  host: keyof typeof remedies
+  host: Host
 }
 
 type NotedRequest = IncomingMessage & { [hostNotes]?: HostNotes }
@@ -77,7 +78,8 @@ async function bodyOf(
 ): Promise<BodyReading> {
   const kept = keptBody(request)
   if (kept) return bodyAtHand(kept, limits)
-  if (request.readableEnded || request.readableDidRead) return consumedBy(request, response)
+  if (request.readableEnded || request.readableDidRead)
+    return consumedBody(hostsOf(request, response))
   // Were it destroyed at an early end, as is the default, nobody could be answered any more.
   return readBody(request.iterator({ destroyOnReturn: false }), limits)
 }
@@ -91,31 +93,11 @@ function keptBody(request: NotedRequest): Buffer | undefined {
   return others.find((value) => Buffer.isBuffer(value))
 }
 
-/** How a host leaves the raw bytes alone, or keeps them. */
-const remedies = {
-  express:
-    'in Express, mount the handler before express.json() and the like, or let these keep the bytes, as in express.json({ verify: (request, _response, body) => { request.rawBody = body } })',
-  nest: 'in Nest, mount it in main.ts with app.use(path, correlator.nodeHandler), or create the application with NestFactory.create(AppModule, { rawBody: true })',
-  koa: 'in Koa, use koaMiddleware(correlator) of mailtrail/koa before bodyParser() and the like',
-  fastify:
-    'in Fastify, register fastifyPlugin(correlator) of mailtrail/fastify in place of a route of your own',
-  next: "in Next's pages API, add to the file of the route: export const config = { api: { bodyParser: false } }",
-}
-
-function consumedBy(request: NotedRequest, response: ServerResponse): BodyReading {
-  const remedy = hostsOf(request, response).map((host) => remedies[host])
-  return {
-    kind: 'refused',
-    reason: 'consumed',
-    detail: `the body was read before, and signatures are over its raw bytes: ${remedy.join('; ')}`,
-  }
-}
-
 /** Which host has read the body, as far as it shows. */
-function hostsOf(request: NotedRequest, response: ServerResponse): (keyof typeof remedies)[] {
+function hostsOf(request: NotedRequest, response: ServerResponse): Host[] {
   const noted = request[hostNotes]?.host
   if (noted) return [noted]
   if (typeof Reflect.get(response, 'revalidate') === 'function') return ['next']
   if (typeof Reflect.get(request, 'app') === 'function') return ['express', 'nest']
-  return ['express', 'nest', 'koa', 'fastify', 'next']
+  return []
 }
