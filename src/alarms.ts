@@ -19,8 +19,6 @@ import { harmlessly } from './harmlessly.js'
 import type { SentMessage } from './message.js'
 import type { Store } from './store.js'
 
-export type { AlarmOptions } from './alarm-conditions.js'
-
 /** When an alarm was raised, and whether it is over. */
 interface AlarmState {
   state: 'raised' | 'over'
