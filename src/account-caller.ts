@@ -1,7 +1,7 @@
 import { AccountError } from './errors.js'
 import { type HttpAnswer, type HttpCall, httpCaller } from './http-caller.js'
 import { connectionCause, httpFailure, plainWords } from './http-failure.js'
-import { isFields, text, texts } from './payload.js'
+import { isFields, parseJson, text, texts } from './payload.js'
 import type { Finding, Inspection } from './provider-kit.js'
 import { version } from './version.js'
 
@@ -40,7 +40,7 @@ export function accountCaller(title: string, secrets: readonly string[]): Accoun
     }
     const { status, statusText, headers } = answer
     const answeredAt = dateOf(headers['date'])
-    const body = parsed(answer.body)
+    const body = parseJson(answer.body)
     if (status < 200 || status > 299) {
       const words = wordsOf(body) || plainWords(headers['content-type'], answer.body) || statusText
       const { message } = httpFailure(title, { status, detail: words, notTaken: true, secrets })
@@ -76,14 +76,6 @@ export function endedInspection(
 function dateOf(header: string | undefined): Date | undefined {
   const date = new Date(header ?? NaN)
   return Number.isNaN(date.getTime()) ? undefined : date
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }
 
 /** The words of an error body, by whichever of the fields that providers have for them. */

@@ -1,4 +1,5 @@
 import { ConfigurationError } from './errors.js'
+import { longestTimer } from './in-time.js'
 import type { CountQuery, CountRow } from './store.js'
 
 /** What a team wants to be woken for. */
@@ -66,9 +67,6 @@ const hour = 60 * minute
 
 /** What is longer ago is not looked at, in ms. */
 export const longestWindow = 7 * 24 * hour
-
-// What Node's timers can wait for, with a margin; they fire at once for anything longer.
-const longestTimer = 2_000_000_000
 
 /** It ends at this part of the rate that raised it, for one message more or less would raise it again. */
 const calmPart = 1 / 2

@@ -1,4 +1,5 @@
-import { type Alarm, type AlarmOptions, type Alarms, createAlarms } from './alarms.js'
+import type { AlarmOptions } from './alarm-conditions.js'
+import { type Alarm, type Alarms, createAlarms } from './alarms.js'
 import type { StoreError } from './errors.js'
 import { checkListener } from './listeners.js'
 import { type MessageRecord, toSentMessage } from './message.js'

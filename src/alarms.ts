@@ -14,11 +14,10 @@ import {
   type SilenceCondition,
   type Span,
 } from './alarm-conditions.js'
-import { messageOf, StoreError } from './errors.js'
+import { StoreError } from './errors.js'
+import { harmlessly } from './harmlessly.js'
 import type { SentMessage } from './message.js'
 import type { Store } from './store.js'
-
-export type { AlarmOptions } from './alarm-conditions.js'
 
 /** When an alarm was raised, and whether it is over. */
 interface AlarmState {
@@ -221,15 +220,4 @@ function namesIn(
   raised: ReadonlyMap<string, unknown>,
 ): string[] {
   return [...new Set([...counts.keys(), ...raised.keys()])]
-}
-
-/** Calls somebody else's function: whatever it throws, or rejects with later, is a process warning. */
-function harmlessly(what: string, call: () => unknown): void {
-  const warn = (error: unknown): void =>
-    process.emitWarning(`${what} failed: ${messageOf(error)}`, 'MailtrailWarning')
-  try {
-    Promise.resolve(call()).catch(warn)
-  } catch (error) {
-    warn(error)
-  }
 }

@@ -1,5 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import sanitizeFilename from 'sanitize-filename'
+import { streamOf } from './byte-stream.js'
 import { messageOf, UnavailableError } from './errors.js'
 import type { AttachmentContent, InboundAttachment } from './event.js'
 import type { MailPart } from './mime.js'
@@ -30,8 +31,6 @@ const mostEmbedded = 2 * 1024 * 1024
 
 /** How long keeping one may take, in ms. */
 const keepTimeout = 60_000
-
-const pieceSize = 64 * 1024
 
 /** Puts the contents where they are to be, and tells parts that the HTML speaks of from the others. */
 export async function keepAttachments(
@@ -84,7 +83,7 @@ async function keptAt(
   content: Uint8Array,
   head: AttachmentHead,
 ): Promise<string> {
-  const stream = Readable.from(piecesOf(content), { objectMode: false })
+  const stream = streamOf(content)
   const late = AbortSignal.timeout(keepTimeout)
   try {
     const location: unknown = await Promise.race([keep(stream, head), whenAborted(late)])
@@ -105,12 +104,6 @@ function whenAborted(signal: AbortSignal): Promise<never> {
       once: true,
     })
   })
-}
-
-function* piecesOf(content: Uint8Array): Generator<Uint8Array> {
-  for (let start = 0; start < content.length; start += pieceSize) {
-    yield content.subarray(start, start + pieceSize)
-  }
 }
 
 function headOf(part: MailPart | RemotePart): AttachmentHead {

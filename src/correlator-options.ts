@@ -2,6 +2,7 @@ import { type AddressRanges, addressRanges } from './address-ranges.js'
 import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
 import type { EventQueue } from './event-queue.js'
+import { longestTimer } from './in-time.js'
 import { type Logger, logTo } from './log-observer.js'
 import type { Observer } from './observer.js'
 import { checkedObservers } from './observing.js'
@@ -16,9 +17,6 @@ export const defaultBodyTimeout = 60_000
 
 // A year.
 const longestGrace = 366 * 24 * 60 * 60_000
-
-// What Node's timers can wait for, with a margin; they fire at once for anything longer.
-const longestTimer = 2_000_000_000
 
 /** Where a correlator keeps what it knows, what it listens to and how it tells. */
 export interface CorrelatorOptions {

@@ -1,5 +1,5 @@
-import { StoreError } from './errors.js'
 import type { MailEvent } from './event.js'
+import { inStore } from './in-store.js'
 import { listenerName } from './listeners.js'
 import type { SentMessage } from './message.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
@@ -61,20 +61,18 @@ export function createDeadLetters(store: Store, replayed: () => void): DeadLette
   return {
     async list(paging) {
       const { limit, cursor } = checkedPaging('deadLetters.list', paging)
-      try {
-        const found = await store.deadLetters(limit + 1, cursor)
-        const { page, ...next } = pageOf(found, limit, ({ event }) => event.id)
-        return { deadLetters: page.map(toDeadLetter), ...next }
-      } catch (error) {
-        throw new StoreError('reading dead letters', error)
-      }
+      const found = await inStore('reading dead letters', () =>
+        store.deadLetters(limit + 1, cursor),
+      )
+      const { page, ...next } = pageOf(found, limit, ({ event }) => event.id)
+      return { deadLetters: page.map(toDeadLetter), ...next }
     },
 
     async replay(eventIds) {
       try {
-        return await (eventIds === undefined ? replayAll() : replay([eventIds].flat()))
-      } catch (error) {
-        throw new StoreError('replaying dead letters', error)
+        return await inStore('replaying dead letters', () =>
+          eventIds === undefined ? replayAll() : replay([eventIds].flat()),
+        )
       } finally {
         replayed()
       }

@@ -6,10 +6,10 @@ import type { Listeners, TakenListener } from './listeners.js'
 import { type Observing, unobserved } from './observing.js'
 import { createSettling } from './settling.js'
 import type { Delivery, Lease, Settlement, Store } from './store.js'
-import { createTeller, type Job, type Retries, type Teller } from './teller.js'
+import { createTeller, type Job, type Teller, type TellingRetries } from './teller.js'
 
 /** How a dispatcher keeps time. */
-export interface Pace extends Retries {
+export interface Pace extends TellingRetries {
   /** How long events are ours to tell before another process may take them, in ms. */
   leaseDuration: number
 }

@@ -1,4 +1,5 @@
-import { type CorrelatorError, messageOf, type WebhookError } from './errors.js'
+import type { CorrelatorError, WebhookError } from './errors.js'
+import { harmlessly } from './harmlessly.js'
 import { checkListener } from './listeners.js'
 import type { FailureFact } from './observer.js'
 import { kindOf, unobserved } from './observing.js'
@@ -50,15 +51,7 @@ function toFailure(error: CorrelatorError): FailureFact | undefined {
 }
 
 function call<E>(listener: (error: E) => unknown, error: E): void {
-  try {
-    Promise.resolve(listener(error)).catch(warnOfListener)
-  } catch (failure) {
-    warnOfListener(failure)
-  }
-}
-
-function warnOfListener(failure: unknown): void {
-  process.emitWarning(`a listener of errors failed: ${messageOf(failure)}`, 'MailtrailWarning')
+  harmlessly('a listener of errors', () => listener(error))
 }
 
 function warnOnce(error: CorrelatorError, warned: Set<string>): void {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { SendError } from './errors.js'
 import { type Fields, fields, isFields } from './payload.js'
+import { contentFields, contentLists } from './resolved-mail.js'
 import type { MailOptions, ProviderTransporter, SentInfo } from './transporter.js'
 
 /** How much is kept of what could not be sent. */
@@ -110,17 +111,7 @@ export function keepFailed<Info extends SentInfo>(
 
 /** Whether a part of a message can be read only once. */
 function hasStream(message: Fields): boolean {
-  const parts = [
-    'text',
-    'html',
-    'amp',
-    'watchHtml',
-    'icalEvent',
-    'raw',
-    'attachments',
-    'alternatives',
-  ]
-  return parts
+  return [...contentFields, 'raw', ...contentLists]
     .flatMap((name) => message[name])
     .some(
       (part) => isStream(part) || (isFields(part) && [part['content'], part['raw']].some(isStream)),

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
-import type { HttpHandler } from './http-handler.js'
+import { type HttpHandler, notFound } from './http-handler.js'
 
 /** What a server knows of a request that does not stand in it. */
 export interface ConnectionInfo {
@@ -17,18 +17,14 @@ export function fetchHandler(handle: HttpHandler): FetchHandler {
     // Next and others hand over a context of their own in its place.
     const peer: unknown = connection?.remoteAddress
     const { pathname, search } = new URL(request.url)
-    const answer = (await handle({
+    const answer = await handle({
       method: request.method,
       target: pathname + search,
       ...(typeof peer === 'string' && { peerAddress: peer }),
       header: (name) => request.headers.get(name) ?? undefined,
       readBody: (limits) => bodyOf(request, limits),
-    })) ?? {
-      status: 404,
-      headers: { 'content-type': 'text/plain; charset=utf-8' },
-      body: 'Not Found',
-    }
-    const { status, headers, body } = answer
+    })
+    const { status, headers, body } = answer ?? notFound
     const empty = request.method === 'HEAD' || status === 204
     if (typeof body === 'string') return new Response(empty ? null : body, { status, headers })
     return new Response(webStream(body), { status, headers })

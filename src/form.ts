@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { streamOf } from './byte-stream.js'
 import { messageOf, UnavailableError } from './errors.js'
 import { exported, optionalPackage } from './optional-package.js'
 import { urlEncodedPairs } from './urlencoded.js'
@@ -87,7 +87,7 @@ function readMultipart(Busboy: BusboyClass, contentType: string, body: Buffer): 
     }
     const fail = (error: unknown): void =>
       stop(new FormError(`the form is broken: ${messageOf(error)}`))
-    const source = Readable.from(piecesOf(body), { objectMode: false })
+    const source = streamOf(body)
     const form: Form = { fields: [], files: [] }
     try {
       const parser = new Busboy({
@@ -118,14 +118,6 @@ function readMultipart(Busboy: BusboyClass, contentType: string, body: Buffer): 
       fail(error)
     }
   })
-}
-
-const pieceSize = 64 * 1024
-
-function* piecesOf(body: Buffer): Generator<Buffer> {
-  for (let start = 0; start < body.length; start += pieceSize) {
-    yield body.subarray(start, start + pieceSize)
-  }
 }
 
 const tooManyParts = (): FormError => new FormError(`the form has more than ${mostParts} parts`)

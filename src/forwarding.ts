@@ -2,8 +2,10 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError, ForwardingError, messageOf } from './errors.js'
 import type { MailEvent } from './event.js'
+import { harmlessly } from './harmlessly.js'
 import { httpCaller } from './http-caller.js'
 import { connectionCause } from './http-failure.js'
+import { longestTimer } from './in-time.js'
 import type { SentMessage } from './message.js'
 import { version } from './version.js'
 
@@ -58,9 +60,6 @@ interface Post {
   message: SentMessage
   body: string
 }
-
-// What Node's timers can wait for, with a margin; they fire at once for anything longer.
-const longestTimer = 2_000_000_000
 
 /** How long closing waits, in ms. */
 const defaultCloseTimeout = 10_000
@@ -144,11 +143,7 @@ export function forwardTo(url: string | URL, options: ForwardingOptions = {}): F
 
   function giveUp(message: SentMessage, cause: unknown): void {
     const error = cause instanceof ForwardingError ? cause : new ForwardingError(messageOf(cause))
-    try {
-      Promise.resolve(onFailure(error, message)).catch(warnOfListener)
-    } catch (failure) {
-      warnOfListener(failure)
-    }
+    harmlessly('a listener of failures', () => onFailure(error, message))
   }
 
   return {
@@ -218,10 +213,6 @@ function noAnswer(error: unknown): ForwardingError {
 function waitBefore(retry: number, firstWait: number): number {
   const most = firstWait * 2 ** retry
   return most / 2 + (Math.random() * most) / 2
-}
-
-function warnOfListener(failure: unknown): void {
-  process.emitWarning(`a listener of failures failed: ${messageOf(failure)}`, 'MailtrailWarning')
 }
 
 /** What is done about failures where nobody listens to them. */

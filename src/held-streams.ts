@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
 import { type NodemailerMail, nodesOf } from './nodemailer-mail.js'
 import { type Fields, fields, isFields } from './payload.js'
+import { contentFields, contentLists } from './resolved-mail.js'
 
 /**
  * Reads every stream of a message into memory, for it may be needed again: by the next provider, and as
@@ -21,10 +22,6 @@ export async function holdStreams(mail: NodemailerMail): Promise<void> {
   mail.data = await withoutStreams(fields(mail.data), bytesOf)
 }
 
-// Where a message may have content.
-const contents = ['html', 'text', 'watchHtml', 'amp', 'icalEvent']
-const lists = ['attachments', 'alternatives']
-
 async function withoutStreams(
   data: Fields,
   bytesOf: (stream: Readable) => Promise<Buffer>,
@@ -37,10 +34,10 @@ async function withoutStreams(
       : value
   }
   const copy = { ...data }
-  for (const name of contents) {
+  for (const name of contentFields) {
     if (name in copy) copy[name] = await held(copy[name])
   }
-  for (const name of lists) {
+  for (const name of contentLists) {
     const list = copy[name]
     if (Array.isArray(list)) copy[name] = await Promise.all(list.map(held))
   }

@@ -1,9 +1,7 @@
 import { StoreError } from './errors.js'
 
 /** Does something with the store; what fails there is a `StoreError` that says what was being done. */
-export type InStore = <T>(doing: string, work: () => Promise<T>) => Promise<T>
-
-export const inStore: InStore = async (doing, work) => {
+export async function inStore<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

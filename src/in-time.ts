@@ -1,3 +1,6 @@
+/** What Node's timers can wait for, in ms, with a margin: they fire at once for anything longer. */
+export const longestTimer = 2_000_000_000
+
 /** Rejects with the error when the work takes longer than so many ms; the work itself goes on. */
 export async function inTime<T>(
   limit: number,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type AttachmentKeeper, keepAttachments, type RemotePart } from './attachments.js'
 import { decodeText } from './charset.js'
-import { messageOf, UnavailableError } from './errors.js'
+import { ConfigurationError, messageOf, UnavailableError } from './errors.js'
 import type { InboundHead, InboundMail, MailHeader, ParsedEvent } from './event.js'
 import { contentDigest, ownId } from './matching.js'
 import { type MailPart, readHead } from './mime.js'
@@ -13,6 +13,23 @@ export interface InboundOptions {
    * it they stand in the event, up to 2 MB of a mail; what is larger is left out, and says so.
    */
   attachments?: AttachmentKeeper
+}
+
+/**
+ * The options that all inbound mail has.
+ *
+ * @param where what they were given to, for errors
+ * @throws ConfigurationError when what is to keep attachments is no function
+ */
+export function checkedInbound(
+  where: string,
+  { attachments }: InboundOptions = {},
+): InboundOptions {
+  if (attachments === undefined) return {}
+  if (typeof attachments === 'function') return { attachments }
+  throw new ConfigurationError(
+    `${where}: attachments must be a function, such as attachmentFolder('/var/mail')`,
+  )
 }
 
 /** A received mail as a provider tells it. */

@@ -1,11 +1,5 @@
-export type { FailureCondition, SilenceCondition } from './alarm-conditions.js'
-export type {
-  Alarm,
-  AlarmOptions,
-  CriticalMessageAlarm,
-  FailureRateAlarm,
-  SilenceAlarm,
-} from './alarms.js'
+export type { AlarmOptions, FailureCondition, SilenceCondition } from './alarm-conditions.js'
+export type { Alarm, CriticalMessageAlarm, FailureRateAlarm, SilenceAlarm } from './alarms.js'
 export type { AlarmListener } from './alarm-listeners.js'
 export { attachmentFolder } from './attachment-folder.js'
 export type { AttachmentHead, AttachmentKeeper } from './attachments.js'

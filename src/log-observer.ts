@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
-import { ConfigurationError, type RefusalReason } from './errors.js'
+import { ConfigurationError } from './errors.js'
 import type { Fact, Observer, SendFact } from './observer.js'
+import { isOurFault } from './webhook-answers.js'
 
 /** Where lines are written: pino, winston, `console`, or whatever has these methods. */
 export interface Logger {
@@ -70,7 +71,7 @@ function lineOf(fact: Fact): [keyof typeof lines, Fields] | undefined {
     case 'webhook': {
       const { webhook, provider, outcome, reason } = fact
       if (outcome !== 'refused') return undefined
-      const isOurs = reason !== undefined && ourFaults.has(reason)
+      const isOurs = reason !== undefined && isOurFault(reason)
       return [isOurs ? 'unreadable' : 'refused', { webhook, provider, reason }]
     }
     case 'verify':
@@ -118,15 +119,6 @@ function sendFields({ trackingId, provider, failure, passedOn, duration }: SendF
     duration: Math.round(duration),
   }
 }
-
-/** The request was as it should be. */
-const ourFaults: ReadonlySet<RefusalReason> = new Set([
-  'api-key',
-  'no-keys',
-  'consumed',
-  'overloaded',
-  'unexpected',
-])
 
 /** Under which pino keeps its serializers on each of its loggers, and lets others look for them. */
 const pinoSerializers = Symbol.for('pino.serializers')

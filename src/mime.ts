@@ -5,6 +5,7 @@ import { UnavailableError } from './errors.js'
 import type { InboundHead, MailHeader } from './event.js'
 import type { Address } from './message.js'
 import { exported, optionalPackage } from './optional-package.js'
+import { latestTime } from './payload.js'
 
 // What is used of the package: its types for CommonJS have another form than those for modules.
 interface PostalMime {
@@ -171,9 +172,6 @@ function messageIds(value: string | undefined): string[] {
     ? [`<${bare}>`]
     : []
 }
-
-// The end of the year 9999: what is later is no time, and does not fit into an id.
-const latestTime = 253_402_300_799_999
 
 function timeOf(value: string | undefined): Date | undefined {
   const at = Date.parse(value ?? '')

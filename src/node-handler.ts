@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { consumedBody, type Host } from './consumed-body.js'
 import { bodyAtHand, readBody, type BodyLimits, type BodyReading } from './request-body.js'
-import type { HttpAnswer, HttpHandler } from './http-handler.js'
+import { type HttpHandler, type HttpResponse, notFound } from './http-handler.js'
 
 /**
  * A handler for `node:http` and everything built on it. Without `next`, other paths are answered
@@ -22,7 +23,7 @@ export interface HostNotes {
   target: string
   /** The raw body, where the host has read it and kept it. */
   rawBody: unknown
-  host: keyof typeof remedies
+  host: Host
 }
 
 type NotedRequest = IncomingMessage & { [hostNotes]?: HostNotes }
@@ -45,12 +46,6 @@ export function nodeHandler(handle: HttpHandler): NodeHandler {
   }
 }
 
-const notFound: HttpAnswer = {
-  status: 404,
-  headers: { 'content-type': 'text/plain; charset=utf-8' },
-  body: 'Not Found',
-}
-
 /** Path and query as they were asked for: Express takes the part that it is mounted at from `url`. */
 function targetOf(request: NotedRequest): string {
   const original: unknown = request[hostNotes]?.target ?? Reflect.get(request, 'originalUrl')
@@ -62,7 +57,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value
 }
 
-function write(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
+function write(request: IncomingMessage, response: ServerResponse, answer: HttpResponse): void {
   const { status, headers, body } = answer
   if (typeof body !== 'string') {
     response.once('close', () => body.destroy())
@@ -83,7 +78,8 @@ async function bodyOf(
 ): Promise<BodyReading> {
   const kept = keptBody(request)
   if (kept) return bodyAtHand(kept, limits)
-  if (request.readableEnded || request.readableDidRead) return consumedBy(request, response)
+  if (request.readableEnded || request.readableDidRead)
+    return consumedBody(hostsOf(request, response))
   // Were it destroyed at an early end, as is the default, nobody could be answered any more.
   return readBody(request.iterator({ destroyOnReturn: false }), limits)
 }
@@ -97,31 +93,11 @@ function keptBody(request: NotedRequest): Buffer | undefined {
   return others.find((value) => Buffer.isBuffer(value))
 }
 
-/** How a host leaves the raw bytes alone, or keeps them. */
-const remedies = {
-  express:
-    'in Express, mount the handler before express.json() and the like, or let these keep the bytes, as in express.json({ verify: (request, _response, body) => { request.rawBody = body } })',
-  nest: 'in Nest, mount it in main.ts with app.use(path, correlator.nodeHandler), or create the application with NestFactory.create(AppModule, { rawBody: true })',
-  koa: 'in Koa, use koaMiddleware(correlator) of mailtrail/koa before bodyParser() and the like',
-  fastify:
-    'in Fastify, register fastifyPlugin(correlator) of mailtrail/fastify in place of a route of your own',
-  next: "in Next's pages API, add to the file of the route: export const config = { api: { bodyParser: false } }",
-}
-
-function consumedBy(request: NotedRequest, response: ServerResponse): BodyReading {
-  const remedy = hostsOf(request, response).map((host) => remedies[host])
-  return {
-    kind: 'refused',
-    reason: 'consumed',
-    detail: `the body was read before, and signatures are over its raw bytes: ${remedy.join('; ')}`,
-  }
-}
-
 /** Which host has read the body, as far as it shows. */
-function hostsOf(request: NotedRequest, response: ServerResponse): (keyof typeof remedies)[] {
+function hostsOf(request: NotedRequest, response: ServerResponse): Host[] {
   const noted = request[hostNotes]?.host
   if (noted) return [noted]
   if (typeof Reflect.get(response, 'revalidate') === 'function') return ['next']
   if (typeof Reflect.get(request, 'app') === 'function') return ['express', 'nest']
-  return ['express', 'nest', 'koa', 'fastify', 'next']
+  return []
 }

@@ -60,3 +60,9 @@ export function nodesOf(tree: MimeTree): MimeTree[] {
 function isTree(value: unknown): value is MimeTree {
   return isFields(value) && typeof value['getHeader'] === 'function'
 }
+
+/** The names of headers in whatever form a message has been given them. */
+export function givenHeaderNames(headers: unknown): string[] {
+  if (Array.isArray(headers)) return headers.map((header) => String(fields(header)['key']))
+  return Object.keys(fields(headers))
+}

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { v7 as uuidv7 } from 'uuid'
-import { preparingMessages } from './prepared-message.js'
-import { messageOf, SendError, StoreError } from './errors.js'
+import { type SendError, StoreError } from './errors.js'
+import { harmlessly } from './harmlessly.js'
 import { inTime } from './in-time.js'
 import { storeTooSlow } from './late-errors.js'
 import { mailSource } from './mail-source.js'
@@ -9,6 +9,7 @@ import { type SendAttempt, type SentMessage, toSentMessage, withResult } from '.
 import type { NodemailerMail } from './nodemailer-mail.js'
 import type { SendFact, SendFailure } from './observer.js'
 import { createObserving } from './observing.js'
+import { preparingMessages } from './prepared-message.js'
 import { type ProviderInfo, type SendEnding, toSentError } from './send-result.js'
 import type { Attempt, Sender, SendStart } from './sender.js'
 import type { ProviderTransport, TransportEvents } from './transporter.js'
@@ -170,14 +171,9 @@ async function recordEnding(
 
 /** Calls listeners one by one, so that none of them can harm another or what comes after. */
 function tellListeners(emitter: EventEmitter, name: string, message: SentMessage): void {
-  const warn = (error: unknown): void =>
-    process.emitWarning(`a listener of '${name}' failed: ${messageOf(error)}`, 'MailtrailWarning')
   for (const listener of emitter.rawListeners(name)) {
-    try {
-      const returned: unknown = Reflect.apply(listener, emitter, [message, message.failFlag])
-      Promise.resolve(returned).catch(warn)
-    } catch (error) {
-      warn(error)
-    }
+    harmlessly(`a listener of '${name}'`, (): unknown =>
+      Reflect.apply(listener, emitter, [message, message.failFlag]),
+    )
   }
 }

@@ -47,8 +47,8 @@ export function texts(value: unknown): string[] {
 // 1e11 s is the year 5138, and 1e11 ms is 1973: what is larger was meant as milliseconds.
 const largestSeconds = 1e11
 
-// The end of the year 9999. Later times are no times, and do not fit into an id.
-const latestTime = 253_402_300_799_999
+/** The end of the year 9999, in ms since 1970: later times are no times, and do not fit into an id. */
+export const latestTime = 253_402_300_799_999
 
 /** A Unix time in seconds, with or without fraction, as a string or not; milliseconds are noticed. */
 export function time(value: unknown): Date | undefined {

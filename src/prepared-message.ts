@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { v4 as uuidv4 } from 'uuid'
 import { isPlain } from './deep-merge.js'
+import { givenHeaderNames } from './nodemailer-mail.js'
 import { type Fields, fields, isFields } from './payload.js'
 import { copyContent } from './resolved-mail.js'
 
@@ -41,17 +42,13 @@ function prepared(message: unknown): unknown {
  * bytes once for each piece of these, which is up to an eighth of what a send costs.
  */
 function identity({ messageId, headers, raw, from, baseBoundary }: Fields): Fields {
-  const named = messageId || raw || headerNames(headers).some((name) => /^message-id$/i.test(name))
+  const named =
+    messageId || raw || givenHeaderNames(headers).some((name) => /^message-id$/i.test(name))
   const domain = named ? undefined : domainOf(from)
   return {
     ...(domain !== undefined && { messageId: `<${uuidv4()}@${domain}>` }),
     ...(!baseBoundary && { baseBoundary: uuidv4() }),
   }
-}
-
-function headerNames(headers: unknown): string[] {
-  if (Array.isArray(headers)) return headers.map((header) => String(fields(header)['key']))
-  return Object.keys(fields(headers))
 }
 
 /** Of an address that is written plainly; of others Nodemailer finds it. */

@@ -1,7 +1,6 @@
-import type { RefusalReason } from './errors.js'
+import type { Refusal } from './provider.js'
 
-export type BodyReading =
-  { kind: 'read'; body: Buffer } | { kind: 'refused'; reason: RefusalReason; detail: string }
+export type BodyReading = { kind: 'read'; body: Buffer } | Refusal
 
 /** What a body may take. */
 export interface BodyLimits {
@@ -41,7 +40,7 @@ export async function readBody(
   }
 }
 
-function tooLarge(limit: number): BodyReading {
+export function tooLarge(limit: number): Refusal {
   return { kind: 'refused', reason: 'too-large', detail: `the body is over ${limit} bytes` }
 }
 
@@ -51,13 +50,13 @@ export function bodyAtHand(body: Buffer, { size, reserve }: BodyLimits): BodyRea
   return reserve(body.length) ? { kind: 'read', body } : overloaded
 }
 
-const overloaded: BodyReading = {
+const overloaded: Refusal = {
   kind: 'refused',
   reason: 'overloaded',
   detail: 'too many bodies are being read at once',
 }
 
-function tooSlow(limit: number): BodyReading {
+function tooSlow(limit: number): Refusal {
   const detail = `the body was not whole within ${limit} ms`
   return { kind: 'refused', reason: 'too-slow', detail }
 }

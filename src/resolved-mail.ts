@@ -105,16 +105,17 @@ function isContent(value: unknown): boolean {
   return typeof pipe === 'function' || Boolean(path ?? href ?? raw) || content !== undefined
 }
 
-const contents = [...textFields, 'icalEvent']
-const lists = ['attachments', 'alternatives']
+/** Where a message may have content: in one field, or in each entry of a list. */
+export const contentFields = [...textFields, 'icalEvent']
+export const contentLists = ['attachments', 'alternatives']
 
 /** The message with copies of the objects that its content is described by; bytes and streams are shared. */
 export function copyContent(data: Fields): Fields {
   const copy = { ...data }
-  for (const name of contents) {
+  for (const name of contentFields) {
     if (isDescription(data[name])) copy[name] = { ...data[name] }
   }
-  for (const name of lists) {
+  for (const name of contentLists) {
     const given = data[name]
     // Nodemailer takes a single one too.
     const list = isFields(given) ? [given] : given

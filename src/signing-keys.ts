@@ -18,37 +18,43 @@ export function signingKeys<Key>(
   source: KeySource,
   parse: (text: string) => Key,
 ): () => Promise<Key[]> {
-  const parsed = new Map<string, Key>()
-  const ready = (texts: readonly string[]): Key[] => {
-    if (!Array.isArray(texts) || texts.length === 0) throw missing(option)
-    // Keys that are no longer given are forgotten, so a rotating source does not grow the map.
-    for (const text of parsed.keys()) if (!texts.includes(text)) parsed.delete(text)
-    return texts.map((text) => {
-      if (typeof text !== 'string' || text.trim() === '') throw missing(option)
-      const key = parsed.get(text) ?? parse(text)
-      parsed.set(text, key)
-      return key
-    })
+  if (typeof source !== 'function') {
+    const keys = keysAtHand(option, source, parse)
+    return async () => keys
   }
-  if (typeof source === 'function') {
-    return async () => {
-      try {
-        return ready(await source())
-      } catch (error) {
-        throw new KeySourceError(
-          option,
-          error,
-          error instanceof ApiKeyError ? 'api-key' : 'no-keys',
-        )
-      }
+  let parsed: ReadonlyMap<string, Key> = new Map()
+  return async () => {
+    try {
+      const texts = checkedTexts(option, await source())
+      // Those that are no longer given are forgotten, so a rotating source does not grow the map.
+      parsed = new Map(texts.map((text) => [text, parsed.get(text) ?? parse(text)]))
+      return [...parsed.values()]
+    } catch (error) {
+      throw new KeySourceError(option, error, error instanceof ApiKeyError ? 'api-key' : 'no-keys')
     }
   }
-  const keys = ready(typeof source === 'string' ? [source] : source)
-  return async () => keys
 }
 
-function missing(option: string): ConfigurationError {
-  return new ConfigurationError(
-    `${option} is missing: without it anybody would be let in, so nothing starts`,
+/**
+ * The keys of a source that need not be waited for, ready for use.
+ *
+ * @throws ConfigurationError when no key was given, when a function was, and what `parse` throws
+ */
+export function keysAtHand<Key>(
+  option: string,
+  source: KeySource,
+  parse: (text: string) => Key,
+): Key[] {
+  if (typeof source === 'function') {
+    throw new ConfigurationError(`${option} must be a text or a list of them, and not a function`)
+  }
+  return checkedTexts(option, typeof source === 'string' ? [source] : source).map(parse)
+}
+
+function checkedTexts(option: string, texts: readonly string[]): readonly string[] {
+  const isKey = (text: unknown): boolean => typeof text === 'string' && text.trim() !== ''
+  if (Array.isArray(texts) && texts.length > 0 && texts.every(isKey)) return texts
+  throw new ConfigurationError(
+    `${option} is missing: without it anybody would be let in`,
   )
 }

@@ -3,13 +3,10 @@ import { UnavailableError } from './errors.js'
 import { exported, optionalPackage } from './optional-package.js'
 import { fields, text } from './payload.js'
 import type { Suppression } from './store.js'
-import type { SuppressionOptions } from './suppressions.js'
+import type { SuppressionEntry, SuppressionOptions } from './suppressions.js'
 
-/** A row of a list, ready to be added. */
-export interface CsvSuppression {
-  address: string
-  options: SuppressionOptions
-}
+/** What stands at one place of a list: an entry, or why there is none. */
+export type ImportedRow = { line: number } & ({ entry: SuppressionEntry } | { flaw: string })
 
 /** The columns of an export; an import finds them by these names in its first row. */
 const columns = [
@@ -95,11 +92,11 @@ async function* rowsOf(
   }
 }
 
-/** What stands in a CSV, row by row, each with its line; what is there in the place of one that cannot be read. */
+/** What stands in a CSV, row by row. */
 export async function* fromCsv(
   source: string | AsyncIterable<string | Uint8Array>,
   defaults: SuppressionOptions,
-): AsyncGenerator<{ line: number } & ({ suppression: CsvSuppression } | { flaw: string })> {
+): AsyncGenerator<ImportedRow> {
   const makeParser = await loadParser()
   const parser = makeParser({
     bom: true,
@@ -123,7 +120,7 @@ export async function* fromCsv(
 function readRow(
   row: Record<string, unknown>,
   defaults: SuppressionOptions,
-): { suppression: CsvSuppression } | { flaw: string } {
+): { entry: SuppressionEntry } | { flaw: string } {
   const { address, provider, detail, group } = row
   const email = text(address)
   if (email === undefined) return { flaw: 'it has no address' }
@@ -135,8 +132,9 @@ function readRow(
   const source = text(provider)
   const words = text(detail)
   const cause = text(row['cause'])
-  const options = {
+  const entry = {
     ...defaults,
+    address: email,
     ...(cause !== undefined && { cause }),
     ...(kind !== undefined && { scope: { kind, ...(id !== undefined && { id }) } }),
     ...(source !== undefined && { provider: source }),
@@ -145,7 +143,7 @@ function readRow(
     ...(expiresAt && { expiresAt }),
   }
   // What is none of the causes and scopes is refused where it is added.
-  return { suppression: { address: email, options: options as SuppressionOptions } }
+  return { entry: entry as SuppressionEntry }
 }
 
 /** A time as ISO 8601 or as some other text that JavaScript reads, or as Unix seconds. */

@@ -10,7 +10,7 @@ import type {
   SuppressionCause,
   SuppressionFact,
 } from './store.js'
-import { fromCsv, toCsv } from './suppression-csv.js'
+import { fromCsv, type ImportedRow, toCsv } from './suppression-csv.js'
 import { scopeKey, suppressionCauses, suppressionOf } from './suppression.js'
 
 /** What is said of an address that is added by hand. */
@@ -85,22 +85,6 @@ export interface Suppressions {
   ): Promise<ImportResult>
   /** Adds the entries of a list in the same way, as of a provider's own that was fetched. */
   importEntries(entries: AsyncIterable<SuppressionEntry>): Promise<ImportResult>
-}
-
-/** What stands at one place of a list. */
-type ImportedRow = { line: number } & ({ entry: SuppressionEntry } | { flaw: string })
-
-async function* rowsOf(
-  source: string | AsyncIterable<string | Uint8Array>,
-  defaults: SuppressionOptions,
-): AsyncGenerator<ImportedRow> {
-  for await (const row of fromCsv(source, defaults)) {
-    if ('flaw' in row) yield row
-    else {
-      const { address, options } = row.suppression
-      yield { line: row.line, entry: { ...options, address } }
-    }
-  }
 }
 
 async function* numbered(entries: AsyncIterable<SuppressionEntry>): AsyncGenerator<ImportedRow> {
@@ -195,7 +179,7 @@ export function createSuppressions(store: Store): Suppressions {
 
     exportCsv: () => toCsv(all()),
 
-    importCsv: (source, defaults = {}) => importRows(rowsOf(source, defaults)),
+    importCsv: (source, defaults = {}) => importRows(fromCsv(source, defaults)),
 
     importEntries: (entries) => importRows(numbered(entries)),
 

@@ -12,7 +12,7 @@ const concurrency = 64
 const longestTurn = 5
 
 /** When a listener that fails is told again. */
-export interface Retries {
+export interface TellingRetries {
   /** After the first failure, in ms; it doubles with every further one. */
   firstWait: number
   /** How often it is told at most. */
@@ -51,7 +51,7 @@ export interface Teller {
  */
 export function createTeller(
   listener: TakenListener,
-  retries: Retries,
+  retries: TellingRetries,
   ended: (job: Job) => void,
   failed: (job: Job, error: ListenerError) => void,
   observing: Observing,

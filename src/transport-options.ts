@@ -1,5 +1,6 @@
 import type { BeforeSend } from './before-send.js'
 import { ConfigurationError } from './errors.js'
+import { longestTimer } from './in-time.js'
 import type { Observer } from './observer.js'
 import { checkedObservers } from './observing.js'
 import type { SendRecorder } from './provider.js'
@@ -43,9 +44,6 @@ export const defaultTimeout = 30_000
 
 const defaultRetries = 2
 const mostRetries = 20
-
-// What Node's timers can wait for, with a margin; they fire at once for anything longer.
-const longestTimeout = 2_000_000_000
 
 /**
  * An option that can come from the environment too, without the white space around it.
@@ -100,7 +98,7 @@ export function checkedTransportOptions(
     replyAddress,
     beforeSend,
   } = options
-  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimeout)) {
+  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= longestTimer)) {
     throw new ConfigurationError(
       `${transport}: timeout must be a number of ms above 0, and is ${String(timeout)}`,
     )

@@ -1,6 +1,7 @@
 import { type MailHead, providerWrites } from './mail-head.js'
 import { invalid } from './mail-options.js'
 import { canonicalAddress } from './matching.js'
+import { givenHeaderNames } from './nodemailer-mail.js'
 import { type Fields, fields, listOfFields } from './payload.js'
 
 /** What is done about fields that a provider cannot carry. */
@@ -40,7 +41,7 @@ export function uncarriedFields(
   if (data['envelope']) names.push(...envelopeBeyondHeaders(head))
   // Nodemailer finds nothing in these.
   if (data['headers'] instanceof Map || data['headers'] instanceof Headers) names.push('headers')
-  for (const name of headerNames(data['headers'])) {
+  for (const name of givenHeaderNames(data['headers'])) {
     if (providerWrites.test(name)) names.push(`the header ${name}`)
   }
   return [
@@ -99,12 +100,6 @@ function namesAndDispositions(data: Fields, carried: ReadonlySet<string>): strin
       ...(plain ? [] : [`attachments[${index}].contentDisposition`]),
     ]
   })
-}
-
-/** The names in any form that Nodemailer takes headers in. */
-function headerNames(headers: unknown): string[] {
-  if (Array.isArray(headers)) return headers.map((header) => String(fields(header)['key']))
-  return Object.keys(fields(headers))
 }
 
 function envelopeBeyondHeaders({ envelope, from, to, cc, bcc }: MailHead): string[] {

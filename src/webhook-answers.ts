@@ -1,5 +1,5 @@
 import type { RefusalReason } from './errors.js'
-import type { HttpAnswer } from './http-handler.js'
+import { type HttpResponse, plain } from './http-handler.js'
 import type { Refusal, WebhookAnswers } from './provider.js'
 
 /** What is answered where a provider needs nothing else. */
@@ -53,6 +53,11 @@ export function isHostile(reason: RefusalReason): boolean {
   return outcome === 'denied' || outcome === 'forged'
 }
 
+/** Whether it is no fault of the caller's: the request was as it should be. */
+export function isOurFault(reason: RefusalReason): boolean {
+  return outcomeOf(reason) === 'unavailable'
+}
+
 // When to come again after a failure of ours, in s. Providers mostly keep their own time.
 const retryAfter = 30
 
@@ -73,7 +78,7 @@ const texts: Record<keyof WebhookAnswers, string> = {
 export function answerTo(
   answers: WebhookAnswers,
   { reason, retryAfter: wait }: Refusal,
-): HttpAnswer {
+): HttpResponse {
   const outcome = outcomeOf(reason)
   const status = answers[outcome]
   const headers: Record<string, string> = {}
@@ -91,14 +96,6 @@ export function answerTo(
 /** When to come again, in s. */
 const comeAgain = (seconds: number): Record<string, string> => ({ 'retry-after': String(seconds) })
 
-export function plain(
-  status: number,
-  body: string,
-  headers: Record<string, string> = {},
-): HttpAnswer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
-}
-
 /** A failure of ours: the request is to come again. */
-export const unavailable = (answers: WebhookAnswers): HttpAnswer =>
+export const unavailable = (answers: WebhookAnswers): HttpResponse =>
   plain(answers.unavailable, texts.unavailable, comeAgain(retryAfter))

@@ -1,24 +1,12 @@
-import { type AddressRanges, clientAddress } from './address-ranges.js'
-import {
-  KeySourceError,
-  messageOf,
-  type RefusalReason,
-  StoreError,
-  WebhookError,
-} from './errors.js'
+import type { AddressRanges } from './address-ranges.js'
+import { messageOf, StoreError, WebhookError } from './errors.js'
 import type { ParsedEvent } from './event.js'
+import { observedReading, ourFailure } from './observed-reading.js'
 import { type Observing, unobserved } from './observing.js'
-import type {
-  Nonce,
-  Refusal,
-  Webhook,
-  WebhookReading,
-  WebhookRequest,
-  WebhookRequestHead,
-} from './provider.js'
-import type { HttpHandler, HttpRequest } from './http-handler.js'
-import { createBodyBudget } from './request-body.js'
-import { answerTo, plain, unavailable, usualAnswers } from './webhook-answers.js'
+import type { Nonce, Refusal, Webhook, WebhookRequest, WebhookRequestHead } from './provider.js'
+import { type HttpHandler, type HttpRequest, plain, requestHead } from './http-handler.js'
+import { createBodyBudget, tooLarge } from './request-body.js'
+import { answerTo, unavailable, usualAnswers } from './webhook-answers.js'
 import type { Route } from './webhook-routes.js'
 
 /** Stores a webhook's events; `replayed` when its one-time token came before with other content. */
@@ -84,7 +72,7 @@ export function createWebhookHandler({
       if (reading.kind === 'refused') return reading
       const { body } = reading
       const whole: WebhookRequest = { ...head, body }
-      const read = await verify(webhook, () => endpoint.read(whole, receivedAt))
+      const read = await observedReading(observing, webhook, () => endpoint.read(whole, receivedAt))
       if (read.kind === 'refused') return read
       const { events, nonce } = read
       const outcome = await ingest(webhook, events, nonce, receivedAt, whole)
@@ -93,26 +81,6 @@ export function createWebhookHandler({
       return { kind: 'refused', reason: 'replayed', detail }
     } finally {
       held.release()
-    }
-  }
-
-  async function verify(
-    { name, provider }: Webhook,
-    read: () => Promise<WebhookReading>,
-  ): Promise<WebhookReading> {
-    const activity = { kind: 'verify', webhook: name, provider } as const
-    const observed = observing.begin(activity)
-    if (!observed) return read()
-    let reason: RefusalReason | undefined = 'unexpected'
-    try {
-      const reading = await observed.run(read)
-      reason = reading.kind === 'refused' ? reading.reason : undefined
-      return reading
-    } catch (error) {
-      reason = ourFailure(error).reason
-      throw error
-    } finally {
-      observed.end({ ...activity, ...(reason && { reason }) })
     }
   }
 
@@ -142,17 +110,7 @@ export function createWebhookHandler({
     if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
       return plain(405, 'Method Not Allowed', allowedMethods)
     }
-    const client = clientAddress(
-      request.peerAddress,
-      request.header('x-forwarded-for'),
-      trustedProxies,
-    )
-    const head: WebhookRequestHead = {
-      method,
-      target: request.target,
-      header: (name) => request.header(name),
-      ...(client !== undefined && { clientAddress: client }),
-    }
+    const head = requestHead(request, trustedProxies)
     const activity = { kind: 'webhook', webhook: webhook.name, provider: webhook.provider } as const
     const observed = observing.begin(activity)
     const taking = (): Promise<Refusal | 'tried' | 'stored'> => take(found, request, head)
@@ -183,14 +141,5 @@ function refusedUnread(request: HttpRequest, limit: number): Refusal | undefined
     const detail = `the body is encoded (${JSON.stringify(encoding.slice(0, 40))}), which no provider does`
     return { kind: 'refused', reason: 'unsupported', detail }
   }
-  return Number(request.header('content-length')) > limit
-    ? { kind: 'refused', reason: 'too-large', detail: `the body is over ${limit} bytes` }
-    : undefined
-}
-
-/** Reading failed, which is no fault of the caller; what the store says is another matter. */
-function ourFailure(error: unknown): Refusal {
-  if (error instanceof StoreError) throw error
-  const reason = error instanceof KeySourceError ? error.reason : 'unexpected'
-  return { kind: 'refused', reason, detail: messageOf(error) }
+  return Number(request.header('content-length')) > limit ? tooLarge(limit) : undefined
 }

@@ -156,6 +156,7 @@ describe('a built-in provider', () => {
   const internal: Record<string, string[]> = {
     'it imports its SDK itself': ['sdkLoader'],
     'it makes a mail, an event of the type inbound, by itself': [
+      'checkedInbound',
       'decodeText',
       'eventOrUnknown',
       'Form',
@@ -180,7 +181,11 @@ describe('a built-in provider', () => {
       'withHeaders',
     ],
     'it has a form parsed by another package': ['urlEncodedPairs'],
-    'its webhook is all there is to verify a request with': ['neverThrows', 'toWebhookRequest'],
+    'its webhook is all there is to verify a request with': [
+      'keysAtHand',
+      'neverThrows',
+      'toWebhookRequest',
+    ],
     'its history tells of failures in its own words': ['connectionCause'],
     'it has checks of its own': [
       'checkedBytes',

@@ -1,5 +1,5 @@
-import { UsageError } from '../errors.js'
 import { v7 as uuidv7 } from 'uuid'
+import { UsageError } from '../errors.js'
 import { ownId, ownIdKey } from '../matching.js'
 import type { MessageRecord } from '../message.js'
 import { texts } from '../payload.js'
@@ -7,7 +7,6 @@ import type { ProviderKit, ProviderSettings } from '../provider-kit.js'
 import type { SimulatedEventType, SimulatedMessage } from '../simulator.js'
 import { type RunningProvider, startProvider } from '../testing/provider-server.js'
 import { below } from './configuration.js'
-
 import { portTaken } from './ports.js'
 
 /** What a key, or a line, makes of the last message. */

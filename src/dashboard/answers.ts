@@ -1,8 +1,8 @@
-import type { HttpAnswer } from '../http-handler.js'
+import type { HttpResponse } from '../http-handler.js'
 import { browserFiles } from './browser-files.js'
 
 /** What browsers load, by its name. */
-export function fileAnswer(name: string, versioned: boolean): HttpAnswer {
+export function fileAnswer(name: string, versioned: boolean): HttpResponse {
   const file = Object.hasOwn(browserFiles, name) ? browserFiles[name] : undefined
   if (!file) return plain(404, 'Not Found')
   // With the version in its URL it never changes; modules that others import have none.
@@ -26,9 +26,9 @@ const headers: Readonly<Record<string, string>> = {
 export function answer(
   status: number,
   type: string,
-  body: HttpAnswer['body'],
+  body: HttpResponse['body'],
   others: Readonly<Record<string, string>> = {},
-): HttpAnswer {
+): HttpResponse {
   return { status, headers: { ...headers, 'content-type': type, ...others }, body }
 }
 
@@ -36,15 +36,15 @@ export function plain(
   status: number,
   body: string,
   others?: Readonly<Record<string, string>>,
-): HttpAnswer {
+): HttpResponse {
   return answer(status, 'text/plain; charset=utf-8', body, others)
 }
 
-export function redirect(status: 303 | 308, location: string): HttpAnswer {
+export function redirect(status: 303 | 308, location: string): HttpResponse {
   return plain(status, '', { location })
 }
 
-export function refusal(status: 401 | 403): HttpAnswer {
+export function refusal(status: 401 | 403): HttpResponse {
   return status === 401
     ? plain(401, 'Unauthorized', { 'www-authenticate': 'Basic realm="mailtrail", charset="UTF-8"' })
     : plain(403, 'Forbidden')

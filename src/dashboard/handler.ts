@@ -1,8 +1,12 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import type { HttpAnswer, HttpHandler, HttpRequest } from '../http-handler.js'
+import {
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  requestHead,
+} from '../http-handler.js'
 import type { AddressRanges } from '../address-ranges.js'
-import { clientAddress } from '../address-ranges.js'
 import { messageOf } from '../errors.js'
 import { type Authorize, decide } from './access.js'
 import { answer, fileAnswer, plain, redirect, refusal } from './answers.js'
@@ -42,17 +46,7 @@ export function dashboardHandler(parts: DashboardParts): HttpHandler {
     const [pathname, query] = splitTarget(request.target)
     const searchParams = new URLSearchParams(query)
     if (pathname !== mount && !pathname.startsWith(`${mount}/`)) return undefined
-    const client = clientAddress(
-      request.peerAddress,
-      request.header('x-forwarded-for'),
-      trustedProxies,
-    )
-    const decision = await decide(authorize, {
-      method: request.method,
-      target: request.target,
-      header: (name) => request.header(name),
-      ...(client !== undefined && { clientAddress: client }),
-    })
+    const decision = await decide(authorize, requestHead(request, trustedProxies))
     if (decision.kind === 'refused') return refusal(decision.status)
     if (pathname === mount) {
       return redirect(308, `${mount.slice(mount.lastIndexOf('/') + 1)}/`)
@@ -86,7 +80,7 @@ async function show(
   method: string,
   place: Place,
   token: string,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   const { sources, route, navigation } = parts
   const view = route(place.path)
   const format = place.parameters.get('format')
@@ -139,7 +133,7 @@ async function act(
   request: HttpRequest,
   place: Place,
   isOurs: (token: string) => boolean,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   const view = route(place.path)
   if (!view?.act) return plain(404, 'There is nothing to be done here.')
   const limits = { size: largestForm, time: slowestForm, reserve: () => true }
@@ -167,7 +161,7 @@ function liveAnswer(
   { sources, route, live }: DashboardParts,
   asked: URLSearchParams,
   token: string,
-): HttpAnswer {
+): HttpResponse {
   const target = asked.get('view') ?? ''
   const [path, query] = splitTarget(target)
   const view = route(path)

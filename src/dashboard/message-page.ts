@@ -40,7 +40,7 @@ function decoded(part: string): string | undefined {
   }
 }
 
-export function messageDetails(
+function messageDetails(
   message: TrackedMessage,
   suppressions: readonly Suppression[],
   place: Place,

@@ -1,5 +1,15 @@
 import type { MessageQuery } from '../questions.js'
-import { recipientStatuses } from './status-badge.js'
+
+/** Every status that a message can have, for choices: `unknown` cannot be asked for. */
+export const recipientStatuses = [
+  'pending',
+  'accepted',
+  'deferred',
+  'delivered',
+  'bounced',
+  'rejected',
+  'failed',
+] as const
 
 /** What messages are looked for by, as it stands in a URL. */
 export interface MessageSearch {

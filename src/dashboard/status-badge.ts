@@ -2,17 +2,6 @@ import type { EventType } from '../event.js'
 import type { EngagementKind, MessageStatus } from '../message.js'
 import { html, type Html } from './html.js'
 
-/** Every status that a message can have, for choices: `unknown` cannot be asked for. */
-export const recipientStatuses = [
-  'pending',
-  'accepted',
-  'deferred',
-  'delivered',
-  'bounced',
-  'rejected',
-  'failed',
-] as const
-
 const signs: Readonly<Record<string, string>> = {
   delivered: '✓',
   opened: '✓',

@@ -1,5 +1,5 @@
-import type { Guard, WebhookRequestHead } from '../provider.js'
-import type { HttpAnswer, HttpHandler } from '../http-handler.js'
+import { type HttpHandler, plain, requestHead } from '../http-handler.js'
+import type { Guard } from '../provider.js'
 
 /** Answers a GET with what is written, to whom the guards let through. */
 export function scrapeHandler(
@@ -7,16 +7,11 @@ export function scrapeHandler(
   write: () => Promise<{ contentType: string; body: string }>,
 ): HttpHandler {
   return async (request) => {
-    const { method, target, peerAddress } = request
+    const { method } = request
     if (method !== 'GET' && method !== 'HEAD') {
       return plain(405, 'Method Not Allowed', { allow: 'GET, HEAD' })
     }
-    const head: WebhookRequestHead = {
-      method,
-      target,
-      header: (name) => request.header(name),
-      ...(peerAddress !== undefined && { clientAddress: peerAddress }),
-    }
+    const head = requestHead(request)
     try {
       for (const guard of guards) {
         const refusal = await guard.check(head)
@@ -32,8 +27,4 @@ export function scrapeHandler(
       return plain(503, 'Service Unavailable')
     }
   }
-}
-
-function plain(status: number, body: string, headers: Record<string, string> = {}): HttpAnswer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body }
 }

@@ -26,13 +26,16 @@ export interface MysqlQuery {
   nestTables: boolean
 }
 
-/** A pool that was made here. */
-export interface OwnPool extends MysqlPool {
+/** Where connections come from. */
+export interface Connections {
+  pool: MysqlPool
+  /** The pool is somebody else's: it gets its connections back as they were, and stays open. */
+  lent: boolean
   end(): Promise<void>
 }
 
 /** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */
-export const longestWait = 2000
+const longestWait = 2000
 
 const lockWait = `SESSION innodb_lock_wait_timeout = ${longestWait / 1000}`
 
@@ -45,18 +48,33 @@ export const lentSession = {
   end: 'SET SESSION innodb_lock_wait_timeout = @mailtrail_lock_wait, @mailtrail_lock_wait = NULL',
 }
 
-/** A pool for a URL, with the optional package. */
-export async function openPool(url: string): Promise<OwnPool> {
-  const { createPool } = await driver()
+/** A pool of ours for the database of this URL, made with the optional peer `mysql2`. */
+export async function openPool(url: string): Promise<Connections> {
+  const { createPool } = await loadDriver()
   const pool = createPool({ uri: url, connectTimeout: longestWait, connectionLimit: 10 })
   pool.on('connection', (connection) => {
     // Where it fails there is no connection, and the next statement says so.
     connection.query(`SET ${lockWait}`, () => {})
   })
-  return pool.promise()
+  const own = pool.promise()
+  return { pool: own, lent: false, end: () => own.end() }
 }
 
-async function driver(): Promise<typeof import('mysql2')> {
+/** A pool that is somebody else's. */
+export function lentPool(pool: MysqlPool): Connections {
+  return { pool, lent: true, end: async () => {} }
+}
+
+export function isPool(connection: unknown): connection is MysqlPool {
+  return (
+    typeof connection === 'object' &&
+    connection !== null &&
+    'getConnection' in connection &&
+    typeof connection.getConnection === 'function'
+  )
+}
+
+async function loadDriver(): Promise<typeof import('mysql2')> {
   try {
     return await import('mysql2')
   } catch (cause) {

@@ -1,7 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
 import { createDeadline, type Deadline } from './deadline.js'
-import { lentSession, type MysqlConnection, type MysqlPool } from './mysql-driver.js'
+import {
+  type Connections,
+  lentSession,
+  type MysqlConnection,
+  type MysqlPool,
+} from './mysql-driver.js'
 
 /** Runs one statement and resolves to its rows. Lists are written out, as in `IN (?)` and `VALUES ?`. */
 export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promise<Row[]>
@@ -10,13 +15,6 @@ export type Query = <Row>(sql: string, values?: readonly MysqlValue[]) => Promis
 export type MysqlValue = Buffer | number | null | readonly MysqlValue[]
 
 export type TransactionKind = 'reading' | 'writing'
-
-/** Where connections come from. */
-export interface Connections {
-  pool: MysqlPool
-  /** It is somebody else's, and gets its connections back as they were. */
-  lent: boolean
-}
 
 // Writing, there is a statement after every lock that looks after what it protects, and has to see
 // what was committed meanwhile. Reading, all statements see the same.
@@ -38,7 +36,7 @@ const repeatable = new Set(['ER_LOCK_DEADLOCK', 'ER_DUP_ENTRY'])
  * answer to the commit is lost it rejects, whatever came of it.
  */
 export async function inTransaction<T>(
-  connections: Connections,
+  connections: Pick<Connections, 'pool' | 'lent'>,
   kind: TransactionKind,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
@@ -81,7 +79,7 @@ async function attemptTransaction<T>(
 
 /** Does something on one connection, which the pool gets back unless it broke. */
 export async function onConnection<T>(
-  { pool, lent }: Connections,
+  { pool, lent }: Pick<Connections, 'pool' | 'lent'>,
   work: (query: Query) => Promise<T>,
   deadline = createDeadline(undefined),
 ): Promise<T> {

@@ -34,13 +34,21 @@ export interface PgQuery {
   }
 }
 
+/** Where connections come from. */
+export interface Connections {
+  pool: PgPool
+  /** The pool is somebody else's: it is listened to no longer than it is used, and stays open. */
+  lent: boolean
+  end(): Promise<void>
+}
+
 /** How long a lock, a statement or a connection is waited for, in ms: the answer to a webhook is due in 3 s. */
 export const longestWait = 2000
 
-/** A pool of connections to the database of this URL, made with the optional peer `pg`. */
-export async function openPool(url: string): Promise<PgPool & { end(): Promise<void> }> {
+/** A pool of ours for the database of this URL, made with the optional peer `pg`. */
+export async function openPool(url: string): Promise<Connections> {
   const { Pool } = await loadDriver()
-  return new Pool({
+  const pool = new Pool({
     connectionString: url,
     connectionTimeoutMillis: longestWait,
     keepAlive: true,
@@ -48,6 +56,21 @@ export async function openPool(url: string): Promise<PgPool & { end(): Promise<v
     // A program that is through ends, whether or not it closed the store.
     allowExitOnIdle: true,
   })
+  return { pool, lent: false, end: () => pool.end() }
+}
+
+/** A pool that is somebody else's. */
+export function lentPool(pool: PgPool): Connections {
+  return { pool, lent: true, end: async () => {} }
+}
+
+export function isPool(connection: unknown): connection is PgPool {
+  return (
+    typeof connection === 'object' &&
+    connection !== null &&
+    'connect' in connection &&
+    typeof connection.connect === 'function'
+  )
 }
 
 async function loadDriver() {

@@ -1,20 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError } from '../errors.js'
 import type { Store } from '../store.js'
-import { missingMigrations } from './migrations.js'
-import { longestWait, openPool, type PgPool } from './postgres-driver.js'
-import { lockClass, migrationLock } from './postgres-locks.js'
-import { postgresMigrations } from './postgres-migrations.js'
+import {
+  type Connections,
+  isPool,
+  lentPool,
+  longestWait,
+  openPool,
+  type PgPool,
+} from './postgres-driver.js'
+import { migrate } from './postgres-migrator.js'
 import { createDayPruning, makeDays } from './postgres-partitions.js'
 import { postgresTables } from './postgres-tables.js'
-import {
-  inTransaction,
-  migrating,
-  type Query,
-  reading,
-  type TransactionKind,
-  writing,
-} from './postgres-transaction.js'
+import { inTransaction, reading, type TransactionKind, writing } from './postgres-transaction.js'
 import { sqlStore } from './sql.js'
 import type { SqlDatabase, Tables } from './sql-tables.js'
 
@@ -43,46 +41,15 @@ export function postgresStore(connection: string | PgPool, options: PostgresOpti
     throw new ConfigurationError("postgresStore: partitions can be 'day', or is left out")
   }
   if (typeof connection === 'string' && /^postgres(?:ql)?:\/\/./.test(connection)) {
-    return sqlStore(
-      postgresDatabase(async () => {
-        const pool = await openPool(connection)
-        // It hears of connections that break while they are being closed, so it is listened to for good.
-        return { pool, end: () => pool.end(), ours: true }
-      }, options),
-    )
+    return sqlStore(postgresDatabase(() => openPool(connection), options))
   }
   if (isPool(connection)) {
-    return sqlStore(
-      postgresDatabase(
-        async () => ({
-          pool: connection,
-          end: async () => {},
-          ours: false,
-        }),
-        options,
-      ),
-    )
+    return sqlStore(postgresDatabase(async () => lentPool(connection), options))
   }
   // Not quoted: there may be a password in it.
   throw new ConfigurationError(
     "postgresStore: the connection is missing: postgresStore('postgres://user:password@host/database'), or a pg Pool",
   )
-}
-
-function isPool(connection: unknown): connection is PgPool {
-  return (
-    typeof connection === 'object' &&
-    connection !== null &&
-    'connect' in connection &&
-    typeof connection.connect === 'function'
-  )
-}
-
-interface Connections {
-  pool: PgPool
-  end(): Promise<void>
-  /** It was made here, and is used by nobody else. */
-  ours: boolean
 }
 
 function postgresDatabase(
@@ -139,50 +106,9 @@ function postgresDatabase(
 function dropped(): void {}
 
 async function end(connections: Connections): Promise<void> {
-  const { pool, ours } = connections
+  const { pool, lent } = connections
   // A server that is not there does not say good-bye.
   await Promise.race([connections.end(), delay(longestWait, undefined, { ref: false })])
-  if (!ours) pool.removeListener?.('error', dropped)
-}
-
-/** Several processes may do so at once: the lock lets one after the other. */
-async function migrate(pool: PgPool): Promise<void> {
-  // Who may only read and write rows can start where others have migrated.
-  const found = await inTransaction(pool, reading, async (query) =>
-    (await hasVersions(query)) ? missing(query) : undefined,
-  )
-  if (found?.length === 0) return
-  await inTransaction(pool, migrating, async (query) => {
-    await query({ text: 'SELECT pg_advisory_xact_lock($1, $2)' }, [lockClass, migrationLock])
-    // Asked for by its name, this connection might not have heard yet that it is there by now.
-    await query({ text: createMigrations })
-    for (const { version, statements } of await missing(query)) {
-      for (const text of statements) await query({ text })
-      await query({ text: addMigration }, [version])
-    }
-  })
-}
-
-const createMigrations =
-  'CREATE TABLE IF NOT EXISTS mailtrail_migrations (version integer PRIMARY KEY)'
-const addMigration = 'INSERT INTO mailtrail_migrations (version) VALUES ($1)'
-
-async function hasVersions(query: Query): Promise<boolean> {
-  const [database] = await query<{ encoding: string; migrations: string | null }>({
-    text: `SELECT current_setting('server_encoding') AS encoding,
-      to_regclass('mailtrail_migrations') AS migrations`,
-  })
-  if (database?.encoding !== 'UTF8') {
-    throw new ConfigurationError(
-      `postgresStore needs a database in UTF8, and this one is in ${database?.encoding}`,
-    )
-  }
-  return database.migrations !== null
-}
-
-async function missing(query: Query): Promise<ReturnType<typeof missingMigrations>> {
-  const [row] = await query<{ version: string | null }>({
-    text: 'SELECT max(version) AS version FROM mailtrail_migrations',
-  })
-  return missingMigrations(postgresMigrations, Number(row?.version ?? 0))
+  // Ours hears of connections that break while they are being closed, so it is listened to for good.
+  if (lent) pool.removeListener?.('error', dropped)
 }

@@ -34,7 +34,7 @@ const cacheSize = 16 * 1024
  */
 export async function openDatabase(path: string): Promise<SqliteDatabase> {
   const builtIn: unknown = process.getBuiltinModule('node:sqlite')
-  const { DatabaseSync } = isDriver(builtIn) ? builtIn : await optionalDriver()
+  const { DatabaseSync } = isDriver(builtIn) ? builtIn : await loadDriver()
   try {
     const database = new DatabaseSync(path)
     database.exec(`PRAGMA busy_timeout = ${blockingWait}`)
@@ -77,7 +77,7 @@ function isDriver(module: unknown): module is Driver {
   return typeof module === 'object' && module !== null && 'DatabaseSync' in module
 }
 
-async function optionalDriver(): Promise<Driver> {
+async function loadDriver(): Promise<Driver> {
   try {
     return await import('@photostructure/sqlite')
   } catch (cause) {

@@ -1,10 +1,9 @@
 import { ConfigurationError } from '../errors.js'
 import type { Store } from '../store.js'
-import { missingMigrations } from './migrations.js'
 import { sqlStore } from './sql.js'
 import type { SqlDatabase, Tables } from './sql-tables.js'
-import { openDatabase, type SqliteDatabase, whileLocked } from './sqlite-driver.js'
-import { sqliteMigrations } from './sqlite-migrations.js'
+import { openDatabase, type SqliteDatabase } from './sqlite-driver.js'
+import { migrate } from './sqlite-migrator.js'
 import { sqliteTables } from './sqlite-tables.js'
 import { openWriteAheadLog, type WriteAheadLog } from './sqlite-wal.js'
 import { createWriter, type Writer } from './sqlite-writer.js'
@@ -72,25 +71,5 @@ function sqliteDatabase(path: string): SqlDatabase {
       await closing?.log.close()
       closing?.database.close()
     },
-  }
-}
-
-/** Several processes may do so at once: the lock lets one after the other. */
-async function migrate(database: SqliteDatabase): Promise<void> {
-  await whileLocked(() => database.exec('BEGIN IMMEDIATE'))
-  try {
-    database.exec(
-      'CREATE TABLE IF NOT EXISTS mailtrail_migrations (version INTEGER PRIMARY KEY) STRICT',
-    )
-    const row = database.prepare('SELECT max(version) AS version FROM mailtrail_migrations').get()
-    const applied = Number(Reflect.get(Object(row), 'version') ?? 0)
-    for (const { version, statements } of missingMigrations(sqliteMigrations, applied)) {
-      for (const statement of statements) database.exec(statement)
-      database.prepare('INSERT INTO mailtrail_migrations (version) VALUES (?)').run(version)
-    }
-    database.exec('COMMIT')
-  } catch (error) {
-    database.exec('ROLLBACK')
-    throw error
   }
 }

@@ -9,6 +9,7 @@ import type {
   SimulatedMessage,
   ToldEvent,
 } from '../simulator.js'
+import { listenOnLoopback } from './loopback.js'
 import { happens } from './scripts.js'
 import { type PostedWebhook, postUntilTaken } from './webhook-posting.js'
 
@@ -192,10 +193,7 @@ export async function startProvider(
       response.destroy(error instanceof Error ? error : undefined)
     })
   })
-  server.listen(wanted, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const port = await listenOnLoopback(server, wanted)
 
   return {
     url: `http://127.0.0.1:${port}`,

@@ -20,6 +20,7 @@ import type { TrackedMessage } from '../tracked-message.js'
 import type { TransportOptions } from '../transport-options.js'
 import type { MailOptions, SentInfo } from '../transporter.js'
 import type { WebhookOptions } from '../webhook-options.js'
+import { listenOnLoopback } from './loopback.js'
 import { type RunningProvider, type Script, startProvider } from './provider-server.js'
 import { signedRequests } from './signed-requests.js'
 
@@ -98,10 +99,7 @@ export async function openProvider(subject: ProviderUnderTest): Promise<OpenedPr
   const server = createServer((request, response) =>
     holder.correlator?.nodeHandler(request, response),
   )
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const port = await listenOnLoopback(server)
   const url = `http://127.0.0.1:${port}/hooks/${subject.provider}`
 
   const closing: (() => Promise<unknown>)[] = [

@@ -7,7 +7,7 @@ import { createLive, digestOf, type Live } from '../../src/dashboard/live.js'
 import { fetchHandler } from '../../src/fetch-handler.js'
 import { createCorrelator, type HistoryPage, memoryStore } from '../../src/index.js'
 import { nodeHandler } from '../../src/node-handler.js'
-import type { HttpAnswer } from '../../src/http-handler.js'
+import type { HttpResponse } from '../../src/http-handler.js'
 import { startEndpoint } from '../endpoint.js'
 import { type Board, startBoard } from './board.js'
 
@@ -96,7 +96,7 @@ describe('a stream of a view', () => {
 
   test('is destroyed when nobody reads it any more, in servers of both kinds', async () => {
     const bodies: Readable[] = []
-    const handle = async (): Promise<HttpAnswer> => {
+    const handle = async (): Promise<HttpResponse> => {
       const body = live.stream('view', async () => 'a', digestOf('a'))
       bodies.push(body)
       return { status: 200, headers: {}, body }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createCorrelator } from '../../correlator.js'
 import { byGuards, dashboard } from '../../dashboard/index.js'
@@ -7,7 +6,7 @@ import { basicAuth } from '../../guards.js'
 import { text } from '../../payload.js'
 import type { Configuration } from '../configuration.js'
 import { createPrinter, ended, type ExitCode, type Io } from '../io.js'
-import { portTaken } from '../ports.js'
+import { listenAt } from '../ports.js'
 
 export interface DashboardCommandOptions {
   port: number
@@ -30,10 +29,7 @@ export async function serveDashboard(
   const board = dashboard({ correlator, authorize, path: '/' })
   const server = createServer(board.nodeHandler)
   try {
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening').catch(portTaken)
-    const address = server.address()
-    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : port}/`
+    const url = `${await listenAt(server, port)}/`
     printer.line(`The dashboard is at ${url}`)
     printer.line(
       set === undefined

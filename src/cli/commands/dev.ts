@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { createCorrelator } from '../../correlator.js'
 import { messageOf, UsageError } from '../../errors.js'
 import type { MailEvent } from '../../event.js'
@@ -7,8 +6,8 @@ import type { SimulatedEventType, SimulatedMessage } from '../../simulator.js'
 import { memoryStore } from '../../stores/memory.js'
 import { clockTime, matchInWords } from '../event-words.js'
 import { createPrinter, ended, type ExitCode, type Io, type Printer } from '../io.js'
-import { portTaken } from '../ports.js'
 import { listenToKeys } from '../keys.js'
+import { listenAt } from '../ports.js'
 import { kits } from '../providers.js'
 import { introduction } from '../sandbox-introduction.js'
 import {
@@ -35,8 +34,8 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
     throw new UsageError('--to is no http or https URL')
   }
   const sandbox = openSandbox(io)
-  const server = to === undefined ? await listen(port) : undefined
-  const target = to ?? `http://127.0.0.1:${portOf(server)}/webhooks`
+  const server = to === undefined ? createServer() : undefined
+  const target = server ? `${await listenAt(server, port)}/webhooks` : (to ?? '')
   const providers: SandboxProvider[] = []
   const subjects = new Map<string, string>()
   const correlator = createCorrelator({
@@ -118,18 +117,6 @@ export async function dev({ to, port, json }: DevOptions, io: Io): Promise<ExitC
     server?.close()
     await correlator.close({ timeout: 0 })
   }
-}
-
-async function listen(port: number): Promise<Server> {
-  const server = createServer()
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening').catch(portTaken)
-  return server
-}
-
-function portOf(server: Server | undefined): number {
-  const address = server?.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 function tellEvent(printer: Printer, event: MailEvent, subject: string | undefined): void {

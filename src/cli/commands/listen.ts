@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { UsageError } from '../../errors.js'
 import { toIncoming } from '../../matching.js'
@@ -7,7 +6,7 @@ import { outcomeOf, usualAnswers } from '../../webhook-answers.js'
 import type { Configuration } from '../configuration.js'
 import { clockTime, inWords } from '../event-words.js'
 import { createPrinter, ended, type ExitCode, type Io, type Printer } from '../io.js'
-import { portTaken } from '../ports.js'
+import { listenAt } from '../ports.js'
 import { post } from '../posting.js'
 import { kits } from '../providers.js'
 import { type Verification, verify } from '../verification.js'
@@ -71,10 +70,7 @@ export async function listen(
     response.writeHead(answer.status === 0 ? 502 : answer.status).end(answer.text)
   }
 
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening').catch(portTaken)
-  const address = server.address()
-  const where = `http://127.0.0.1:${typeof address === 'object' ? address?.port : port}`
+  const where = await listenAt(server, port)
   printer.line(`Listening at ${where}: point webhooks at ${where}/webhooks/<provider>.`)
   if (forward !== undefined) printer.line(`What comes is handed on to ${forward}.`)
   printer.record({ kind: 'ready', url: where })

@@ -37,8 +37,9 @@ export async function trigger(
   const printer = createPrinter(io.stdout, io.env, options.json)
   const kit = kitNamed(provider)
   const type = simulatedEventTypes.find((known) => known === event)
-  if (!type)
+  if (!type) {
     throw new UsageError(`there is no event ${event}: there are ${simulatedEventTypes.join(', ')}`)
+  }
   const configured = configuration.settings(kit)
   const url = options.to ?? endpointOf(configuration, kit, configured)
   if (url === undefined || !/^https?:\/\//.test(url)) {
@@ -84,7 +85,7 @@ function hints(status: number, kit: ProviderKit, whose: string): string[] {
 }
 
 /** The keys that are set, where they can sign; else those of the sandbox. */
-export function signingSettings(
+function signingSettings(
   kit: ProviderKit,
   configured: ProviderSettings,
   url: string,

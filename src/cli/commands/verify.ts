@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { UsageError } from '../../errors.js'
-import { type Correlator, createCorrelator } from '../../correlator.js'
+import { createCorrelator } from '../../correlator.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import type { Webhook } from '../../provider.js'
 import type { Store } from '../../store.js'
@@ -9,7 +8,7 @@ import { memoryStore } from '../../stores/memory.js'
 import { startProvider } from '../../testing/provider-server.js'
 import { below, type Configuration } from '../configuration.js'
 import type { ExitCode, Io } from '../io.js'
-import { portTaken } from '../ports.js'
+import { listenAt } from '../ports.js'
 import { kitNamed, kits } from '../providers.js'
 import { roundTrip, type RoundTripOptions } from '../round-trip.js'
 
@@ -88,7 +87,10 @@ async function tryWith(
   const correlator = createCorrelator(taking)
   let server: Server | undefined
   try {
-    if (taking.port !== undefined) server = await serve(correlator, taking.port)
+    if (taking.port !== undefined) {
+      server = createServer(correlator.nodeHandler)
+      await listenAt(server, taking.port)
+    }
     return await roundTrip(kit, settings, correlator, options, configuration, io)
   } finally {
     server?.closeAllConnections()
@@ -104,9 +106,7 @@ async function inSandbox(
   io: Io,
 ): Promise<ExitCode> {
   const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const webhookUrl = below(`http://127.0.0.1:${portOf(server)}/webhooks`, kit.provider)
+  const webhookUrl = below(`${await listenAt(server, 0)}/webhooks`, kit.provider)
   const keys = { ...kit.newSandbox(), ...(kit.signsUrl && { url: webhookUrl }) }
   const simulator = kit.createSimulator(keys)
   if (!simulator) throw new Error(`${kit.title} has no sandbox`)
@@ -125,16 +125,4 @@ async function inSandbox(
     server.close()
     await correlator.close({ timeout: 0 })
   }
-}
-
-async function serve(correlator: Correlator, port: number): Promise<Server> {
-  const server = createServer(correlator.nodeHandler)
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening').catch(portTaken)
-  return server
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

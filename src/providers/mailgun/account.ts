@@ -7,7 +7,7 @@ import type { SuppressionEntry } from '../../suppressions.js'
 import { credentials } from './credentials.js'
 
 /** The address of each region's API. */
-export const regions = new Map([
+const regions = new Map([
   ['the US', 'https://api.mailgun.net'],
   ['the EU', 'https://api.eu.mailgun.net'],
 ])

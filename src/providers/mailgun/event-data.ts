@@ -1,7 +1,7 @@
 import type { EventFact, ParsedEvent } from '../../event.js'
 import { bareMessageId, contentDigest, ownId, ownIdKey, rfcMessageId } from '../../matching.js'
 import { type Fields, fields, flag, metadata, text, texts, time } from '../../payload.js'
-import { readFailure, readRejection, smtpReply } from './failures.js'
+import { readFailure, readRejection, smtpReply } from './undelivered.js'
 
 /** A field of a form from before 2018; it is a list where a variable of the message has its name too. */
 export type PostedField = string | string[]

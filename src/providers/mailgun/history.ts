@@ -3,7 +3,7 @@ import { fields, parseJson, text, wholeNumber } from '../../payload.js'
 import type { EventHistory, HistoryPage, HistoryRequest } from '../../provider.js'
 import { checkedTransportOptions, type TransportOptions } from '../../transport-options.js'
 import { credentials } from './credentials.js'
-import { type LogsCaller, logsCaller } from './history-call.js'
+import { type LogsCaller, logsCaller } from './history-calls.js'
 import { readLogEntries } from './history-entries.js'
 
 /** Where and as whom Mailgun is asked for events. */
@@ -24,9 +24,9 @@ export interface MailgunHistoryOptions extends Pick<TransportOptions, 'timeout'>
  * @throws ConfigurationError when the API key or the domain is missing, or is none
  */
 export function mailgunHistory(options: MailgunHistoryOptions = {}): EventHistory {
-  const user = 'mailgunHistory'
-  const { apiKey, domain, baseUrl } = credentials(user, options)
-  const { timeout } = checkedTransportOptions(user, options)
+  const caller = 'mailgunHistory'
+  const { apiKey, domain, baseUrl } = credentials(caller, options)
+  const { timeout } = checkedTransportOptions(caller, options)
   const ask = logsCaller({ apiKey, domain, baseUrl, timeout })
   return { provider: 'mailgun', read: (request) => readPages(request, ask) }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isForm } from '../../form.js'
-import { isFields, readEach, text, texts } from '../../payload.js'
+import { isFields, parseJson, readEach, text, texts } from '../../payload.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import { mailgunAccount } from './account.js'
 import { readEvent } from './event-data.js'
@@ -58,7 +58,7 @@ export const mailgunKit: ProviderKit = {
       const content = signed && (await post.content(signed, {}))
       return content?.kind === 'content' ? content.events : undefined
     }
-    const value = parsed(body)
+    const value = parseJson(body.toString('utf8'))
     if (!isFields(value)) return undefined
     const entry = isFields(value['event-data']) ? value['event-data'] : value
     const isEntry = typeof entry['event'] === 'string' && 'timestamp' in entry && 'id' in entry
@@ -95,13 +95,5 @@ function apiOptions(settings: ProviderSettings): {
     ...(apiKey !== undefined && { apiKey }),
     ...(domain !== undefined && { domain }),
     ...(baseUrl !== undefined && { baseUrl }),
-  }
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
   }
 }

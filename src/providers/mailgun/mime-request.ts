@@ -1,7 +1,7 @@
 import type { BuiltRequest, OutgoingDocument } from '../../provider-client.js'
 import { checkMessageBytes, checkRecipients } from './limits.js'
 import { checkDocumentHead, checkHead } from './message-head.js'
-import { checkOptions, optionFields } from './options.js'
+import { checkOptions, optionFields } from './option-fields.js'
 import { partOwnFields, withOwnFields } from './own-fields.js'
 import type { MailgunRequest } from './request.js'
 

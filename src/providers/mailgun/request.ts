@@ -7,7 +7,7 @@ import { fileOf, isReadOtherwise, type MailgunFile, sizeInMail } from './files.j
 import { withInlines } from './inline-parts.js'
 import { checkMessageBytes, checkRecipients } from './limits.js'
 import { checkHead, keptMessageId, lostInFields } from './message-head.js'
-import { checkOptions, optionFields, prefixed, templateOf } from './options.js'
+import { checkOptions, optionFields, prefixed, templateOf } from './option-fields.js'
 import { type Form, withOwnFields } from './own-fields.js'
 import { withPlaceholders } from './recipient-variables.js'
 

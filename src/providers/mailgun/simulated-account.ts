@@ -1,6 +1,7 @@
 import { wholeNumber } from '../../payload.js'
 import type { ApiAnswer, ApiRequest, SimulatedAccount } from '../../simulator.js'
 import { lists } from './account.js'
+import { errorAnswer, isAuthorized, jsonAnswer, textAnswer } from './simulated-answers.js'
 
 export interface AccountOwner {
   apiKey: string
@@ -11,25 +12,23 @@ export interface AccountOwner {
 
 /** The answer to a call for the webhooks, the signing key or the lists of the account; undefined for any other. */
 export function answerAccount(
-  { method, path, headers }: ApiRequest,
+  request: ApiRequest,
   { apiKey, domain, signingKey, account }: AccountOwner,
 ): ApiAnswer | undefined {
+  const { method, path } = request
   const [pathname = '', search = ''] = path.split('?')
   const [, webhooksOf] = /^\/v3\/domains\/([^/]+)\/webhooks$/.exec(pathname) ?? []
   const [, listOf, list] = /^\/v3\/([^/]+)\/(bounces|complaints|unsubscribes)$/.exec(pathname) ?? []
   const ofAccount = pathname === '/v1/webhooks' || pathname === '/v5/accounts/http_signing_key'
   const asked = webhooksOf ?? listOf
   if (method !== 'GET' || (!ofAccount && asked === undefined)) return undefined
-  const credentials = Buffer.from(`api:${apiKey}`).toString('base64')
-  if (headers['authorization'] !== `Basic ${credentials}`) {
-    return { status: 401, headers: { 'content-type': 'text/html' }, body: 'Forbidden' }
-  }
-  if (pathname === '/v1/webhooks') return json(200, { webhooks: [] })
-  if (ofAccount) return json(200, { message: 'success', http_signing_key: signingKey })
-  if (asked !== domain) return json(404, { message: `Domain not found: ${asked}` })
+  if (!isAuthorized(request, apiKey)) return textAnswer(401, 'text/html', 'Forbidden')
+  if (pathname === '/v1/webhooks') return jsonAnswer(200, { webhooks: [] })
+  if (ofAccount) return jsonAnswer(200, { message: 'success', http_signing_key: signingKey })
+  if (asked !== domain) return errorAnswer(404, `Domain not found: ${asked}`)
   return list === undefined
-    ? json(200, { webhooks: byEvent(account) })
-    : json(200, pageOf(list, domain, new URLSearchParams(search), account))
+    ? jsonAnswer(200, { webhooks: byEvent(account) })
+    : jsonAnswer(200, pageOf(list, domain, new URLSearchParams(search), account))
 }
 
 function byEvent({ webhooks = [] }: SimulatedAccount): Record<string, { urls: string[] }> {
@@ -63,12 +62,4 @@ function pageOf(
   }))
   const next = `https://api.mailgun.net/v3/${domain}/${list}?page=next&address=${start + limit}&limit=${limit}`
   return { items, paging: { next } }
-}
-
-function json(status: number, body: unknown): ApiAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  }
 }

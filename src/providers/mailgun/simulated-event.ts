@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Fields, fields, isFields } from '../../payload.js'
+import { type Fields, fields, isFields, parseJson } from '../../payload.js'
 import type { SimulatedEvent, SimulatedMessage } from '../../simulator.js'
 
 const kinds = {
@@ -130,10 +130,6 @@ function variablesFor({ metadata, request }: SimulatedMessage, recipient: string
 
 /** What each recipient has, by address; undefined where nothing can be made of it. */
 export function recipientVariables(form: FormData): Fields | undefined {
-  try {
-    const variables: unknown = JSON.parse(String(form.get('recipient-variables')))
-    return isFields(variables) ? variables : undefined
-  } catch {
-    return undefined
-  }
+  const variables = parseJson(String(form.get('recipient-variables')))
+  return isFields(variables) ? variables : undefined
 }

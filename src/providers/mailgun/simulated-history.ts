@@ -8,22 +8,20 @@ import {
   wholeNumber,
 } from '../../payload.js'
 import type { ApiAnswer, ApiRequest, ToldEvent } from '../../simulator.js'
+import { errorAnswer, isAuthorized, jsonAnswer } from './simulated-answers.js'
 
 export const logsPath = '/v1/analytics/logs'
 
 /** A page of what was told, as the Logs API gives it: of events up to now, and none of its delay. */
 export function answerLogs(
-  { headers, body }: ApiRequest,
+  request: ApiRequest,
   now: Date,
   told: readonly ToldEvent[],
   apiKey: string,
 ): ApiAnswer {
-  const credentials = Buffer.from(`api:${apiKey}`).toString('base64')
-  if (headers['authorization'] !== `Basic ${credentials}`) {
-    return jsonAnswer(401, { message: 'Invalid private key' })
-  }
-  const query = readQuery(body, now)
-  if (typeof query === 'string') return jsonAnswer(400, { message: query })
+  if (!isAuthorized(request, apiKey)) return errorAnswer(401, 'Invalid private key')
+  const query = readQuery(request.body, now)
+  if (typeof query === 'string') return errorAnswer(400, query)
   return jsonAnswer(200, pageOf(query, told))
 }
 
@@ -190,8 +188,4 @@ function markOf(token: string): Mark | undefined {
   const mark = fields(parseJson(Buffer.from(token, 'base64url').toString('utf8')))
   const [time, index] = [wholeNumber(mark['time']), wholeNumber(mark['index'])]
   return time === undefined || index === undefined ? undefined : { time, index }
-}
-
-function jsonAnswer(status: number, body: unknown): ApiAnswer {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }

@@ -11,10 +11,18 @@ import type {
 } from '../../simulator.js'
 import { sign } from './signature.js'
 import { answerAccount } from './simulated-account.js'
+import { errorAnswer, isAuthorized, jsonAnswer, textAnswer } from './simulated-answers.js'
 import { documentHead, type SimulatedHead } from './simulated-document.js'
-import { inboundFields } from './simulated-others.js'
-import { entryOf, recipientVariables } from './simulated-event.js'
+import { entryOf } from './simulated-event.js'
+import {
+  addressOf,
+  documentFault,
+  findFault,
+  mailboxes,
+  recipientFields,
+} from './simulated-faults.js'
 import { answerLogs, logsPath } from './simulated-history.js'
+import { inboundFields } from './simulated-others.js'
 
 /** How a simulated account is set up. */
 export interface MailgunSimulatorOptions {
@@ -130,119 +138,18 @@ function givenMessageId(form: FormData): string | undefined {
 }
 
 function refuseCall(request: ApiRequest, apiKey: string, domain: string): ApiAnswer | undefined {
-  const { method, path, headers, body } = request
+  const { method, path, body } = request
   const [, asked] = /^\/v3\/([^/]+)\/messages(?:\.mime)?$/.exec(path) ?? []
   if (asked === undefined || method !== 'POST') {
     return textAnswer(200, 'text/html; charset=utf-8', 'Mailgun Magnificent API')
   }
-  const credentials = Buffer.from(`api:${apiKey}`).toString('base64')
-  if (headers['authorization'] !== `Basic ${credentials}`) {
+  if (!isAuthorized(request, apiKey)) {
     return textAnswer(401, 'text/html; charset=utf-8', 'Forbidden')
   }
   if (asked !== domain) return errorAnswer(404, `Domain not found: ${asked}`)
   return body.length > 52.4 * 1024 * 1024
     ? errorAnswer(413, 'request size exceeds 52.4MiB limit')
     : undefined
-}
-
-function findFault(form: FormData): string | undefined {
-  return (
-    addressFault(form, ['from', 'to'], ['from', ...recipientFields]) ??
-    contentFault(form) ??
-    optionsFault(form)
-  )
-}
-
-/** Everything else about a document is in it. */
-function documentFault(form: FormData): string | undefined {
-  const fault = addressFault(form, ['to'], ['to'])
-  if (fault !== undefined) return fault
-  const document = form.get('message')
-  if (document === null) return 'message parameter is missing'
-  return document instanceof File ? optionsFault(form) : "'message' parameter is not a file"
-}
-
-function addressFault(form: FormData, needed: string[], read: string[]): string | undefined {
-  for (const name of needed) {
-    if (mailboxes(form, name).length === 0) return `${name} parameter is missing`
-  }
-  for (const name of read) {
-    const addresses = mailboxes(form, name).map(addressOf)
-    if (!addresses.every((address) => /^[^@\s]+@[^@\s]+$/.test(address))) {
-      return `${name} parameter is not a valid address. please check documentation`
-    }
-  }
-  const recipients = read.filter((name) => recipientFields.includes(name))
-  return recipients.flatMap((name) => mailboxes(form, name)).length > 1000
-    ? 'Too many recipients, max is 1000'
-    : undefined
-}
-
-function contentFault(form: FormData): string | undefined {
-  if (!form.has('subject') && !form.has('template')) return 'subject parameter is missing'
-  if (form.has('html') && form.has('template')) {
-    return "Only one parameters 'html' or 'template' is allowed"
-  }
-  return ['text', 'html', 'amp-html', 'template'].some((name) => form.has(name))
-    ? undefined
-    : "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
-}
-
-function optionsFault(form: FormData): string | undefined {
-  const options = [...form].filter(([name]) => /^[ohvt]:/.test(name))
-  const [foreign] = options.find(([name]) => /^h:.*[^!-~]/.test(name)) ?? []
-  if (foreign !== undefined) return `Header name must be pure ASCII: ${foreign.slice(2)}`
-  if (!form.getAll('o:deliverytime').map(String).every(isDeliveryTime)) {
-    return 'invalid delivery time format'
-  }
-  if (form.has('recipient-variables') && recipientVariables(form) === undefined) {
-    return "'recipient-variables' parameter is not a valid JSON"
-  }
-  const size = options.reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(String(value)),
-    0,
-  )
-  return size > 16 * 1024
-    ? 'Send options (parameters starting with o:, h:, or v:) are limited to 16KB total'
-    : undefined
-}
-
-/** A date of RFC 2822, in a zone that is a number or UTC; or seconds since 1970. */
-function isDeliveryTime(value: string): boolean {
-  const [, time] = /^(?:[A-Z][a-z]{2}, )?(.+) (?:[+-]\d{4}|GMT|UTC)$/.exec(value) ?? []
-  const date = /^\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)?$/
-  return (
-    /^\d+$/.test(value) ||
-    (time !== undefined && date.test(time) && !Number.isNaN(Date.parse(value)))
-  )
-}
-
-const recipientFields = ['to', 'cc', 'bcc']
-
-/** The mailboxes of a field, which may be repeated and may be lists. */
-function mailboxes(form: FormData, name: string): string[] {
-  return form.getAll(name).flatMap((value) => splitMailboxes(String(value)))
-}
-
-/** Parts a list at its commas, but for those within quotes. */
-function splitMailboxes(value: string): string[] {
-  return value.match(/(?:"(?:\\.|[^"\\])*"|[^,"])+/g) ?? []
-}
-
-function addressOf(mailbox: string): string {
-  return (/<([^<>]*)>\s*$/.exec(mailbox)?.[1] ?? mailbox).trim()
-}
-
-function errorAnswer(status: number, message: string): ApiAnswer {
-  return jsonAnswer(status, { message })
-}
-
-function jsonAnswer(status: number, body: unknown): ApiAnswer {
-  return textAnswer(status, 'application/json', JSON.stringify(body))
-}
-
-function textAnswer(status: number, type: string, body: string): ApiAnswer {
-  return { status, headers: { 'content-type': type }, body }
 }
 
 function toMessage(form: FormData, id: string, subject: string): SimulatedMessage {

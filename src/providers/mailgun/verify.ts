@@ -3,7 +3,7 @@ import { isForm } from '../../form.js'
 import { type Fields, fields, isFields, parseJson } from '../../payload.js'
 import { neverThrows, toWebhookRequest, type VerifiableRequest } from '../../verifiable-request.js'
 import { type MailgunSignature, signatureIn, signaturesIn, verifySignature } from './signature.js'
-import { apiKeyDetail, isApiKey, keysAtHand } from './webhook-keys.js'
+import { apiKeyDetail, isApiKey, webhookKeysAtHand } from './webhook-keys.js'
 
 /** What a request is verified with. */
 export interface MailgunVerification {
@@ -30,7 +30,7 @@ export function verifyMailgunSignature(
   verification: MailgunVerification = {},
 ): boolean {
   return neverThrows('verifyMailgunSignature', () => {
-    const keys = keysAtHand('signingKey', verification.signingKey)
+    const keys = webhookKeysAtHand('signingKey', verification.signingKey)
     const signatures = signaturesOf(request)
     const isProven = signatures.some((signature) =>
       keys.some((key) => verifySignature(key, signature)),

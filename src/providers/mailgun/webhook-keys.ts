@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../errors.js'
-import { type KeySource, signingKeys } from '../../signing-keys.js'
+import { keysAtHand, type KeySource, signingKeys } from '../../signing-keys.js'
 
 const variable = 'MAILGUN_WEBHOOK_SIGNING_KEY'
 
@@ -10,7 +10,7 @@ const variable = 'MAILGUN_WEBHOOK_SIGNING_KEY'
  * @throws ConfigurationError when there is none
  */
 export function webhookKeys(option: string, given: KeySource | undefined): () => Promise<string[]> {
-  return signingKeys(option, sourceOf(option, given), (key) => key.trim())
+  return signingKeys(option, sourceOf(option, given), trimmed)
 }
 
 /**
@@ -18,19 +18,14 @@ export function webhookKeys(option: string, given: KeySource | undefined): () =>
  *
  * @throws ConfigurationError when there is none, or a function was given
  */
-export function keysAtHand(
+export function webhookKeysAtHand(
   option: string,
   given: string | readonly string[] | undefined,
-): readonly string[] {
-  const source = sourceOf(option, given)
-  if (typeof source === 'function') {
-    throw new ConfigurationError(`${option} must be a text or a list of them`)
-  }
-  const keys: string[] = []
-  // Texts are looked at when they are given, so they are all there at its end.
-  signingKeys(option, source, (key) => keys.push(key.trim()))
-  return keys
+): string[] {
+  return keysAtHand(option, sourceOf(option, given), trimmed)
 }
+
+const trimmed = (key: string): string => key.trim()
 
 // Only where nothing was given: an empty key is a mistake, and not a wish for another one.
 function sourceOf(option: string, given: KeySource | undefined): KeySource {

@@ -1,5 +1,4 @@
-import { ConfigurationError } from '../../errors.js'
-import type { InboundOptions } from '../../inbound-mail.js'
+import { checkedInbound, type InboundOptions } from '../../inbound-mail.js'
 import type { Refusal, Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
 import type { KeySource } from '../../signing-keys.js'
 import {
@@ -68,7 +67,7 @@ export function mailgunWebhook({
   const taking: Taking = {
     name,
     maxAge: checkedMaxAge('mailgunWebhook', maxAge),
-    inbound: checkedInbound(inbound),
+    inbound: checkedInbound('mailgunWebhook: inbound', inbound),
   }
   const read: Webhook['read'] = async (request, receivedAt) =>
     readWebhook(request, await keys(), taking, receivedAt)
@@ -85,14 +84,6 @@ export function mailgunWebhook({
       read,
     },
   }
-}
-
-function checkedInbound({ attachments }: InboundOptions): InboundOptions {
-  if (attachments === undefined) return {}
-  if (typeof attachments === 'function') return { attachments }
-  throw new ConfigurationError(
-    "mailgunWebhook: inbound: attachments must be a function, such as attachmentFolder('/var/mail')",
-  )
 }
 
 /** How requests are taken. */

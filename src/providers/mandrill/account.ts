@@ -1,6 +1,6 @@
 import { accountCaller, endedInspection, otherAnswer } from '../../account-caller.js'
 import type { SuppressionCause } from '../../store.js'
-import { isFields, text, texts } from '../../payload.js'
+import { isFields, isoTime, text, texts } from '../../payload.js'
 import type { Finding, ProviderAccount } from '../../provider-kit.js'
 import type { RegisteredWebhook } from '../../simulator.js'
 import type { SuppressionEntry } from '../../suppressions.js'
@@ -83,8 +83,8 @@ function readReject(entry: Record<string, unknown>): SuppressionEntry[] {
   const reason = text(entry['reason']) ?? ''
   // A mailbox that is full says nothing of the address for good, and Mandrill forgets it soon.
   if (address === undefined || reason === 'soft-bounce' || entry['expired'] === true) return []
-  const since = timeOf(entry['created_at'])
-  const expiresAt = timeOf(entry['expires_at'])
+  const since = isoTime(entry['created_at'])
+  const expiresAt = isoTime(entry['expires_at'])
   const detail = text(entry['detail'])
   const subaccount = text(entry['subaccount'])
   return [
@@ -98,10 +98,4 @@ function readReject(entry: Record<string, unknown>): SuppressionEntry[] {
       ...(subaccount !== undefined && { scope: { kind: 'group', id: subaccount } }),
     },
   ]
-}
-
-/** `2026-01-01 00:00:05`, in UTC. */
-function timeOf(value: unknown): Date | undefined {
-  const time = new Date(`${(text(value) ?? '').replace(' ', 'T')}Z`)
-  return Number.isNaN(time.getTime()) ? undefined : time
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isForm } from '../../form.js'
-import { fields, isFields, text, texts } from '../../payload.js'
+import { fields, isFields, parseJson, text, texts } from '../../payload.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import { mandrillAccount } from './account.js'
 import { mandrillHistory } from './history.js'
@@ -104,23 +104,17 @@ function apiOptions(settings: ProviderSettings): { apiKey?: string; baseUrl?: st
 
 /** JSON that somebody has taken out of its form: a batch, or one event of it. */
 function asBatch(body: Buffer): Buffer {
-  return isFields(parsed(body)) ? Buffer.concat([Buffer.from('['), body, Buffer.from(']')]) : body
+  return isFields(parseJson(body.toString('utf8')))
+    ? Buffer.concat([Buffer.from('['), body, Buffer.from(']')])
+    : body
 }
 
 function looksRight(batch: Buffer): boolean {
-  const entries = parsed(batch)
+  const entries = parseJson(batch.toString('utf8'))
   if (!Array.isArray(entries)) return false
   return entries.every((entry) => {
     const { event, msg, type, action, _id } = fields(entry)
     const isMessage = typeof event === 'string' && (isFields(msg) || typeof _id === 'string')
     return isMessage || (typeof type === 'string' && typeof action === 'string')
   })
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

@@ -17,7 +17,7 @@ export const lacks: ReadonlySet<string> = new Set(['date', 'the header date'])
 export function buildRawRequest(
   mail: OutgoingDocument,
   trackingId: string,
-  now: Date,
+  now: number,
 ): BuiltRequest<MandrillRequest> {
   const { document, recipients, sendAt } = mail
   refuseUnwritable('templateData', mail.templateData)

@@ -31,10 +31,21 @@ export interface MandrillRequest {
   addresses: string[]
 }
 
+/** The fields of a message that it carries beyond those that each provider does. */
+export const carries: ReadonlySet<string> = new Set([
+  'templateId',
+  'templateData',
+  'sendAt',
+  'trackOpens',
+  'trackClicks',
+  'recipientData',
+  'mandrill',
+])
+
 export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
-  now: Date,
+  now: number,
 ): BuiltRequest<MandrillRequest> {
   const { templateId, templateData, sendAt } = mail
   const lost: string[] = []

@@ -1,7 +1,11 @@
 import { invalid } from '../../mail-options.js'
 
-/** The time as Mandrill takes it. */
-export function toSendAt(sendAt: Date, now: Date): string {
+/**
+ * The time as Mandrill takes it.
+ *
+ * @param now in ms since 1970
+ */
+export function toSendAt(sendAt: Date, now: number): string {
   const latest = latestSendAt(now)
   if (sendAt > latest) {
     throw invalid(
@@ -11,13 +15,13 @@ export function toSendAt(sendAt: Date, now: Date): string {
   return wireTime(sendAt)
 }
 
-export function latestSendAt(now: Date): Date {
+export function latestSendAt(now: number): Date {
   const latest = new Date(now)
   latest.setUTCFullYear(latest.getUTCFullYear() + 1)
   return latest
 }
 
 /** In UTC, with neither T nor zone nor fraction. */
-function wireTime(time: Date): string {
+export function wireTime(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ')
 }

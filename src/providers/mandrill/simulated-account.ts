@@ -1,9 +1,7 @@
 import type { SimulatedAccount } from '../../simulator.js'
+import { wireTime } from './send-at.js'
 
 const reasons = { bounced: 'hard-bounce', complained: 'spam', unsubscribed: 'unsub' } as const
-
-/** Times as Mandrill writes them: in UTC, and without a word of it. */
-const written = (time: Date): string => time.toISOString().slice(0, 19).replace('T', ' ')
 
 /** What `webhooks/list` answers. */
 export function listedWebhooks({ webhooks = [] }: SimulatedAccount): unknown[] {
@@ -27,8 +25,8 @@ export function listedRejects({ suppressions = [] }: SimulatedAccount): unknown[
     email: address,
     reason: reasons[cause],
     detail: detail ?? null,
-    created_at: written(since),
-    last_event_at: written(since),
+    created_at: wireTime(since),
+    last_event_at: wireTime(since),
     expires_at: null,
     expired: false,
     subaccount: null,

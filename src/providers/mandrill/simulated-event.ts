@@ -16,7 +16,7 @@ const names = {
 } as const
 
 /** An entry of `mandrill_events`. */
-export function entry(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fields {
+export function entryOf(message: SimulatedMessage, event: SimulatedEvent, now: Date): Fields {
   const ts = Math.floor((event.at ?? now).getTime() / 1000)
   const address = event.recipient.toLowerCase()
   const id = message.recipients.find((recipient) => recipient.address === address)?.id

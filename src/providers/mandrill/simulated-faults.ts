@@ -65,7 +65,7 @@ export function findTimeFault({ send_at }: Fields, now: Date): Fault | undefined
   if (send_at === undefined || send_at === null) return undefined
   const time = timeOf(send_at)
   if (!time) return { send_at: 'Please enter a date in the format YYYY-MM-DD HH:MM:SS' }
-  return time > latestSendAt(now)
+  return time > latestSendAt(now.getTime())
     ? { send_at: 'Messages can be scheduled up to one year ahead' }
     : undefined
 }

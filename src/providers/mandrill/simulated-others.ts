@@ -1,9 +1,10 @@
 import type { Fields } from '../../payload.js'
 import type { SimulatedMessage } from '../../simulator.js'
+import { wireTime } from './send-at.js'
 
 /** An address that is on the list of those that are not mailed. */
 export function suppressionEntry(email: string, now: Date): Fields {
-  const at = timeOf(now)
+  const at = wireTime(now)
   return {
     type: 'blacklist',
     action: 'add',
@@ -13,7 +14,7 @@ export function suppressionEntry(email: string, now: Date): Fields {
       last_event_at: at,
       email,
       created_at: at,
-      expires_at: timeOf(new Date(now.getTime() + 7 * 24 * 3_600_000)),
+      expires_at: wireTime(new Date(now.getTime() + 7 * 24 * 3_600_000)),
       expired: false,
       subaccount: null,
       sender: null,
@@ -21,8 +22,6 @@ export function suppressionEntry(email: string, now: Date): Fields {
     ts: Math.floor(now.getTime() / 1000),
   }
 }
-
-const timeOf = (time: Date): string => time.toISOString().slice(0, 19).replace('T', ' ')
 
 /** A reply to a message. */
 export function inboundEntry(

@@ -13,7 +13,7 @@ import type {
 import { phpJson } from './php-json.js'
 import { readDocument } from './simulated-document.js'
 import { listedRejects, listedWebhooks } from './simulated-account.js'
-import { entry } from './simulated-event.js'
+import { entryOf } from './simulated-event.js'
 import {
   documentFault,
   type Fault,
@@ -57,13 +57,13 @@ export function mandrillSimulator({
     retries,
     webhookKey,
     answer: (request, now, told = []) => answerCall(request, now, told, options),
-    entry,
+    entry: entryOf,
     webhooks: (entries, _now, forged = false) => [
       signBatch(entries, options.webhookUrl, forged ? otherKey : webhookKey),
     ],
     others(message, now) {
       const recipient = message.recipients[0]?.address ?? ''
-      const opened = entry(message, { type: 'opened', recipient }, now)
+      const opened = entryOf(message, { type: 'opened', recipient }, now)
       const signed = (one: Fields) => signBatch([one], options.webhookUrl, webhookKey)
       return {
         suppression: signed(suppressionEntry(recipient, now)),

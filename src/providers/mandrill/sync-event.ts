@@ -1,5 +1,5 @@
 import type { EventFact, ParsedEvent } from '../../event.js'
-import { type Fields, fields, text, time } from '../../payload.js'
+import { type Fields, fields, isoTime, text, time } from '../../payload.js'
 
 // The names changed over the years (blacklist, denylist); webhooks kept the old ones.
 const lists = new Map<string, 'reject' | 'allow'>([
@@ -46,7 +46,7 @@ function readSuppression(raw: Fields, entry: Fields, address: string | undefined
   // An entry may be for one subaccount, or one sender.
   const owner = text(entry['subaccount']) ?? text(entry['sender'])
   const reason = text(entry['reason'])
-  const expiresAt = utcTime(text(entry['expires_at']))
+  const expiresAt = isoTime(entry['expires_at'])
   return {
     type: 'suppression',
     list,
@@ -59,10 +59,3 @@ function readSuppression(raw: Fields, entry: Fields, address: string | undefined
 }
 
 const word = (value: unknown): string => text(value)?.trim().toLowerCase() ?? ''
-
-/** `2026-01-01 00:00:05`, which is UTC. */
-function utcTime(value: string | undefined): Date | undefined {
-  const [, day, clock] = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/.exec(value ?? '') ?? []
-  const date = new Date(`${day}T${clock}Z`)
-  return Number.isNaN(date.getTime()) ? undefined : date
-}

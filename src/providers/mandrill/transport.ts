@@ -1,10 +1,7 @@
-import { isNativeError } from 'node:util/types'
-import { SendError, type SendErrorCategory } from '../../errors.js'
 import { httpCaller } from '../../http-caller.js'
-import { connectionFailure, httpFailure, plainWords, waitBefore } from '../../http-failure.js'
 import { canonicalAddress } from '../../matching.js'
 import type { SendStatus } from '../../message.js'
-import { type Fields, fields, text, texts } from '../../payload.js'
+import { type Fields, fields, text } from '../../payload.js'
 import { sdkLoader } from '../../sdk.js'
 import type { ProviderInfo, RecipientAnswer } from '../../send-result.js'
 import { defaultTimeout, type TransportOptions } from '../../transport-options.js'
@@ -16,7 +13,8 @@ import { beyondFields } from './beyond-fields.js'
 import { credentials } from './credentials.js'
 import { buildRawRequest, lacks } from './raw-request.js'
 import { callsOf } from './recipient-data.js'
-import { buildRequest, type MandrillRequest } from './request.js'
+import { buildRequest, carries, type MandrillRequest } from './request.js'
+import { toSendError } from './send-errors.js'
 
 export interface MandrillTransportOptions extends TransportOptions {
   /** An API key; default `MANDRILL_API_KEY` of the environment. */
@@ -63,16 +61,6 @@ const loadSdk = sdkLoader(
   (sdk): sdk is Sdk => typeof sdk === 'function',
 )
 
-const carries: ReadonlySet<string> = new Set([
-  'templateId',
-  'templateData',
-  'sendAt',
-  'trackOpens',
-  'trackClicks',
-  'recipientData',
-  'mandrill',
-])
-
 function mandrillClient(
   apiKey: string,
   basePath: string,
@@ -98,11 +86,8 @@ function mandrillClient(
     carries,
     groupsOf,
     beyondFields,
-    buildRequest: (mail, trackingId, now) => buildRequest(mail, trackingId, new Date(now)),
-    mime: {
-      lacks,
-      buildRequest: (mail, trackingId, now) => buildRawRequest(mail, trackingId, new Date(now)),
-    },
+    buildRequest,
+    mime: { lacks, buildRequest: buildRawRequest },
     calls: callsOf,
     async send({ call, body, addresses }) {
       const { messages } = await connect()
@@ -183,63 +168,4 @@ function toAnswer(item: Fields): RecipientAnswer {
 function idOf(item: Fields): { providerMessageId?: string } {
   const id = text(item['_id'])
   return id === undefined ? {} : { providerMessageId: id }
-}
-
-// By the error's name: its number means different things at different ages of the API, and for
-// years every error came with status 500.
-const categories = new Map<string, SendErrorCategory>([
-  ['Invalid_Key', 'auth'],
-  ['ValidationError', 'validation'],
-  ['PaymentRequired', 'rejected'],
-  ['RequestLimitExceeded', 'rate-limit'],
-  ['ServiceUnavailable', 'server'],
-])
-
-function categoryOf(name: string | undefined): SendErrorCategory | undefined {
-  if (name === undefined) return undefined
-  // The rest name what does not exist or cannot be: Unknown_Subaccount, Invalid_Tag_Name.
-  return categories.get(name) ?? (/^(?:Unknown|Invalid)_/.test(name) ? 'validation' : undefined)
-}
-
-/** A call that was made. */
-interface MadeCall {
-  apiKey: string
-  /** There was no message in it, so that it may be made again. */
-  notTaken: boolean
-}
-
-/**
- * What the SDK resolved with in place of the answer: an error of axios, which has the API key in it
- * and is not passed on, an error body, or a page.
- */
-function toSendError(answer: unknown, call: MadeCall): SendError {
-  if (!isNativeError(answer)) return refusal({ status: 200, data: answer }, call)
-  const response = fields(fields(answer)['response'])
-  const { status } = response
-  // Without a status no answer came; with one of success it broke off.
-  if (typeof status !== 'number' || status < 300) {
-    return connectionFailure('Mandrill', answer, { notTaken: call.notTaken })
-  }
-  return refusal({ ...response, status }, call)
-}
-
-function refusal(
-  response: { status: number; statusText?: unknown; data?: unknown; headers?: unknown },
-  { apiKey, notTaken }: MadeCall,
-): SendError {
-  const { status, statusText, data } = response
-  const { name, message } = fields(data)
-  const headers = fields(response.headers)
-  const words =
-    texts([name, message]).join(': ') || plainWords(text(headers['content-type']), text(data) ?? '')
-  const phrase = text(statusText)
-  return httpFailure('Mandrill', {
-    status,
-    detail: words || `${phrase ? `${phrase}, ` : ''}not in the words of its API`,
-    category: categoryOf(text(name)),
-    // For years it came with status 500, as everything did.
-    notTaken: notTaken || name === 'ServiceUnavailable',
-    retryAfter: waitBefore((header) => text(headers[header]) ?? null, Date.now()),
-    secrets: [apiKey],
-  })
 }

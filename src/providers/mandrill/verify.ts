@@ -5,7 +5,7 @@ import { neverThrows, toWebhookRequest, type VerifiableRequest } from '../../ver
 import { formAgain, readForm } from './posted-form.js'
 import { signatureHeader } from './signature.js'
 import { isSigned, isTrial } from './signed-form.js'
-import { keysAtHand, webhookUrls } from './webhook-keys.js'
+import { webhookKeysAtHand, webhookUrls } from './webhook-keys.js'
 
 /** What a request is verified with; by default `MANDRILL_WEBHOOK_KEY` and `MANDRILL_WEBHOOK_URL`. */
 export interface MandrillVerification {
@@ -32,7 +32,7 @@ export function verifyMandrillSignature(
   { key, url }: MandrillVerification = {},
 ): boolean {
   return neverThrows('verifyMandrillSignature', () => {
-    const keys = keysAtHand('key', key)
+    const keys = webhookKeysAtHand('key', key)
     const urls = webhookUrls('url', url)
     const read = toWebhookRequest(request) ?? fromParsed(request)
     const signature = read?.header(signatureHeader)

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../errors.js'
-import { type KeySource, signingKeys } from '../../signing-keys.js'
+import { keysAtHand, type KeySource, signingKeys } from '../../signing-keys.js'
 
 /**
  * The keys that batches may be signed by, or else that of `MANDRILL_WEBHOOK_KEY`.
@@ -8,8 +8,7 @@ import { type KeySource, signingKeys } from '../../signing-keys.js'
  * @throws ConfigurationError when there is none
  */
 export function webhookKeys(option: string, key: KeySource | undefined): () => Promise<string[]> {
-  const source = required(option, key, 'MANDRILL_WEBHOOK_KEY')
-  return signingKeys(option, source, (text) => text.trim())
+  return signingKeys(option, required(option, key, 'MANDRILL_WEBHOOK_KEY'), trimmed)
 }
 
 /**
@@ -17,16 +16,14 @@ export function webhookKeys(option: string, key: KeySource | undefined): () => P
  *
  * @throws ConfigurationError when there is none, or a function was given
  */
-export function keysAtHand(option: string, key: string | readonly string[] | undefined): string[] {
-  const source = required(option, key, 'MANDRILL_WEBHOOK_KEY')
-  if (typeof source === 'function') {
-    throw new ConfigurationError(`${option} must be a text or a list of them, not a function`)
-  }
-  const keys: string[] = []
-  // Texts are looked at when they are given, so they are all there at its end.
-  signingKeys(option, source, (text) => keys.push(text.trim()))
-  return keys
+export function webhookKeysAtHand(
+  option: string,
+  key: string | readonly string[] | undefined,
+): string[] {
+  return keysAtHand(option, required(option, key, 'MANDRILL_WEBHOOK_KEY'), trimmed)
 }
+
+const trimmed = (key: string): string => key.trim()
 
 /**
  * The URLs that batches may be signed for, to the letter, or else that of `MANDRILL_WEBHOOK_URL`.

@@ -1,6 +1,5 @@
-import { ConfigurationError } from '../../errors.js'
 import type { ParsedEvent } from '../../event.js'
-import type { InboundOptions } from '../../inbound-mail.js'
+import { checkedInbound, type InboundOptions } from '../../inbound-mail.js'
 import { type Fields, readEach, readEntries, text } from '../../payload.js'
 import type {
   Refusal,
@@ -60,7 +59,7 @@ export function mandrillWebhook(options: MandrillWebhookOptions = {}): Webhook {
   const user = 'mandrillWebhook'
   const keys = webhookKeys(`${user}: key`, options.key)
   const urls = webhookUrls(`${user}: url`, options.url)
-  const inbound = checkedInbound(options.inbound)
+  const inbound = checkedInbound(`${user}: inbound`, options.inbound)
   return {
     provider: 'mandrill',
     // Any status but 200 brings the batch again, 20 times, and then turns the webhook off.
@@ -68,14 +67,6 @@ export function mandrillWebhook(options: MandrillWebhookOptions = {}): Webhook {
     refusedByHead,
     read: (request) => readBatch(request, keys, urls, inbound),
   }
-}
-
-function checkedInbound(inbound: InboundOptions = {}): InboundOptions {
-  const keep: unknown = inbound.attachments
-  if (keep === undefined || typeof keep === 'function') return inbound
-  throw new ConfigurationError(
-    'mandrillWebhook: inbound.attachments must be a function, such as attachmentFolder() gives',
-  )
 }
 
 function refusedByHead(request: WebhookRequestHead): Refusal | undefined {

@@ -20,7 +20,7 @@ export interface HistoryCalls {
   activity(id: string): Promise<Fields | undefined>
 }
 
-export interface HistoryCallOptions {
+interface HistoryCallOptions {
   apiKey: string
   baseUrl: string
   /** In ms. */

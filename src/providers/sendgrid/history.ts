@@ -23,11 +23,9 @@ export interface SendgridHistoryOptions extends Pick<TransportOptions, 'baseUrl'
  * @throws ConfigurationError when the API key is missing, or it, the base URL or the timeout is none
  */
 export function sendgridHistory(options: SendgridHistoryOptions = {}): EventHistory {
-  const name = 'sendgridHistory'
-  const { apiKey, baseUrl } = credentials(name, options)
-  const { timeout } = checkedTransportOptions(name, {
-    ...(options.timeout !== undefined && { timeout: options.timeout }),
-  })
+  const caller = 'sendgridHistory'
+  const { apiKey, baseUrl } = credentials(caller, options)
+  const { timeout } = checkedTransportOptions(caller, options)
   return {
     provider: 'sendgrid',
     read: (request) =>

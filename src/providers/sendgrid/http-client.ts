@@ -1,9 +1,9 @@
-import { SendError, type SendErrorCategory } from '../../errors.js'
 import { type HttpAnswer, httpCaller } from '../../http-caller.js'
-import { connectionFailure, httpFailure, plainWords, waitBefore } from '../../http-failure.js'
-import { fields, parseJson, text, texts } from '../../payload.js'
+import { connectionFailure } from '../../http-failure.js'
+import { fields, parseJson, texts } from '../../payload.js'
 import { version } from '../../version.js'
 import { bodyOf } from './request.js'
+import { notTheApi, toSendError } from './send-errors.js'
 
 /** What the SDK asks of the client that is given to its `setClient`, and what it has no word for. */
 export interface SendgridHttpClient {
@@ -44,7 +44,7 @@ export function createHttpClient(
       }).catch((error: unknown) => {
         throw connectionFailure('SendGrid', error)
       })
-      if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey })
+      if (!isSuccess(answer)) throw toSendError(answer, { apiKey })
       if (!isAcceptance(answer)) throw notTheApi(answer.status, 'unknown')
       return [
         { statusCode: answer.status, body: answer.body, headers: answer.headers },
@@ -57,7 +57,7 @@ export function createHttpClient(
           throw connectionFailure('SendGrid', error, { notTaken: true })
         },
       )
-      if (!isSuccess(answer)) throw toHttpFailure(answer, { apiKey, notTaken: true })
+      if (!isSuccess(answer)) throw toSendError(answer, { apiKey, notTaken: true })
       const { scopes } = fields(parseJson(answer.body))
       if (!Array.isArray(scopes)) throw notTheApi(answer.status, 'not-sent')
       return texts(scopes)
@@ -67,58 +67,6 @@ export function createHttpClient(
 
 const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status < 300
 
-/** A call that was made. */
-interface Call {
-  apiKey: string
-  /** There was no message in it, so that it may be made again. */
-  notTaken?: boolean
-}
-
-function toHttpFailure(
-  { status, statusText, headers, body }: HttpAnswer,
-  { apiKey, notTaken = false }: Call,
-): SendError {
-  const errors = errorsOf(body)
-  const words = errors.map(inWords).join('; ')
-  const said = words || plainWords(headers['content-type'], body) || statusText
-  const hint = hintFor(status, said)
-  return httpFailure('SendGrid', {
-    status,
-    detail: hint === undefined ? said : `${said} (${hint})`,
-    retryAfter: waitBefore((name) => headers[name] ?? null, Date.now()),
-    category: categoryOf(status, errors),
-    notTaken,
-    secrets: [apiKey],
-  })
-}
-
-interface ApiError {
-  message: string
-  field: string | undefined
-}
-
-const noCredits = /maximum credits exceeded/i
-
-/** Where its words say more than the status. */
-function categoryOf(status: number, errors: readonly ApiError[]): SendErrorCategory | undefined {
-  // Told with the status of a bad key.
-  if (errors.some(({ message }) => noCredits.test(message))) return 'rate-limit'
-  // What the key may not do is told of no field; this is the sender, who was not verified.
-  if (status === 403 && errors.some(({ field }) => field !== undefined)) return 'rejected'
-  return undefined
-}
-
-/** What to do about a refusal that does not say it. */
-function hintFor(status: number, said: string): string | undefined {
-  if (status === 401 && /\bregion/i.test(said)) {
-    return "each region has its own keys and its own baseUrl, and the EU's is https://api.eu.sendgrid.com"
-  }
-  if (status === 403 && /^access forbidden/i.test(said)) {
-    return 'in SendGrid, under Settings, API Keys, tick Mail Send for the key'
-  }
-  return undefined
-}
-
 /**
  * The API takes a message with a 202, and with a 200 in sandbox mode, both without a word. Anything
  * else comes from something else that listens there.
@@ -126,27 +74,4 @@ function hintFor(status: number, said: string): string | undefined {
 function isAcceptance({ status, headers, body }: HttpAnswer): boolean {
   if (headers['x-message-id'] !== undefined) return true
   return (status === 202 || status === 200) && body.trim() === ''
-}
-
-function notTheApi(statusCode: number, outcome: SendError['outcome']): SendError {
-  return new SendError('SendGrid answered otherwise than its API does: is this its address?', {
-    category: 'server',
-    retryable: false,
-    outcome,
-    statusCode,
-  })
-}
-
-/** The errors of an error body, which may be JSON, a page or nothing. */
-function errorsOf(answer: string): ApiError[] {
-  const { errors } = fields(parseJson(answer))
-  return (Array.isArray(errors) ? errors : []).map(fields).flatMap((error) => {
-    const message = text(error['message'])
-    const field = text(error['field'])
-    return message === undefined ? [] : [{ message, field: field === 'null' ? undefined : field }]
-  })
-}
-
-function inWords({ message, field }: ApiError): string {
-  return field === undefined ? message : `${message} (${field})`
 }

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../errors.js'
 import type { ParsedEvent } from '../../event.js'
 import { type Form, FormError, readForm } from '../../form.js'
 import {
+  checkedInbound,
   eventOrUnknown,
   inboundEvent,
   type InboundOptions,
@@ -10,12 +11,12 @@ import {
 } from '../../inbound-mail.js'
 import { readHead } from '../../mime.js'
 import type { Guard, WebhookEndpoint, WebhookReading, WebhookRequest } from '../../provider.js'
-import { type KeySource, signingKeys } from '../../signing-keys.js'
+import type { KeySource } from '../../signing-keys.js'
 import { checkedBytes, checkedGuards } from '../../webhook-options.js'
 import { isInboundForm, readFields, type SendgridInboundMail } from './inbound-fields.js'
 import { receivedMail } from './received-mail.js'
-import { parsePublicKey } from './signature.js'
 import { refusedByHead, refusedBySignature } from './signed-request.js'
+import { webhookKeys } from './webhook-keys.js'
 
 /** How inbound mail (Inbound Parse) is taken. It needs a key, or a guard in place of it. */
 export interface SendgridInboundOptions extends InboundOptions {
@@ -39,7 +40,7 @@ const defaultMaxBodyBytes = 40 * 1024 * 1024
  * @throws ConfigurationError when nothing keeps strangers out, or an option is wrong
  */
 export function inboundEndpoint(
-  { publicKey, guards, maxBodyBytes = defaultMaxBodyBytes, attachments }: SendgridInboundOptions,
+  { publicKey, guards, maxBodyBytes = defaultMaxBodyBytes, ...others }: SendgridInboundOptions,
   webhookGuards: readonly Guard[],
   maxAge: number | undefined,
 ): WebhookEndpoint {
@@ -50,24 +51,16 @@ export function inboundEndpoint(
       `${where} is open to anybody: pass inbound.publicKey, of a security policy that signs it, or a guard, such as inbound.guards: [querySecret('…')]`,
     )
   }
-  if (attachments !== undefined && typeof attachments !== 'function') {
-    throw new ConfigurationError(
-      `${where}: attachments must be a function, such as attachmentFolder('/var/mail')`,
-    )
-  }
-  const option = `${where}.publicKey`
-  const publicKeys =
-    publicKey === undefined
-      ? undefined
-      : signingKeys(option, publicKey, (text) => parsePublicKey(text, option))
+  const options = checkedInbound(where, others)
+  const keysOf = publicKey === undefined ? undefined : webhookKeys(`${where}.publicKey`, publicKey)
   return {
     maxBodyBytes: checkedBytes(where, maxBodyBytes),
     guards: asked,
-    refusedByHead: (request) => publicKeys && refusedByHead(request, remedy),
+    refusedByHead: (request) => keysOf && refusedByHead(request, remedy),
     async read(request, receivedAt) {
-      const keys = await publicKeys?.()
+      const keys = await keysOf?.()
       const refused = keys && refusedBySignature(request, { keys, maxAge, remedy }, receivedAt)
-      return refused ?? readMail(request, attachments ? { attachments } : {})
+      return refused ?? readMail(request, options)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { fields, isFields, readEach, readEntries, text, texts } from '../../payload.js'
+import { fields, isFields, parseJson, readEach, readEntries, text, texts } from '../../payload.js'
 import type { ProviderKit, ProviderSettings } from '../../provider-kit.js'
 import { sendgridAccount } from './account.js'
 import { readEvent } from './entries.js'
@@ -129,12 +129,8 @@ function bare(key: string): string {
 function entriesOf(json: string): unknown[] | undefined {
   const batch = readEntries('the body', json)
   if (batch.kind === 'entries') return batch.entries
-  try {
-    const value: unknown = JSON.parse(json)
-    return isFields(value) ? [value] : undefined
-  } catch {
-    return undefined
-  }
+  const value = parseJson(json)
+  return isFields(value) ? [value] : undefined
 }
 
 const isSendgrid = (entry: unknown): boolean => {

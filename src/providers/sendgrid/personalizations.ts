@@ -4,8 +4,8 @@ import { canonicalAddress, ownIdKey } from '../../matching.js'
 import type { Address } from '../../message.js'
 import type { OutgoingMail } from '../../provider-client.js'
 import { type RecipientData, sameAsAll } from '../../recipient-data.js'
+import { type Filling, fillingOf } from './filling.js'
 import { carriedHeaders } from './headers.js'
-import { type Filling, fillingOf } from './mail-options.js'
 import { reservedKey } from './reserved-keys.js'
 
 export interface Mailbox {

@@ -2,11 +2,12 @@ import { headersByName } from '../../mail-head.js'
 import { invalid } from '../../mail-options.js'
 import { canonicalAddress } from '../../matching.js'
 import type { Address } from '../../message.js'
-import { inBatches, type OutgoingMail } from '../../provider-client.js'
+import { type BuiltRequest, inBatches, type OutgoingMail } from '../../provider-client.js'
 import { type SendgridAttachment, toAttachments } from './attachments.js'
 import { type Content, toContent } from './content.js'
 import { carriedHeaders } from './headers.js'
-import { parametersOf, type SendgridMailOptions } from './mail-options.js'
+import type { SendgridMailOptions } from './mail-options.js'
+import { parametersOf } from './parameters.js'
 import {
   type Mailbox,
   mailbox,
@@ -52,7 +53,7 @@ export function buildRequest(
   mail: OutgoingMail,
   trackingId: string,
   now: number,
-): { request: SendgridRequest; lost: string[] } {
+): BuiltRequest<SendgridRequest> {
   const lost: string[] = []
   const parameters = parametersOf(mail, now)
   const { template_id: templateId } = parameters

@@ -1,9 +1,8 @@
 import { ConfigurationError } from '../../errors.js'
+import type { WebhookRequest } from '../../provider.js'
 import { neverThrows, toWebhookRequest, type VerifiableRequest } from '../../verifiable-request.js'
-import { parsePublicKey, signatureHeader, timestampHeader, verifySignature } from './signature.js'
-
-/** Where the verification key is looked for when it is not passed. */
-export const publicKeyVariable = 'SENDGRID_WEBHOOK_PUBLIC_KEY'
+import { signatureHeader, timestampHeader, verifySignature } from './signature.js'
+import { webhookKeysAtHand } from './webhook-keys.js'
 
 /**
  * Whether a request bears SendGrid's signature, for webhooks that are handled without a correlator. It
@@ -18,22 +17,15 @@ export function verifySendgridSignature(
   options?: { publicKey?: string | readonly string[] },
 ): boolean {
   return neverThrows('verifySendgridSignature', () => {
-    const keys = [options?.publicKey ?? process.env[publicKeyVariable] ?? ''].flat()
-    if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key.trim() === '')) {
-      throw new ConfigurationError(
-        `publicKey is missing: pass the verification key that SendGrid shows for the webhook, or set ${publicKeyVariable}`,
-      )
-    }
+    const keys = webhookKeysAtHand('publicKey', options?.publicKey)
     const { header, body } = requestOf(request)
     const signature = header(signatureHeader) ?? ''
     const timestamp = header(timestampHeader) ?? ''
-    return keys
-      .map((key) => parsePublicKey(key, 'publicKey'))
-      .some((key) => verifySignature(key, timestamp, body, signature))
+    return keys.some((key) => verifySignature(key, timestamp, body, signature))
   })
 }
 
-function requestOf(request: VerifiableRequest) {
+function requestOf(request: VerifiableRequest): WebhookRequest {
   const raw = toWebhookRequest(request)
   if (raw) return raw
   throw new ConfigurationError(

@@ -1,14 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import { ConfigurationError } from '../../errors.js'
 import { readEach, readEntries } from '../../payload.js'
 import type { Webhook, WebhookReading, WebhookRequest } from '../../provider.js'
-import { type KeySource, signingKeys } from '../../signing-keys.js'
+import type { KeySource } from '../../signing-keys.js'
 import { checkedMaxAge, checkedWebhookOptions, type WebhookOptions } from '../../webhook-options.js'
 import { readEvent } from './entries.js'
 import { inboundEndpoint, type SendgridInboundOptions } from './inbound.js'
-import { parsePublicKey } from './signature.js'
 import { refusedByHead, refusedBySignature } from './signed-request.js'
-import { publicKeyVariable } from './verify.js'
+import { webhookKeys } from './webhook-keys.js'
 
 export interface SendgridWebhookOptions extends WebhookOptions {
   /**
@@ -47,23 +45,14 @@ export function sendgridWebhook({
     maxBodyBytes: 5 * 1024 * 1024,
   })
   const signedWithin = checkedMaxAge('sendgridWebhook', maxAge)
-  const publicKeys = signingKeys('sendgridWebhook: publicKey', keySource(publicKey), parsePublicKey)
+  const keys = webhookKeys('sendgridWebhook: publicKey', publicKey)
   return {
     provider: 'sendgrid',
     ...options,
     refusedByHead: (request) => refusedByHead(request, remedy),
-    read: async (request, receivedAt) =>
-      readBatch(request, await publicKeys(), signedWithin, receivedAt),
+    read: async (request, receivedAt) => readBatch(request, await keys(), signedWithin, receivedAt),
     ...(inbound && { inbound: inboundEndpoint(inbound, options.guards, signedWithin) }),
   }
-}
-
-function keySource(given: KeySource | undefined): KeySource {
-  const source = given ?? process.env[publicKeyVariable]
-  if (source !== undefined) return source
-  throw new ConfigurationError(
-    `sendgridWebhook: publicKey is missing: pass the verification key that SendGrid shows for the webhook, or set ${publicKeyVariable}`,
-  )
 }
 
 const remedy = 'turn on Signature Verification for this webhook in SendGrid'

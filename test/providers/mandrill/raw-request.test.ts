@@ -12,7 +12,7 @@ import { ann, bob, startHouse } from './house.js'
 import { failureOf, lastCall, mail, startMandrill, transporterTo } from './sending.js'
 
 const trackingId = '0197a3c0-5b1e-7c3d-8f2a-9b6c4d1e0f35'
-const now = new Date('2026-03-01T08:00:00Z')
+const now = Date.parse('2026-03-01T08:00:00Z')
 
 const outgoing = (changes: Partial<OutgoingDocument> = {}): OutgoingDocument => ({
   envelope: { from: 'shop@example.com', to: ['ann@example.org'] },

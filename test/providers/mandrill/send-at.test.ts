@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { latestSendAt, toSendAt } from '../../../src/providers/mandrill/send-at.js'
+import { toSendAt } from '../../../src/providers/mandrill/send-at.js'
 
-const now = new Date('2026-03-01T08:00:00.500Z')
+const now = Date.parse('2026-03-01T08:00:00.500Z')
 
 describe('the time of sending', () => {
   test.each([
@@ -23,10 +23,5 @@ describe('the time of sending', () => {
           'sendAt is 2027-03-01T08:00:00.501Z, and Mandrill takes times of up to one year ahead: until 2027-03-01T08:00:00.500Z',
       }),
     )
-  })
-
-  test('leaves the time it is reckoned from as it is', () => {
-    latestSendAt(now)
-    expect(now).toEqual(new Date('2026-03-01T08:00:00.500Z'))
   })
 })

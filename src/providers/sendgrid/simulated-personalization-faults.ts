@@ -1,7 +1,17 @@
 import { type Fields, fields, isFields, listOfFields, text } from '../../payload.js'
-import { badRequest, errorsPage, type Fault, isText, isTexts } from './fault.js'
-import { customArgsFault, headersFault, isMailbox, mailboxesFault } from './field-faults.js'
-import { timeFault } from './parameter-faults.js'
+import {
+  badRequest,
+  customArgsFault,
+  errorsPage,
+  type Fault,
+  headersFault,
+  isMailbox,
+  isText,
+  isTexts,
+  mailboxesFault,
+} from './simulated-field-faults.js'
+import { mailboxesOf } from './simulated-event.js'
+import { timeFault } from './simulated-parameter-faults.js'
 
 const most = 1000
 
@@ -15,9 +25,7 @@ export function personalizationsFault(mail: Fields, now: Date): Fault | undefine
     }
   }
   if (personalizations.length > most) return tooMany('personalizations')
-  const recipients = personalizations.flatMap(({ to, cc, bcc }) =>
-    [to, cc, bcc].flatMap(listOfFields),
-  )
+  const recipients = personalizations.flatMap(mailboxesOf)
   if (recipients.length > most) return tooMany('recipients')
   for (const [index, personalization] of personalizations.entries()) {
     const field = `personalizations.${index}`

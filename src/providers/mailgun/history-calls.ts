@@ -25,7 +25,7 @@ export type LogsAnswer =
 /** Rejects with a `HistoryError` that is free of secrets. */
 export type LogsCaller = (query: LogsQuery) => Promise<LogsAnswer>
 
-export interface LogsCallerOptions {
+interface LogsCallerOptions {
   apiKey: string
   domain: string
   baseUrl: string

@@ -1,8 +1,15 @@
 import { type Fields, fields, listOfFields } from '../../payload.js'
-import { badRequest, type Fault, isText } from './fault.js'
-import { customArgsFault, headersFault, isMailbox, mailboxesFault } from './field-faults.js'
-import { parametersFault } from './parameter-faults.js'
-import { personalizationsFault } from './personalization-faults.js'
+import {
+  badRequest,
+  customArgsFault,
+  type Fault,
+  headersFault,
+  isMailbox,
+  isText,
+  mailboxesFault,
+} from './simulated-field-faults.js'
+import { parametersFault } from './simulated-parameter-faults.js'
+import { personalizationsFault } from './simulated-personalization-faults.js'
 
 const isBase64 = (value: unknown): boolean =>
   typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z\d+/]+={0,2}$/.test(value)

@@ -1,5 +1,5 @@
 import { type Fields, fields, isFields } from '../../payload.js'
-import { badRequest, errorsPage, type Fault, isText, isTexts } from './fault.js'
+import { badRequest, errorsPage, type Fault, isText, isTexts } from './simulated-field-faults.js'
 
 const known = new Set([
   'asm',
