@@ -54,7 +54,5 @@ export function keysAtHand<Key>(
 function checkedTexts(option: string, texts: readonly string[]): readonly string[] {
   const isKey = (text: unknown): boolean => typeof text === 'string' && text.trim() !== ''
   if (Array.isArray(texts) && texts.length > 0 && texts.every(isKey)) return texts
-  throw new ConfigurationError(
-    `${option} is missing: without it anybody would be let in`,
-  )
+  throw new ConfigurationError(`${option} is missing: without it anybody would be let in`)
 }
