@@ -3,6 +3,7 @@ import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import { longestTimer } from './in-time.js'
+import { misspeltOption } from './misspelt-option.js'
 import { type Logger, logTo } from './log-observer.js'
 import type { Observer } from './observer.js'
 import { checkedObservers } from './observing.js'
@@ -87,7 +88,10 @@ export function checkedCorrelatorOptions(options: Partial<CorrelatorOptions> = {
     alarms = {},
     observers = [],
     logger,
+    ...unknown
   } = options
+  const misspelt = misspeltOption('createCorrelator', unknown)
+  if (misspelt !== undefined) throw new ConfigurationError(misspelt)
   if (!hasMethods(store, 'addMessage', 'ingest', 'claim')) {
     throw new ConfigurationError(
       "createCorrelator: store is missing: say where events are kept, with sqliteStore('mailtrail.db') or memoryStore()",

@@ -2,6 +2,7 @@ import { checkedTime } from './checked-time.js'
 import type { EventOf, EventType, MailEvent } from './event.js'
 import { canonicalAddress, labelsOf } from './matching.js'
 import type { RecipientStatus } from './message.js'
+import { misspeltOption } from './misspelt-option.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
 import { messagesLookedAt, recipientHealth, type RecipientHealth } from './recipient-health.js'
 import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
@@ -34,7 +35,7 @@ export interface Questions {
   /**
    * Messages, the newest first. There are more of them while a `cursor` comes along.
    *
-   * @throws TypeError for a time that is no date, or a limit that is no whole number from 1
+   * @throws TypeError for a time that is no date, a limit that is no whole number from 1, or an option that is none
    */
   find(
     query?: MessageQuery,
@@ -75,7 +76,10 @@ export function createQuestions(
       )
     },
 
-    async find({ provider, recipient, status, tag, metadata, from, to } = {}, paging) {
+    async find({ provider, recipient, status, tag, metadata, from, to, ...unknown } = {}, paging) {
+      // It would find what was not asked for.
+      const misspelt = misspeltOption('find', unknown)
+      if (misspelt !== undefined) throw new TypeError(misspelt)
       const { limit, cursor } = checkedPaging('find', paging)
       const query = {
         ...(provider !== undefined && { provider }),

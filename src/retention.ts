@@ -1,5 +1,6 @@
 import { checkedTime } from './checked-time.js'
 import { inStore } from './in-store.js'
+import { misspeltOption } from './misspelt-option.js'
 import type { PruneLimits, Store } from './store.js'
 
 /** How long what is stored is kept. What is left out is kept for good. */
@@ -32,13 +33,15 @@ const atOnce = 500
  * Removes what is too old, in steps, and puts together what is counted of days that are over.
  *
  * @returns how much it was
- * @throws TypeError for a time that is none
+ * @throws TypeError for a time that is none, or an option that is none
  */
 export async function prune(
   store: Pick<Store, 'prune' | 'mergeCounts'>,
-  { messages, events, tokens, counts, signal, onProgress }: Retention,
+  { messages, events, tokens, counts, signal, onProgress, ...unknown }: Retention,
   now: number,
 ): Promise<number> {
+  const misspelt = misspeltOption('prune', unknown)
+  if (misspelt !== undefined) throw new TypeError(misspelt)
   const limits: PruneLimits = {
     ...(messages !== undefined && { messages: checkedTime(messages, 'prune: messages') }),
     ...(events !== undefined && { events: checkedTime(events, 'prune: events') }),

@@ -1,6 +1,7 @@
 import { checkedTime } from './checked-time.js'
 import { counted, noCounts } from './counts.js'
 import { inStore } from './in-store.js'
+import { misspeltOption } from './misspelt-option.js'
 import type { Counted, CountDimension, CountQuery, CountRow, Store } from './store.js'
 
 /** Which messages are counted: those that were sent in a span of days, by their day in UTC. */
@@ -65,11 +66,13 @@ export interface Statistics {
 const dayLength = 24 * 3600_000
 const defaultDays = 30
 
-/** @throws TypeError for a span that is none */
+/** @throws TypeError for a span that is none, or an option that is none */
 export async function readStatistics(
   store: Pick<Store, 'counts'>,
-  { from, to, provider, limit = 100 }: StatisticsQuery = {},
+  { from, to, provider, limit = 100, ...unknown }: StatisticsQuery = {},
 ): Promise<Statistics> {
+  const misspelt = misspeltOption('stats', unknown)
+  if (misspelt !== undefined) throw new TypeError(misspelt)
   const end = to ? dayOf(to, 'to') : dayOf(new Date(), 'to') + dayLength
   const start = from ? dayOf(from, 'from') : end - defaultDays * dayLength
   if (start > end) throw new TypeError('stats: from must not be after to')

@@ -56,6 +56,7 @@ describe('creating a correlator', () => {
     ['with a grace without end', { foreignAfter: Infinity }, 'foreignAfter'],
     ['with a grace as text', { foreignAfter: '5' }, 'foreignAfter'],
     ['with something else as a store', { store: {} }, 'store is missing'],
+    ['with a misspelt option', { webhook: [outsideWebhook()] }, 'there is no option "webhook"'],
     ['with one webhook and no list', { webhooks: outsideWebhook() }, 'webhooks must be a list'],
     ['with a webhook that was not made', { webhooks: [outsideWebhook] }, 'no webhook'],
     ['with a webhook that is not there', { webhooks: [undefined] }, 'no webhook'],
@@ -183,6 +184,14 @@ describe('a message', () => {
   ])('is not looked for with a time in %s that is no date', async (name, time) => {
     const query = { [name]: time }
     await expect(correlator.find(query)).rejects.toThrow(`find: ${name} must be a date`)
+  })
+
+  test.each([
+    ['find', () => correlator.find({ recipients: 'ann@example.com' } as object)],
+    ['stats', () => correlator.stats({ providers: 'outside' } as object)],
+    ['prune', () => correlator.prune({ message: new Date() } as object)],
+  ])('is asked for by options that are known: %s', async (where, asked) => {
+    await expect(asked()).rejects.toThrow(`${where}: there is no option`)
   })
 
   test('is found by recipient in any letter case, page by page', async () => {
