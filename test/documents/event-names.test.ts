@@ -209,12 +209,12 @@ test.each([
   ['SendGrid', 'sendgrid/undelivered.ts', 'classifications'],
   ['SendGrid', 'sendgrid/undelivered.ts', 'dropReasons'],
   ['Mailgun', 'mailgun/event-data.ts', 'facts'],
-  ['Mailgun', 'mailgun/failures.ts', 'suppressions'],
-  ['Mailgun', 'mailgun/failures.ts', 'kindsByReason'],
-  ['Mailgun', 'mailgun/failures.ts', 'kindsByVagueReason'],
+  ['Mailgun', 'mailgun/undelivered.ts', 'suppressions'],
+  ['Mailgun', 'mailgun/undelivered.ts', 'kindsByReason'],
+  ['Mailgun', 'mailgun/undelivered.ts', 'kindsByVagueReason'],
   ["Mailgun's form", 'mailgun/legacy.ts', 'translations'],
   ['Mandrill', 'mandrill/message-event.ts', 'facts'],
-  ['Mandrill', 'mandrill/message-event.ts', 'rejectReasons'],
+  ['Mandrill', 'mandrill/undelivered.ts', 'rejectReasons'],
 ])('the table of %s lacks nothing that %s knows in %s', (title, file, lookup) => {
   const keys = keysOf(file, lookup)
   expect(keys.length).toBeGreaterThan(1)
