@@ -1,11 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type AlarmListener, createAlarmListeners } from './alarm-listeners.js'
-import {
-  backfill,
-  type BackfillOptions,
-  type BackfillProgress,
-  type StorePage,
-} from './backfill.js'
+import { backfill, type BackfillOptions, type BackfillProgress } from './backfill.js'
 import { checkedCorrelatorOptions, type CorrelatorOptions } from './correlator-options.js'
 import { createDeadLetters, type DeadLetters } from './dead-letters.js'
 import { createDispatcher } from './dispatcher.js'
@@ -18,14 +13,14 @@ import {
   type WebhookError,
 } from './errors.js'
 import type { QueuedEvents, QueuedResult } from './event-queue.js'
-import type { AnyEvent, EventType, MailEvent, ParsedEvent } from './event.js'
+import { createEventIntake } from './event-intake.js'
+import type { EventType, MailEvent } from './event.js'
 import { type FetchHandler, fetchHandler } from './fetch-handler.js'
 import { createListeners, type EventListener, type ListenerOptions } from './listeners.js'
-import { canonicalAddress, messageKeys, toIncoming, writtenForms } from './matching.js'
-import { type MessageRecord, type SendResult, type SentMessage, withResult } from './message.js'
+import { canonicalAddress, writtenForms } from './matching.js'
+import type { SentMessage } from './message.js'
 import { type NodeHandler, nodeHandler } from './node-handler.js'
 import { createObserving } from './observing.js'
-import { observedIngest } from './observed-ingest.js'
 import type { EventHistory, SendRecorder } from './provider.js'
 import { createQueueDispatcher } from './queue-dispatcher.js'
 import { createQueueTelling } from './queue-telling.js'
@@ -34,12 +29,11 @@ import { type RecordedMessage, toRecord } from './recorded-message.js'
 import { prune, type Retention } from './retention.js'
 import { inStore } from './in-store.js'
 import { inTime } from './in-time.js'
-import type { IncomingBatch, IngestResult, Schedule, Tellable } from './store.js'
-import { scopeKey } from './suppression.js'
-import { createSuppressions, inForce, type Suppressions } from './suppressions.js'
-import { createUnwrittenResults } from './unwritten-results.js'
+import { createSendRecorder } from './send-recorder.js'
+import type { Schedule, Tellable } from './store.js'
+import { createSuppressions, type Suppressions } from './suppressions.js'
 import { createWaiting } from './waiting.js'
-import { createWebhookHandler, type Ingest } from './webhook-handler.js'
+import { createWebhookHandler } from './webhook-handler.js'
 import { routeByName } from './webhook-routes.js'
 
 /** How long closing waits for listeners, in ms. */
@@ -150,8 +144,6 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
   const checked = checkedCorrelatorOptions(options)
   const { store, queue, webhooks, foreignAfter, recipientWindow, listenerTimeout } = checked
   const health = createHealthCounter(webhooks)
-  // A reply may come in at another provider than the one that its message went out through.
-  const providers = new Set(webhooks.map(({ provider }) => provider))
   const listeners = createListeners()
   const { observers } = checked
   const observing = createObserving(observers)
@@ -176,50 +168,16 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     if (left > 0) dispatcher.wakeSoon()
   }
 
-  /** Stores events and has those told that are new. */
-  async function take(
-    doing: string,
-    provider: string,
-    parsed: readonly ParsedEvent[],
-    receivedAt: Date,
-    rest: Omit<IncomingBatch, 'events'>,
-    webhook?: string,
-  ): Promise<{ events: AnyEvent[]; result: IngestResult }> {
-    const events = parsed.map((event) =>
-      toIncoming(provider, event, receivedAt, recipientWindow, providers),
-    )
-    const times = schedule()
-    const write = (): Promise<IngestResult> =>
-      inStore(doing, () => store.ingest({ events, ...rest }, times))
-    const result = await observedIngest(observing, { provider, webhook }, write)
-    if (result.kind === 'stored') {
-      tell(result, result.trackingIds)
-      if (result.waiting > 0) dispatcher.wakeAt(times.foreignAt)
-    }
-    return { events: events.map(({ event }) => event), result }
-  }
-
-  const ingest: Ingest = async ({ provider, name }, parsed, nonce, receivedAt) => {
-    const rest = { ...(nonce && { nonce }) }
-    const { events, result } = await take(
-      'storing a webhook',
-      provider,
-      parsed,
-      receivedAt,
-      rest,
-      name,
-    )
-    if (result.kind === 'replayed') return 'replayed'
-    health.stored(name, events, result, receivedAt)
-    return 'stored'
-  }
-
-  const storePage: StorePage = async (provider, parsed, checkpoint) => {
-    const doing = 'storing a page of a history'
-    const { events, result } = await take(doing, provider, parsed, new Date(), { checkpoint })
-    // A page has no token of its own, by which it could be known again.
-    return result.kind === 'stored' ? result : { duplicates: events.length }
-  }
+  const { ingest, storePage } = createEventIntake({
+    store,
+    webhooks,
+    recipientWindow,
+    observing,
+    schedule,
+    tell,
+    stored: health.stored,
+    wakeAt: (time) => dispatcher.wakeAt(time),
+  })
 
   const suppressions = createSuppressions(store)
 
@@ -239,53 +197,14 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     observing,
   })
 
-  async function writeResult(record: MessageRecord, result: SendResult): Promise<void> {
-    const keys = messageKeys({ ...record, ...result })
-    tell(
-      await inStore('recording the result of a send', () =>
-        store.addResult(record.trackingId, result, keys, schedule()),
-      ),
-      [record.trackingId],
-    )
-  }
-  const unwritten = createUnwrittenResults(writeResult)
-
-  const recorder: SendRecorder = {
-    async recordSending(record) {
-      alarms.sent(record)
-      tell(
-        await inStore('recording a message', () =>
-          store.addMessage(record, messageKeys(record), schedule()),
-        ),
-        [record.trackingId],
-      )
-    },
-
-    async recordResult(record, result) {
-      alarms.sent(withResult(record, result))
-      try {
-        await writeResult(record, result)
-      } catch (error) {
-        unwritten.keep(record, result)
-        throw error
-      }
-    },
-
-    async suppressionsOf(provider, addresses, groups) {
-      const known = await inStore('reading suppressions', () => store.suppressionsOf(addresses))
-      const scopes = new Set([
-        scopeKey({ kind: 'all' }),
-        ...groups.map((id) => scopeKey({ kind: 'group', id }, provider)),
-      ])
-      const now = Date.now()
-      return known
-        .filter(({ scope }) => scopes.has(scope))
-        .flatMap((stored) => inForce(stored, now))
-    },
-
+  const { recorder, close: writeUnwritten } = createSendRecorder({
+    store,
+    schedule,
+    tell,
+    sent: alarms.sent,
     observers,
     reportError: errors.report,
-  }
+  })
 
   const unwatch = observing.watch({
     untold: () => dispatcher.untold(),
@@ -367,7 +286,7 @@ export function createCorrelator(options: CorrelatorOptions): Correlator {
     async close({ timeout = defaultCloseTimeout } = {}) {
       unwatch()
       alarms.close()
-      await unwritten.close()
+      await writeUnwritten()
       await Promise.all([dispatcher.close(timeout), queueTelling.close(timeout)])
       await store.close()
     },
