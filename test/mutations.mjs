@@ -14,7 +14,7 @@ import { Stryker } from '@stryker-mutator/core'
 
 /** @type {(provider: string) => Group} */
 const signaturesOf = (provider) => ({
-  mutate: [`src/providers/${provider}/{signature,signed-form,verify}.ts`],
+  mutate: [`src/providers/${provider}/{signature,signed-form,verify,webhook-keys}.ts`],
   tests: [`test/providers/${provider}/{signature,signing-key,verify}.test.ts`],
 })
 
