@@ -113,17 +113,17 @@ describe('suppressions', () => {
     const correlator = createCorrelator({ store: store() })
     await correlator.suppressions.add('lifted@example.com')
     await correlator.suppressions.add('lifted@example.com', { cause: 'bounced' })
-    const remove = (...words: string[]) =>
+    const lift = (...words: string[]) =>
       run(['suppressions', 'remove', 'Lifted@example.com', ...words], { folder, env })
-    expect((await remove('--cause', 'complained')).stdout).toBe(
+    expect((await lift('--cause', 'complained')).stdout).toBe(
       'Nothing kept it from being mailed.\n',
     )
-    const { code, stdout } = await remove('--cause', 'bounced', '--json')
+    const { code, stdout } = await lift('--cause', 'bounced', '--json')
     expect([code, JSON.parse(stdout)]).toEqual([0, { removed: 1 }])
     expect(await correlator.suppressions.get('lifted@example.com')).toMatchObject([
       { cause: 'added' },
     ])
-    expect((await remove()).stdout).toMatch(/^1 entry was removed\. A list of the provider stays/)
+    expect((await lift()).stdout).toMatch(/^1 entry was removed\. A list of the provider stays/)
     expect(await correlator.suppressions.get('lifted@example.com')).toEqual([])
     await correlator.close()
   })
