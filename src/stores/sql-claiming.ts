@@ -91,7 +91,7 @@ export async function toDeliveries(
   )
   return tellable.map(({ event, progress }) => ({
     event,
-    message: event.trackingId === undefined ? undefined : messages.get(event.trackingId),
+    message: messages.get(event.trackingId ?? ''),
     progress,
   }))
 }

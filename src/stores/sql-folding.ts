@@ -1,6 +1,6 @@
 import type { Counting } from '../counting.js'
 import type { MessageRecord } from '../message.js'
-import { initialState, recipientStatus } from '../status.js'
+import { recipientStatus } from '../status.js'
 import type { RecipientState } from '../store.js'
 import { stateFromJson } from './serialization.js'
 import type { Tables } from './sql-tables.js'
@@ -13,13 +13,15 @@ export interface StateChange {
 }
 
 /**
- * Changes states of recipients in the order given, and counts that. Those that are not there are made where the
- * message is written, and passed over where events come for addresses that it was not sent to.
+ * Changes states of recipients in the order given, and counts that.
+ *
+ * @param missing what those are changed from that are not there: undefined where they are passed over, as events
+ * are that come for addresses which the message was not sent to
  */
 export async function changeStates(
   tables: Tables,
   changes: readonly StateChange[],
-  missing: 'make' | 'pass over',
+  missing: RecipientState | undefined,
   counting: Counting,
 ): Promise<void> {
   const keys = changes.map(({ record: { trackingId }, address }) => ({ trackingId, address }))
@@ -31,7 +33,7 @@ export async function changeStates(
   const changed = new Map<string, StateChange>()
   for (const change of changes) {
     const recipient = `${change.record.trackingId} ${change.address}`
-    const state = states.get(recipient) ?? (missing === 'make' ? initialState : undefined)
+    const state = states.get(recipient) ?? missing
     if (!state) continue
     states.set(recipient, change.change(state))
     changed.set(recipient, change)
@@ -46,7 +48,7 @@ export async function changeStates(
         trackingId: record.trackingId,
         address,
         status: recipientStatus(state),
-        ...(known && { statusBefore: recipientStatus(known) }),
+        statusBefore: known && recipientStatus(known),
         state: JSON.stringify(state),
       },
     ]

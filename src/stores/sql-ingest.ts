@@ -33,12 +33,12 @@ export async function ingest(
     tied.map(({ event, incoming: { providerKey } }) => ({
       id: event.id,
       event: JSON.stringify(event),
-      ...(event.trackingId !== undefined && { trackingId: event.trackingId }),
-      ...(providerKey !== undefined && { providerKey }),
+      trackingId: event.trackingId,
+      providerKey,
     })),
   )
   const counting = createCounting()
-  await changeStates(tables, tied.flatMap(stateChange), 'pass over', counting)
+  await changeStates(tables, tied.flatMap(stateChange), undefined, counting)
   for (const { event, record } of tied) if (record) counting.event(record, event)
   const pending = tied.filter(({ event }) => event.correlation.status === 'pending')
   await tables.addWaiting(
@@ -70,10 +70,7 @@ async function unknownEvents(
   events: readonly IncomingEvent[],
 ): Promise<IncomingEvent[]> {
   const { ids, providerKeys } = await tables.knownEvents(
-    events.map(({ event: { id }, providerKey }) => ({
-      id,
-      ...(providerKey !== undefined && { providerKey }),
-    })),
+    events.map(({ event: { id }, providerKey }) => ({ id, providerKey })),
   )
   return events.filter(({ event: { id }, providerKey }) => {
     if (ids.has(id) || (providerKey !== undefined && providerKeys.has(providerKey))) return false
@@ -87,7 +84,7 @@ interface Match {
   via: MatchedVia
   trackingId: string
   /** The one recipient that the matching key belongs to. */
-  address?: string
+  address: string | undefined
 }
 
 async function findMatches(
@@ -95,13 +92,11 @@ async function findMatches(
   events: readonly IncomingEvent[],
 ): Promise<Map<IncomingEvent, Match>> {
   const matches = await lookUp(tables, events)
-  const missing = events.filter((event) => !matches.has(event) && event.matchKeys.length > 0)
-  if (missing.length > 0) {
-    // Their messages may be on the way in: nothing can come between this look and our commit.
-    const keys = new Set(missing.flatMap(({ matchKeys }) => matchKeys.map(({ key }) => key)))
-    await tables.lockKeys([...keys], 'exclusive')
-    for (const [event, match] of await lookUp(tables, missing)) matches.set(event, match)
-  }
+  // Their messages may be on the way in: nothing can come between this look and our commit.
+  const missing = events.filter((event) => !matches.has(event))
+  const keys = new Set(missing.flatMap(({ matchKeys }) => matchKeys.map(({ key }) => key)))
+  await tables.lockKeys([...keys], 'exclusive')
+  for (const [event, match] of await lookUp(tables, missing)) matches.set(event, match)
   for (const incoming of events) {
     const match = await matchByRecipient(tables, incoming)
     if (match) matches.set(incoming, match)
@@ -120,8 +115,9 @@ async function lookUp(
   const others: IncomingEvent[] = []
   for (const incoming of events) {
     const own = ownKey(incoming.matchKeys)
-    if (own && known.has(own.key)) matches.set(incoming, { via: 'own-id', trackingId: own.key })
-    else others.push(incoming)
+    if (own && known.has(own.key)) {
+      matches.set(incoming, { via: 'own-id', trackingId: own.key, address: undefined })
+    } else others.push(incoming)
   }
   const keys = new Set(
     others.flatMap(({ matchKeys }) =>
@@ -134,7 +130,7 @@ async function lookUp(
       const row = rows.get(key)
       if (!row) return []
       const { trackingId, address } = row
-      return [{ via, trackingId, ...(address !== undefined && { address }) }]
+      return [{ via, trackingId, address }]
     })[0]
     if (match) matches.set(incoming, match)
   }

@@ -7,7 +7,7 @@ import {
   toSentMessage,
   withResult,
 } from '../message.js'
-import { withEvent, withSendStatus } from '../status.js'
+import { initialState, withEvent, withSendStatus } from '../status.js'
 import type { Delivery, MessageKey, Schedule, Tellable } from '../store.js'
 import { eventFromJson, recordFromJson, stateFromJson } from './serialization.js'
 import { changeStates, type StateChange } from './sql-folding.js'
@@ -77,7 +77,7 @@ async function write(
     address: canonicalAddress(address),
     change: (state) => withSendStatus(state, status),
   }))
-  await changeStates(tables, changes, 'make', counting)
+  await changeStates(tables, changes, initialState, counting)
   await tables.putKeys(trackingId, before ? newKeys(keys, before) : keys)
   const tellable = await join(tables, record, keys, schedule, counting)
   await tables.addCounts(counting.changes())
@@ -123,7 +123,7 @@ async function join(
         ? []
         : [{ record, address, change: (state) => withEvent(state, event) }],
     ),
-    'pass over',
+    undefined,
     counting,
   )
   for (const { event } of joined) counting.event(record, event)

@@ -38,8 +38,8 @@ export interface KeyRow {
 /** An event to be written; `event` is JSON. */
 export interface NewEvent {
   id: string
-  providerKey?: string
-  trackingId?: string
+  providerKey: string | undefined
+  trackingId: string | undefined
   event: string
 }
 
@@ -123,8 +123,8 @@ export interface SuppressionRow {
 
 export interface ChangedState extends StateRow {
   status: RecipientStatus
-  /** Absent where there was no such recipient. */
-  statusBefore?: RecipientStatus
+  /** Undefined where there was no such recipient. */
+  statusBefore: RecipientStatus | undefined
 }
 
 /**
@@ -167,7 +167,7 @@ export interface Tables {
 
   /** Which of these events, and of their provider's keys, are known. */
   knownEvents(
-    events: readonly { id: string; providerKey?: string }[],
+    events: readonly { id: string; providerKey: string | undefined }[],
   ): Promise<{ ids: Set<string>; providerKeys: Set<string> }>
   /** Writes events and resolves to their positions. Rejects when another transaction has just written one. */
   addEvents(events: readonly NewEvent[]): Promise<Map<string, number>>

@@ -84,12 +84,13 @@ async function tryWith(
   configuration: Configuration,
   io: Io,
 ): Promise<ExitCode> {
-  const correlator = createCorrelator(taking)
+  const { port, ...parts } = taking
+  const correlator = createCorrelator(parts)
   let server: Server | undefined
   try {
-    if (taking.port !== undefined) {
+    if (port !== undefined) {
       server = createServer(correlator.nodeHandler)
-      await listenAt(server, taking.port)
+      await listenAt(server, port)
     }
     return await roundTrip(kit, settings, correlator, options, configuration, io)
   } finally {
