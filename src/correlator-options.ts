@@ -2,6 +2,7 @@ import { type AddressRanges, addressRanges } from './address-ranges.js'
 import { type AlarmOptions, checkedAlarmOptions } from './alarm-conditions.js'
 import { ConfigurationError } from './errors.js'
 import type { EventQueue } from './event-queue.js'
+import { hasMethods } from './has-methods.js'
 import { longestTimer } from './in-time.js'
 import { misspeltOption } from './misspelt-option.js'
 import { type Logger, logTo } from './log-observer.js'
@@ -154,13 +155,5 @@ function checkTime(option: string, value: unknown, least: number, most: number):
   if (typeof value === 'number' && value >= least && value <= most) return
   throw new ConfigurationError(
     `createCorrelator: ${option} must be a number of ms from ${least} to ${most}, and is ${String(value)}`,
-  )
-}
-
-function hasMethods<T>(value: T | undefined, ...names: string[]): value is T & object {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    names.every((name) => typeof Reflect.get(value, name) === 'function')
   )
 }

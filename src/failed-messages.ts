@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { SendError } from './errors.js'
+import { hasMethods } from './has-methods.js'
 import { type Fields, fields, isFields } from './payload.js'
 import { contentFields, contentLists } from './resolved-mail.js'
 import type { MailOptions, ProviderTransporter, SentInfo } from './transporter.js'
@@ -119,5 +120,5 @@ function hasStream(message: Fields): boolean {
 }
 
 function isStream(value: unknown): value is Readable {
-  return isFields(value) && typeof value['pipe'] === 'function'
+  return hasMethods(value, 'pipe')
 }

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
-import { fields, isFields } from './payload.js'
+import { hasMethods } from './has-methods.js'
+import { fields } from './payload.js'
 
 /** The part of Nodemailer's MailMessage that is used here; it is the same from version 6.9 to 10. */
 export interface NodemailerMail {
@@ -58,7 +59,7 @@ export function nodesOf(tree: MimeTree): MimeTree[] {
 }
 
 function isTree(value: unknown): value is MimeTree {
-  return isFields(value) && typeof value['getHeader'] === 'function'
+  return hasMethods(value, 'getHeader')
 }
 
 /** The names of headers in whatever form a message has been given them. */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, UsageError } from '../errors.js'
+import { hasMethods } from '../has-methods.js'
 import { type Fields, fields, isFields, text, texts } from '../payload.js'
 import type { ProviderKit, ProviderSettings } from '../provider-kit.js'
 import type { Store } from '../store.js'
@@ -118,7 +119,7 @@ function openable(place: unknown, cwd: string): Store {
 }
 
 function isStore(value: unknown): value is Store {
-  return isFields(value) && typeof value['ingest'] === 'function'
+  return hasMethods(value, 'ingest')
 }
 
 /** Where a provider posts to. */

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.js'
+import { hasMethods } from '../has-methods.js'
 
 /** The part of a pool of `mysql2/promise` that is used here. */
 export interface MysqlPool {
@@ -66,12 +67,7 @@ export function lentPool(pool: MysqlPool): Connections {
 }
 
 export function isPool(connection: unknown): connection is MysqlPool {
-  return (
-    typeof connection === 'object' &&
-    connection !== null &&
-    'getConnection' in connection &&
-    typeof connection.getConnection === 'function'
-  )
+  return hasMethods(connection, 'getConnection')
 }
 
 async function loadDriver(): Promise<typeof import('mysql2')> {

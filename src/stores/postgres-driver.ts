@@ -1,4 +1,5 @@
 import { ConfigurationError, messageOf } from '../errors.js'
+import { hasMethods } from '../has-methods.js'
 import { fields } from '../payload.js'
 
 /** The part of a `Pool` of the package `pg` that is used here. */
@@ -65,12 +66,7 @@ export function lentPool(pool: PgPool): Connections {
 }
 
 export function isPool(connection: unknown): connection is PgPool {
-  return (
-    typeof connection === 'object' &&
-    connection !== null &&
-    'connect' in connection &&
-    typeof connection.connect === 'function'
-  )
+  return hasMethods(connection, 'connect')
 }
 
 async function loadDriver() {

@@ -31,6 +31,7 @@ beforeEach(async () => {
           trackingId,
           address,
           status: index % 5 === 0 ? 'bounced' : 'delivered',
+          statusBefore: undefined,
           state: '{}',
         })),
       ),

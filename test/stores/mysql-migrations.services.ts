@@ -22,7 +22,9 @@ async function versionOne(): Promise<ReturnType<typeof recordOf>> {
     await tables.putMessage({ trackingId, provider, record: JSON.stringify(record) })
     await tables.putKeys(trackingId, messageKeys(record))
     const state = JSON.stringify({ step: 'pending', engagement: {} })
-    await tables.putStates([{ trackingId, address, status: 'pending', state }])
+    await tables.putStates([
+      { trackingId, address, status: 'pending', statusBefore: undefined, state },
+    ])
   })
   return record
 }

@@ -39,11 +39,22 @@ async function firstVersion(): Promise<void> {
     const tables = postgresTables(query)
     await tables.putMessage({ trackingId, provider, record: JSON.stringify(message) })
     await tables.putStates([
-      { trackingId, address: 'ann@example.com', status: 'accepted', state: JSON.stringify(state) },
+      {
+        trackingId,
+        address: 'ann@example.com',
+        status: 'accepted',
+        statusBefore: undefined,
+        state: JSON.stringify(state),
+      },
     ])
     const events = waiting.map((event) => ({ ...event, trackingId }))
     const positions = await tables.addEvents(
-      events.map((event) => ({ id: event.id, trackingId, event: JSON.stringify(event) })),
+      events.map((event) => ({
+        id: event.id,
+        providerKey: undefined,
+        trackingId,
+        event: JSON.stringify(event),
+      })),
     )
     await query({ text: `UPDATE mailtrail_events SET provider_key = '${digestId('e')}'` })
     await tables.addUntold(
