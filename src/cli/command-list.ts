@@ -4,6 +4,7 @@ import { type DashboardCommandOptions, serveDashboard } from './commands/dashboa
 import { dev, type DevOptions } from './commands/dev.js'
 import { doctor, type DoctorOptions } from './commands/doctor.js'
 import { explain, type ExplainOptions } from './commands/explain.js'
+import { forget, type ForgetOptions } from './commands/forget.js'
 import { listen, type ListenOptions } from './commands/listen.js'
 import { prune, type PruneOptions } from './commands/prune.js'
 import { replay, type ReplayOptions } from './commands/replay.js'
@@ -186,6 +187,14 @@ export function addCommands(program: Command, io: Io, ended: (code: ExitCode) =>
     .option('--events <time>', 'events of no message that happened before: 7d')
     .option('--counts <time>', 'counts of days before: 2y')
     .action(async (options: PruneOptions) => ended(await prune(options, await configured(), io)))
+
+  command(
+    'forget <address>',
+    'takes an address out of everything that is stored',
+    'Takes an address out of everything that is stored, as its owner may ask for: messages, events, payloads, dead letters and suppressions. What became of its messages and what was counted stays.',
+  ).action(async (address: string, options: ForgetOptions) =>
+    ended(await forget(address, options, await configured(), io)),
+  )
 
   command(
     'secret [kind]',

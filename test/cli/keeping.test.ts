@@ -239,6 +239,21 @@ test('dead letters are listed, and told again by the application', async () => {
   expect(provider.messages).toEqual([])
 })
 
+test('an address is taken out of what is stored, and counted where it was', async () => {
+  const correlator = createCorrelator({ store: store() })
+  const asked = { provider: 'x', providerMessageId: 'f-1', recipients: ['forgotten@x.example'] }
+  const trackingId = await correlator.record(asked)
+  const { code, stdout } = await run(['forget', 'Forgotten@x.example'], { folder, env })
+  expect([code, stdout]).toEqual([
+    0,
+    'The address was taken out of 1 messages and events.\nSo were its suppressions: nothing here keeps it from being mailed again.\n',
+  ])
+  expect((await correlator.find({ recipient: 'forgotten@x.example' })).messages).toEqual([])
+  const [recipient] = (await correlator.message(trackingId))?.recipients ?? []
+  expect(recipient?.address).toMatch(/^forgotten-.*@forgotten\.invalid$/)
+  await correlator.close()
+})
+
 test('what is old is removed, and what is not stays', async () => {
   const correlator = createCorrelator({ store: store() })
   const record = (sentAt: Date) =>
@@ -262,6 +277,7 @@ test('what is old is removed, and what is not stays', async () => {
 })
 
 test.each([
+  [['forget', 'ann'], 'ann is no address'],
   [['prune'], 'say what is to go'],
   [['prune', '--messages', 'yesterday'], '"yesterday" is no time'],
   [['prune', '--messages', '49'], '"49" is no time'],

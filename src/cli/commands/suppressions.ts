@@ -6,6 +6,7 @@ import { messageOf, UsageError } from '../../errors.js'
 import type { SuppressionCause } from '../../store.js'
 import { suppressionCauses } from '../../suppression.js'
 import type { ImportResult, SuppressionEntry } from '../../suppressions.js'
+import { addressNamed } from '../addresses.js'
 import type { Configuration } from '../configuration.js'
 import { createPrinter, type ExitCode, type Io, type Printer } from '../io.js'
 import { type Progress, startProgress } from '../progress.js'
@@ -111,11 +112,6 @@ export async function syncSuppressions(
     }
     return code
   })
-}
-
-function addressNamed(address: string): string {
-  if (address.includes('@')) return address
-  throw new UsageError(`${address} is no address`)
 }
 
 function causeNamed(name: string): SuppressionCause {
