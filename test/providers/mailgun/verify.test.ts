@@ -198,6 +198,10 @@ describe('the key', () => {
     expect(verifyMailgunSignature(request, { signingKey: ['key-other', signingKey] })).toBe(true)
   })
 
+  test('may end its line, as in the file it was read from', () => {
+    expect(verifyMailgunSignature(request, { signingKey: ` ${signingKey}\n` })).toBe(true)
+  })
+
   test('may come from the environment', () => {
     process.env['MAILGUN_WEBHOOK_SIGNING_KEY'] = ` ${signingKey}\n`
     expect(verifyMailgunSignature(request)).toBe(true)

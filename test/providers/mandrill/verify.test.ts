@@ -67,6 +67,11 @@ describe('a request is verified', () => {
   })
 })
 
+test('a line end about the key or the URL, as files have one, is no part of it', () => {
+  const pasted = { key: ` ${key}\n`, url: `\t${url}\r\n` }
+  expect(verifyMandrillSignature({ headers, body }, pasted)).toBe(true)
+})
+
 describe('a request is not verified', () => {
   test.each(mistaken)('when the signer made the mistake of $mistake', (made) => {
     const { vector } = made
@@ -121,6 +126,8 @@ describe('what is wrong on our side is no failure, and is warned of once:', () =
     ['no keys', request, { key: [], url }, 'key is missing: without it anybody'],
     ['a function', request, { key: () => [key], url }, 'key must be a text'],
     ['a path', request, { key, url: '/mandrill' }, 'url is no http or https URL'],
+    ['a URL in brackets', request, { key, url: `<${url}>` }, 'url is no http or https URL'],
+    ['an address that is no text', request, { key, url: [7] }, 'url is no http or https URL'],
     ['no URLs', request, { key, url: [] }, 'url is missing: give the URL exactly'],
     ['a body that was read', { headers, body: undefined }, known, 'the form is not there'],
     ['a body that was parsed as JSON', { headers, body: {} }, known, 'the form is not there'],
