@@ -23,20 +23,21 @@ async function taken(result: IngestResult): Promise<{ woken: number[]; told: unk
   return { woken, told }
 }
 
-const stored = {
+const stored = (waiting: number): IngestResult => ({
   kind: 'stored',
   deliveries: [],
   left: 0,
   events: [],
   duplicates: 0,
   trackingIds: [],
-} as const
+  waiting,
+})
 
 test.each([
   ['when events wait for their message', 2, [foreignAt]],
   ['never, when none does', 0, []],
 ])('those that wait are told as foreign on time: somebody is woken %s', async (_, waiting, at) => {
-  const result: IngestResult = { ...stored, trackingIds: [], waiting }
+  const result = stored(waiting)
   expect(await taken(result)).toEqual({ woken: at, told: [result] })
 })
 
