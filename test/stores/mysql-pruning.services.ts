@@ -53,9 +53,11 @@ async function orphans(): Promise<unknown[]> {
     (name) => `SELECT '${name}' AS place FROM mailtrail_${name}
       WHERE event_id NOT IN (SELECT id FROM mailtrail_events)`,
   )
+  // An event without a message is in no list, and a comparison with an empty list is true even of it.
   const ofMessages = ['recipients', 'labels', 'keys', 'events'].map(
     (name) => `SELECT '${name}' AS place FROM mailtrail_${name}
-      WHERE tracking_id NOT IN (SELECT tracking_id FROM mailtrail_messages)`,
+      WHERE tracking_id IS NOT NULL
+        AND tracking_id NOT IN (SELECT tracking_id FROM mailtrail_messages)`,
   )
   return rowsOf([...ofEvents, ...ofMessages].join(' UNION ALL '))
 }
