@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { KeySourceError } from '../src/errors.js'
@@ -258,6 +259,17 @@ test('a body of unknown length is cut at the limit, and the caller is answered',
   })
   expect(response.status).toBe(413)
   await nothingStored()
+})
+
+test('a body that is said to be too large is answered before any of it comes', async () => {
+  const socket = connect(Number(new URL(endpoint.url).port), '127.0.0.1')
+  const answered = once(socket, 'data')
+  socket.write(
+    'POST /outside-2 HTTP/1.1\r\nHost: x\r\nx-secret: open sesame\r\nContent-Length: 21\r\n\r\n',
+  )
+  expect(String(await answered)).toMatch(/^HTTP\/1\.1 413 /)
+  socket.destroy()
+  expect(reasons).toEqual(['too-large'])
 })
 
 test('a fetch request whose body somebody else reads comes again', async () => {
