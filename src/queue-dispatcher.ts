@@ -3,6 +3,7 @@ import type { Dispatcher } from './dispatcher.js'
 import { QueueError, StoreError } from './errors.js'
 import { type EventQueue, queueOwner } from './event-queue.js'
 import type { Listeners } from './listeners.js'
+import { reportingSilence } from './queue-silence.js'
 import type { Delivery, Lease, Store } from './store.js'
 
 /** How many events one job has at most: a webhook with more becomes several. */
@@ -43,12 +44,13 @@ const defaultPace: QueuePace = { leaseDuration: 30_000, leeway: 5000 }
  */
 export function createQueueDispatcher(
   store: Store,
-  queue: EventQueue,
+  eventQueue: EventQueue,
   listeners: Pick<Listeners, 'any'>,
   report: (error: QueueError | StoreError) => void,
   pace: Partial<QueuePace> = {},
 ): Dispatcher {
   const { leaseDuration, leeway } = { ...defaultPace, ...pace }
+  const queue = reportingSilence(eventQueue, leeway, report)
   const running = new Set<Promise<unknown>>()
   let underWay = 0
   let poll = shortestPoll

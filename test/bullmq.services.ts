@@ -5,10 +5,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bullmqQueue, eventProcessor } from '../src/bullmq/index.js'
 import { type Correlator, createCorrelator } from '../src/index.js'
 import type { Store } from '../src/store.js'
+import { memoryStore } from '../src/stores/memory.js'
 import { mysqlStore } from '../src/stores/mysql.js'
 import { postgresStore } from '../src/stores/postgres.js'
 import { type Database, newMysqlDatabase, newPostgresDatabase } from './databases.js'
-import { clusterPlace, redisPlace, type RedisPlace } from './redis-servers.js'
+import {
+  clusterPlace,
+  connectTo,
+  redisPlace,
+  type RedisPlace,
+  startRedis,
+} from './redis-servers.js'
 import { addressOf, postTo, recordNamed, signedPost, signedWebhook } from './signed-posts.js'
 
 interface Case {
@@ -383,3 +390,35 @@ describe.each(cases)('on $redis', ({ place, database, storeOf }) => {
     expect(failed?.failedReason).toContain('no job of bullmqQueue')
   }, 60_000)
 })
+
+test('a Redis that goes away is reported once, and gets what came meanwhile when it is back', async () => {
+  const server = await startRedis()
+  const connection = connectTo(server.port)
+  const queue = new Queue('events', { connection })
+  queue.on('error', () => {})
+  const correlator = createCorrelator({
+    store: memoryStore(),
+    webhooks: [signedWebhook()],
+    queue: bullmqQueue(queue),
+  })
+  const errors: string[] = []
+  correlator.onError(({ message }) => errors.push(message))
+  try {
+    await queue.waitUntilReady()
+    await server.kill()
+    for (const name of [randomUUID(), randomUUID()]) {
+      await recordNamed(correlator, name, 1)
+      expect(await postTo(correlator, signedPost([name, 0]))).toBe(200)
+    }
+    await delay(8000)
+    expect(errors).toEqual(['the queue failed while adding events: it has not answered for 5 s'])
+    await server.start()
+    await correlator.drain()
+    expect(await queue.getWaitingCount()).toBe(2)
+  } finally {
+    await correlator.close()
+    await queue.close()
+    connection.disconnect()
+    await server.remove()
+  }
+}, 60_000)

@@ -11,6 +11,8 @@ export interface PlainQueue extends EventQueue {
   added: QueuedIds[]
   /** While it is there, nothing can be had of the queue. */
   away: Error | undefined
+  /** While it is there, nothing is answered until it resolves. */
+  silence: Promise<void> | undefined
 }
 
 export function plainQueue(): PlainQueue {
@@ -18,12 +20,15 @@ export function plainQueue(): PlainQueue {
     waiting: [],
     added: [],
     away: undefined,
+    silence: undefined,
     async add(jobs) {
+      await queue.silence
       if (queue.away) throw queue.away
       queue.added.push(...jobs)
       queue.waiting.push(...jobs.map((eventIds) => ({ eventIds, addedAt: Date.now() })))
     },
     async waitingSince() {
+      await queue.silence
       if (queue.away) throw queue.away
       return queue.waiting[0]?.addedAt
     },
