@@ -6,6 +6,7 @@ import { misspeltOption } from './misspelt-option.js'
 import { checkedPaging, pageOf, type Paging } from './paging.js'
 import { messagesLookedAt, recipientHealth, type RecipientHealth } from './recipient-health.js'
 import { readStatistics, type Statistics, type StatisticsQuery } from './statistics.js'
+import { recipientStatuses } from './status.js'
 import type { Store } from './store.js'
 import { inStore } from './in-store.js'
 import { readMessage, storedAddress } from './stored-message.js'
@@ -35,7 +36,8 @@ export interface Questions {
   /**
    * Messages, the newest first. There are more of them while a `cursor` comes along.
    *
-   * @throws TypeError for a time that is no date, a limit that is no whole number from 1, or an option that is none
+   * @throws TypeError for a status that is none, a time that is no date, a limit that is no whole number from 1, or an option that is
+   * none
    */
   find(
     query?: MessageQuery,
@@ -80,6 +82,10 @@ export function createQuestions(
       // It would find what was not asked for.
       const misspelt = misspeltOption('find', unknown)
       if (misspelt !== undefined) throw new TypeError(misspelt)
+      if (status !== undefined && !recipientStatuses.includes(status)) {
+        const known = recipientStatuses.join(', ')
+        throw new TypeError(`find: a recipient is never ${JSON.stringify(status)}, but ${known}`)
+      }
       const { limit, cursor } = checkedPaging('find', paging)
       const query = {
         ...(provider !== undefined && { provider }),

@@ -9,6 +9,17 @@ import type {
 } from './message.js'
 import type { EngagementState, RecipientState, Tally } from './store.js'
 
+/** Every status of a recipient, the first ones first. */
+export const recipientStatuses: readonly RecipientStatus[] = [
+  'pending',
+  'accepted',
+  'deferred',
+  'delivered',
+  'bounced',
+  'rejected',
+  'failed',
+]
+
 type Step = RecipientState['step']
 
 const stepRank: Record<Step, number> = {

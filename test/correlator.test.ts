@@ -194,6 +194,15 @@ describe('a message', () => {
     await expect(asked()).rejects.toThrow(`${where}: there is no option`)
   })
 
+  test.each(['bounce', 'unknown', ''])(
+    'is asked for by a status that there is: not %j',
+    async (status) => {
+      await expect(correlator.find({ status } as object)).rejects.toThrow(
+        `find: a recipient is never "${status}", but pending, accepted, deferred, delivered, bounced, rejected, failed`,
+      )
+    },
+  )
+
   test('is found by recipient in any letter case, page by page', async () => {
     const ids = [await record(), await record({ providerMessageId: 'm-2' })]
     await record({ providerMessageId: 'm-3', recipients: ['bob@example.com'] })

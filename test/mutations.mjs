@@ -51,9 +51,9 @@ const groups = {
   },
   memory: { mutate: ['src/stores/memory*.ts'], tests: ['test/stores/memory.test.ts'] },
   sql: {
-    mutate: ['src/stores/{sql,sql-*,serialization,progress}.ts'],
+    mutate: ['src/stores/{sql,sql-*,serialization,progress,driver-errors}.ts'],
     // What only two transactions at once can do is seen by PostgreSQL and MySQL alone.
-    tests: ['test/stores/sql{,ite,ite-forgetting,ite-count-totals}.test.ts'],
+    tests: ['test/stores/{sql,sqlite,sqlite-forgetting,sqlite-count-totals,driver-errors}.test.ts'],
   },
   sqlite: {
     mutate: ['src/stores/{sqlite*,count-*,deadline,migrations}.ts'],

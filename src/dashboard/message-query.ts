@@ -1,15 +1,5 @@
 import type { MessageQuery } from '../questions.js'
-
-/** Every status that a message can have, for choices: `unknown` cannot be asked for. */
-export const recipientStatuses = [
-  'pending',
-  'accepted',
-  'deferred',
-  'delivered',
-  'bounced',
-  'rejected',
-  'failed',
-] as const
+import { recipientStatuses } from '../status.js'
 
 /** What messages are looked for by, as it stands in a URL. */
 export interface MessageSearch {

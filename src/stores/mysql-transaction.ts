@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
 import { createDeadline, type Deadline } from './deadline.js'
+import { codeOf, connectionError } from './driver-errors.js'
 import {
   type Connections,
   lentSession,
@@ -50,7 +51,7 @@ export async function inTransaction<T>(
           deadline,
         )
       } catch (error) {
-        if (attempt >= mostAttempts || !repeatable.has(codeOf(error))) throw error
+        if (attempt >= mostAttempts || !repeatable.has(codeOf(error) ?? '')) throw error
         // Uneven, so that two who were in each other's way do not meet again.
         await deadline.before(delay(Math.random() * 10 * attempt))
       }
@@ -106,6 +107,9 @@ export async function onConnection<T>(
   }
 }
 
+// Wrong name or password, and no such database, or none for that name.
+const refusals = /^ER_(?:ACCESS_DENIED|BAD_DB|DBACCESS_DENIED)_/
+
 async function connect(pool: MysqlPool, deadline: Deadline): Promise<MysqlConnection> {
   const connecting = pool.getConnection()
   try {
@@ -116,7 +120,7 @@ async function connect(pool: MysqlPool, deadline: Deadline): Promise<MysqlConnec
       (connection) => connection.release(),
       () => {},
     )
-    throw error
+    throw connectionError('mysqlStore', error, refusals)
   }
 }
 
@@ -140,8 +144,4 @@ async function rowsOf<Row>(
 /** Everything but an error that the server has answered with. */
 function isBroken(error: unknown): boolean {
   return fields(error)['fatal'] === true || fields(error)['sqlState'] === undefined
-}
-
-function codeOf(error: unknown): string {
-  return String(fields(error)['code'])
 }

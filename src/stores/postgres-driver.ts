@@ -1,6 +1,5 @@
-import { ConfigurationError, messageOf } from '../errors.js'
+import { ConfigurationError } from '../errors.js'
 import { hasMethods } from '../has-methods.js'
-import { fields } from '../payload.js'
 
 /** The part of a `Pool` of the package `pg` that is used here. */
 export interface PgPool {
@@ -76,33 +75,4 @@ async function loadDriver() {
   } catch (cause) {
     throw new ConfigurationError('postgresStore needs the package pg: npm install pg', { cause })
   }
-}
-
-/**
- * What an error says, and its code. PostgreSQL quotes rows in `detail`, and settings with a password
- * may be anywhere in what a driver throws.
- */
-export function plainError(error: unknown): Error {
-  const code = codeOf(error)
-  const { errors } = fields(error)
-  // A host with several addresses fails with one error for each, and says nothing itself.
-  const [first] = Array.isArray(errors) ? errors : []
-  const message = messageOf(error) || messageOf(first ?? code)
-  return Object.assign(new Error(message), code !== undefined && { code })
-}
-
-export function codeOf(error: unknown): string | undefined {
-  const { code } = fields(error)
-  return typeof code === 'string' ? code : undefined
-}
-
-// Wrong name or password, and no such database.
-const refusals = /^(?:28|3D)/
-
-export function connectionError(error: unknown): Error {
-  const plain = plainError(error)
-  const message = `postgresStore cannot connect: ${plain.message}`
-  if (refusals.test(codeOf(plain) ?? '')) return new ConfigurationError(message)
-  plain.message = message
-  return plain
 }

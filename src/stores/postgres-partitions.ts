@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { firstTrackingId } from '../matching.js'
 import type { PruneLimits } from '../store.js'
 import { cutDays, missingCuts, type Span, spansOf, timeOfId } from './postgres-days.js'
-import { codeOf, type PgPool } from './postgres-driver.js'
+import { codeOf } from './driver-errors.js'
+import type { PgPool } from './postgres-driver.js'
 import {
   countIn,
   dropDay,

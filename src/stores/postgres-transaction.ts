@@ -1,15 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fields } from '../payload.js'
 import { createDeadline, type Deadline } from './deadline.js'
-import {
-  codeOf,
-  connectionError,
-  longestWait,
-  type PgClient,
-  type PgPool,
-  type PgQuery,
-  plainError,
-} from './postgres-driver.js'
+import { codeOf, connectionError, plainError } from './driver-errors.js'
+import { longestWait, type PgClient, type PgPool, type PgQuery } from './postgres-driver.js'
 
 /** A statement and the shape of its rows, in which every value is text or null. */
 export interface Statement<Row> {
@@ -169,6 +162,9 @@ async function attemptTransaction<T>(
 /** Every value as PostgreSQL writes it: a program may have set parsers of its own for its types. */
 const asText = { getTypeParser: () => (value: string) => value }
 
+// Wrong name or password, and no such database.
+const refusals = /^(?:28|3D)/
+
 async function connect(pool: PgPool, deadline: Deadline): Promise<PgClient> {
   const connecting = (async () => pool.connect())()
   try {
@@ -179,6 +175,6 @@ async function connect(pool: PgPool, deadline: Deadline): Promise<PgClient> {
       (client) => client.release(),
       () => {},
     )
-    throw connectionError(error)
+    throw connectionError('postgresStore', error, refusals)
   }
 }

@@ -138,18 +138,25 @@ describe.each(servers)('the %s store', (name, newDatabase, open, beside) => {
   }, 20_000)
 
   test('says that it cannot connect, without the password', async () => {
+    const named = name === 'MySQL' ? 'mysqlStore' : 'postgresStore'
     const wrong = new URL(database.url)
     wrong.username = 'nobody'
     wrong.password = 'very-secret'
     wrong.pathname = '/nowhere'
     const refused = open(wrong.href)
     const error: unknown = await refused.open().catch((reason: unknown) => reason)
-    expect(error).toBeInstanceOf(Error)
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(error).toHaveProperty('message', expect.stringContaining(`${named} cannot connect: `))
     expect(inspect(error, { depth: 9 }) + JSON.stringify(error)).not.toContain('very-secret')
     await refused.close()
     const scheme = name === 'MySQL' ? 'mysql' : 'postgres'
     const absent = open(`${scheme}://user:very-secret@127.0.0.1:1/x`)
     const failure: unknown = await absent.open().catch((reason: unknown) => reason)
+    expect(failure).not.toBeInstanceOf(ConfigurationError)
+    expect(failure).toMatchObject({
+      message: expect.stringContaining(`${named} cannot connect: `),
+      code: 'ECONNREFUSED',
+    })
     expect(inspect(failure, { depth: 9 }) + JSON.stringify(failure)).not.toContain('very-secret')
     await absent.close()
   })
