@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import { firstTrackingId } from '../../src/matching.js'
 import type { StoreQuery } from '../../src/store.js'
 import { digestId } from '../../src/stores/postgres-values.js'
-import { start } from '../../src/testing/store-samples.js'
-import { ask, cutAt, explained, newPool, opened } from './postgres-database.js'
+import { recordAt, start } from '../../src/testing/store-samples.js'
+import { add } from '../../src/testing/store-steps.js'
+import { ask, cutAt, explained, newPool, opened, type PlanNode } from './postgres-database.js'
 
 const messages = 20_000
 const minute = 60_000
@@ -50,6 +51,32 @@ const queries: [StoreQuery, fits: (number: number) => boolean, every: number][] 
   [{ address, provider: 'p0' }, (number) => number % 2 === 0, 2],
 ]
 
+/** The tables that a question needs, and that are read for it. */
+const tablesOf = ({ address, status, labels = [], provider }: StoreQuery): string[] => [
+  ...(labels.length > 0 ? ['mailtrail_labels'] : []),
+  ...(provider !== undefined || (labels.length === 0 && !address) ? ['mailtrail_messages'] : []),
+  ...((address ?? status) ? ['mailtrail_recipients'] : []),
+]
+
+const tablesIn = (nodes: readonly PlanNode[]): string[] =>
+  [
+    ...new Set(nodes.flatMap(({ relation = '' }) => /^mailtrail_[a-z]+/.exec(relation) ?? [])),
+  ].toSorted()
+
+test('messages are found by their own address and labels', async () => {
+  const store = await opened(newPool())
+  const ann = { ...recordAt(start, 'ann@example.com'), tags: ['order'] }
+  const bob = { ...recordAt(start + 1, 'bob@example.com'), tags: ['order', 'rare'] }
+  await add(store, ann)
+  await add(store, bob)
+  const found = async (query: StoreQuery): Promise<string[]> =>
+    (await store.find(query, 10)).map(({ record: { trackingId } }) => trackingId)
+  expect(await found({ address: 'ann@example.com' })).toEqual([ann.trackingId])
+  expect(await found({ labels: ['tag:order'] })).toEqual([bob.trackingId, ann.trackingId])
+  expect(await found({ labels: ['tag:rare'] })).toEqual([bob.trackingId])
+  expect(await found({ labels: ['tag:rare'], address: 'ann@example.com' })).toEqual([])
+})
+
 describe.each(['whole', 'by day'])('in tables that are %s', (how) => {
   test.each(queries)(
     'the newest that fit %j are found in a walk along an index, from the cursor or a bound on',
@@ -77,6 +104,7 @@ describe.each(['whole', 'by day'])('in tables that are %s', (how) => {
             .map((number) => start + number * minute),
         )
         expect(nodes.some(({ index }) => index !== undefined)).toBe(true)
+        if (how === 'whole') expect(tablesIn(nodes)).toEqual(tablesOf(query))
         // Of a few rows in many partitions PostgreSQL thinks that all others cost less than to look them up.
         if (how === 'by day' && every > 1000) continue
         expect(nodes.map(({ kind }) => kind)).not.toContain('Sort')

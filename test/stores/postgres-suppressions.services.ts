@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, expect, test } from '@jest/globals'
 import type { Store, SuppressionFact, SuppressionState } from '../../src/store.js'
-import { start } from '../../src/testing/store-samples.js'
+import { batchOf, start } from '../../src/testing/store-samples.js'
 import { withFact } from '../../src/suppression.js'
-import { isNamed } from './interposed-pool.js'
+import { interposedPool, isNamed } from './interposed-pool.js'
 import { ask, explained, newPool, opened, shuffled, watchedPool } from './postgres-database.js'
 
 let store: Store
@@ -68,9 +68,38 @@ test('any text is kept, however long', async () => {
 
 test('there is nothing behind what is no place', async () => {
   await store.suppress([factOf()])
-  for (const place of ['', 'no place', `no place ${'0'.repeat(36)}`]) {
+  const id = '00000000-0000-0000-0000-000000000000'
+  for (const place of ['', 'no place', `no place ${'0'.repeat(36)}`, `${id} no`, `no ${id}`, id]) {
     expect(await store.suppressions(10, place)).toEqual([])
   }
+  expect(await store.suppressions(10, `${id} ${id}`)).toHaveLength(1)
+})
+
+test('a removal alone is one, and of no address nothing is known', async () => {
+  await store.suppress([factOf({ kind: 'removed' })])
+  expect(await stateOf('ann@example.com')).toEqual({ removedAt: start })
+  expect(await store.suppressions(10)).toEqual([])
+  expect(await store.suppressionsOf([])).toEqual([])
+})
+
+test('what suppresses nobody costs no statement', async () => {
+  const names: unknown[] = []
+  const watched = await opened(
+    interposedPool(newPool(), (query, send) => {
+      names.push(query.name)
+      return send()
+    }),
+  )
+  const schedule = { now: start, foreignAt: start }
+  await watched.ingest(batchOf({ type: 'delivered', recipient: 'ann@example.com' }), schedule)
+  expect(names.filter((name) => name !== undefined && String(name).includes('suppress'))).toEqual(
+    [],
+  )
+  await watched.ingest(batchOf({ type: 'complained', recipient: 'ann@example.com' }), schedule)
+  expect(names).toContain('mailtrail_put_suppressions')
+  const asked = names.length
+  expect(await watched.suppressionsOf([])).toEqual([])
+  expect(names.slice(asked).filter((name) => name !== undefined)).toEqual([])
 })
 
 test('among very many those that are asked for alone are read', async () => {
