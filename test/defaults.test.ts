@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import nodemailer from 'nodemailer'
 import { createCorrelator, memoryStore } from '../src/index.js'
+import { outsideClient, outsideTransport } from './outside-transport.js'
 import { postTo, recordNamed, signedPost, signedWebhook } from './signed-posts.js'
 
 const second = 1000
@@ -64,6 +66,48 @@ describe('where nothing else is said', () => {
     await jest.advanceTimersByTimeAsync(2 * second)
     expect(calls).toHaveLength(2)
     await correlator.close({ timeout: 0 })
+  })
+
+  test('a provider has 30 seconds to answer', async () => {
+    let asked = (): void => {}
+    const calling = new Promise<void>((resolve) => (asked = resolve))
+    const client = outsideClient({
+      send: () => {
+        asked()
+        return new Promise(() => {})
+      },
+    })
+    const ended: unknown[] = []
+    const mail = { from: 'shop@example.com', to: 'ann@example.org', subject: 'x', text: 'x' }
+    nodemailer
+      .createTransport(outsideTransport(client))
+      .sendMail(mail)
+      .catch((error: unknown) => ended.push(error))
+    await jest.advanceTimersByTimeAsync(10)
+    await calling
+    await jest.advanceTimersByTimeAsync(30 * second - 20)
+    expect(ended).toEqual([])
+    await jest.advanceTimersByTimeAsync(2 * second)
+    expect(ended).toMatchObject([{ category: 'timeout', outcome: 'unknown' }])
+  })
+
+  test('the body of a request has a minute to come', async () => {
+    const { correlator } = await posted(() => {}, { ours: true })
+    const statuses: number[] = []
+    const { headers } = signedPost(['x', 0])
+    const body = new ReadableStream({ pull: () => new Promise(() => {}) })
+    const request = new Request('https://example.com/sendgrid', {
+      method: 'POST',
+      headers,
+      body,
+      duplex: 'half',
+    })
+    void correlator.handler(request).then(({ status }) => statuses.push(status))
+    await jest.advanceTimersByTimeAsync(minute - 1)
+    expect(statuses).toEqual([])
+    await jest.advanceTimersByTimeAsync(second)
+    expect(statuses).toEqual([408])
+    await correlator.close()
   })
 
   test('a process that dies leaves its events to others after 30 seconds', async () => {
