@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import nodemailer from 'nodemailer'
 import { createCorrelator, memoryStore } from '../src/index.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
+import { plainQueue } from './plain-queue.js'
 import { postTo, recordNamed, signedPost, signedWebhook } from './signed-posts.js'
 
 const second = 1000
@@ -34,7 +35,7 @@ describe('where nothing else is said', () => {
     return { store, correlator, calls }
   }
 
-  const never = new Promise(() => {})
+  const never = new Promise<void>(() => {})
 
   test('an event without a message is told as foreign after five minutes', async () => {
     const { calls, correlator } = await posted(() => {}, { ours: false })
@@ -108,6 +109,28 @@ describe('where nothing else is said', () => {
     await jest.advanceTimersByTimeAsync(second)
     expect(statuses).toEqual([408])
     await correlator.close()
+  })
+
+  test('a queue that does not answer is told after five seconds, and its events are overdue after 30', async () => {
+    const store = memoryStore()
+    const queue = plainQueue()
+    const correlator = createCorrelator({ store, queue, webhooks: [signedWebhook()] })
+    const errors: string[] = []
+    correlator.onError(({ message }) => void errors.push(message))
+    queue.silence = never
+    await recordNamed(correlator, 'x', 1)
+    expect(await postTo(correlator, signedPost(['x', 0]))).toBe(200)
+    const overdue = async () => Date.now() - ((await store.nextDue()) ?? NaN)
+    await jest.advanceTimersByTimeAsync(5 * second - 10)
+    expect(errors).toEqual([])
+    await jest.advanceTimersByTimeAsync(20)
+    expect(errors).toEqual(['the queue failed while adding events: it has not answered for 5 s'])
+    await jest.advanceTimersByTimeAsync(24 * second)
+    expect(await overdue()).toBeLessThan(0)
+    await jest.advanceTimersByTimeAsync(31 * second)
+    expect(await overdue()).toBeGreaterThan(29 * second)
+    expect(errors).toHaveLength(1)
+    await correlator.close({ timeout: 0 })
   })
 
   test('a process that dies leaves its events to others after 30 seconds', async () => {
