@@ -67,6 +67,22 @@ describe('the pages', () => {
     expect(figures.map(([figure]) => figure).filter((each) => !bench.includes(each))).toEqual([])
   })
 
+  test('name what a store of one’s own takes along as memory.ts imports it, and a wrapper as hashedAddresses does', () => {
+    const named = (sentence: RegExp): string[] => {
+      const [, files = ''] = sentence.exec(pages['docs/stores.md'] ?? '') ?? []
+      return [...files.matchAll(/`src\/([\w-]+)\.ts`/g)].map(([, file = '']) => file)
+    }
+    const shared = named(/`memory\.ts` imports it from([^.]*(?:\.ts[^.]*)+?), and stores of SQL/)
+    const imported = (path: string): string[] =>
+      [...read(path).matchAll(/^(?:import|}).* from '\.{1,2}\/([\w-]+)\.js'$/gm)].map(
+        ([, file = '']) => file,
+      )
+    expect(shared).toHaveLength(5)
+    expect(imported('src/stores/memory.ts')).toEqual(expect.arrayContaining(shared))
+    const taken = imported('src/hashed-addresses.ts').filter((file) => shared.includes(file))
+    expect(taken.toSorted()).toEqual(['forgetting', 'matching'])
+  })
+
   test('name every entry of the package', () => {
     const { exports } = JSON.parse(read('package.json'))
     const entries = Object.keys(exports).flatMap((path) =>
