@@ -4,6 +4,7 @@ import {
   type Alarm,
   type AlarmOptions,
   ConfigurationError,
+  type Correlator,
   createCorrelator,
   memoryStore,
   SendError,
@@ -18,11 +19,11 @@ function sending(alarms: AlarmOptions = {}) {
   const client = outsideClient()
   const { send } = client
   let failures = 0
+  let outcome: SendError['outcome'] = 'not-sent'
   client.send = async (request) => {
     if (failures === 0) return send(request)
     failures -= 1
-    const details = { category: 'server', retryable: false, outcome: 'not-sent' } as const
-    throw new SendError('it is down', details)
+    throw new SendError('it is down', { category: 'server', retryable: false, outcome })
   }
   const transport = outsideTransport(client, { correlator, retries: 0 })
   const transporter = nodemailer.createTransport(transport)
@@ -33,14 +34,22 @@ function sending(alarms: AlarmOptions = {}) {
       await transporter.sendMail({ ...mail, tags }).catch(() => {})
     }
   }
-  return { correlator, sendAll }
+  /** Has those that fail leave it open whether they were taken. */
+  const leaveOpen = (): void => void (outcome = 'unknown')
+  return { correlator, sendAll, leaveOpen }
+}
+
+/** What listeners of alarms are told from now on. */
+function watched(correlator: Correlator): Alarm[] {
+  const alarms: Alarm[] = []
+  correlator.on('alarm', (alarm) => alarms.push(alarm))
+  return alarms
 }
 
 describe('listeners of alarms', () => {
   test('are told of a critical message at once', async () => {
     const { correlator, sendAll } = sending()
-    const alarms: Alarm[] = []
-    correlator.on('alarm', (alarm) => alarms.push(alarm))
+    const alarms = watched(correlator)
     await sendAll(2, 1, ['password-reset'])
     expect(alarms).toMatchObject([
       {
@@ -58,8 +67,7 @@ describe('listeners of alarms', () => {
       doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'],
     })
     const { correlator, sendAll } = sending({ failureRate: { minimum: 4 }, every: 1000 })
-    const alarms: Alarm[] = []
-    correlator.on('alarm', (alarm) => alarms.push(alarm))
+    const alarms = watched(correlator)
     await sendAll(4, 2)
     await jest.advanceTimersByTimeAsync(3000)
     await sendAll(40, 0)
@@ -69,6 +77,34 @@ describe('listeners of alarms', () => {
       { kind: 'failure-rate', state: 'over', failed: 2, messages: 44 },
     ])
     await correlator.close()
+  })
+
+  test.each<[string, number, (started: ReturnType<typeof sending>) => unknown, object[]]>([
+    [
+      'whose recipients are all suppressed was not sent',
+      0,
+      ({ correlator }) => correlator.suppressions.add('ann@example.org'),
+      [{ kind: 'critical-message' }, { kind: 'failure-rate', failed: 1, messages: 1 }],
+    ],
+    [
+      'that may have been sent is critical, and counts for no rate',
+      1,
+      ({ leaveOpen }) => leaveOpen(),
+      [{ kind: 'critical-message', message: { error: { outcome: 'unknown' } } }],
+    ],
+  ])('are told that a message %s', async (_, failing, change, expected) => {
+    jest.useFakeTimers({
+      now: Date.now(),
+      doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'],
+    })
+    const started = sending({ failureRate: { minimum: 1 }, every: 1000 })
+    await change(started)
+    const alarms = watched(started.correlator)
+    await started.sendAll(1, failing, ['critical'])
+    await jest.advanceTimersByTimeAsync(3000)
+    expect(alarms).toMatchObject(expected)
+    expect(alarms).toHaveLength(expected.length)
+    await started.correlator.close()
   })
 
   test('are told no more once they are taken away, or the correlator is closed', async () => {

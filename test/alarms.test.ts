@@ -120,6 +120,19 @@ describe('too many failures', () => {
     ])
   })
 
+  test('are none where what was sent bounces', async () => {
+    const bounce = { kind: 'hard', asynchronous: false } as const
+    const alarms = watch()
+    for (const { trackingId: ownId } of await sent(20)) {
+      await ingest(store, batchOf({ type: 'bounced', bounce, ownId }))
+    }
+    await alarms.check()
+    expect(toldNow()).toEqual([])
+    await failed(3)
+    await alarms.check()
+    expect(toldNow()).toEqual(['failure-rate raised postmark'])
+  })
+
   test('are over when they are longer ago than the window', async () => {
     const alarms = watch()
     await failed(20)

@@ -395,7 +395,8 @@ test('a Redis that goes away is reported once, and gets what came meanwhile when
   const server = await startRedis()
   const connection = connectTo(server.port)
   const queue = new Queue('events', { connection })
-  queue.on('error', () => {})
+  const told: Error[] = []
+  queue.on('error', (error) => told.push(error))
   const correlator = createCorrelator({
     store: memoryStore(),
     webhooks: [signedWebhook()],
@@ -410,6 +411,8 @@ test('a Redis that goes away is reported once, and gets what came meanwhile when
       await recordNamed(correlator, name, 1)
       expect(await postTo(correlator, signedPost([name, 0]))).toBe(200)
     }
+    while (told.length === 0) await delay(10)
+    expect(errors).toEqual([])
     await delay(8000)
     expect(errors).toEqual(['the queue failed while adding events: it has not answered for 5 s'])
     await server.start()

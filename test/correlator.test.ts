@@ -148,6 +148,8 @@ describe('a message', () => {
     await correlator.recordSending({ ...sending, sentAt: longAgo })
     expect((await correlator.message(sending.trackingId))?.status).toBe('unknown')
     expect((await correlator.find()).messages[0]?.status).toBe('unknown')
+    // What is asked for is the status of a recipient, of whom nothing is known.
+    expect((await correlator.find({ status: 'pending' })).messages[0]?.status).toBe('unknown')
   })
 
   test('that was recorded later is found where it was sent in time', async () => {

@@ -1,7 +1,15 @@
 import { expect, test } from '@jest/globals'
 import nodemailer from 'nodemailer'
 import { Readable } from 'node:stream'
-import { keepFailed, type MailOptions, SendError } from '../src/index.js'
+import {
+  createCorrelator,
+  keepFailed,
+  type MailOptions,
+  memoryStore,
+  SendError,
+} from '../src/index.js'
+import { sendgridSimulator, sendgridTransport } from '../src/providers/sendgrid/index.js'
+import { startProvider } from '../src/testing/index.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
 
 const mail: MailOptions = {
@@ -53,6 +61,33 @@ test('what was not sent is kept, and sent again as it was', async () => {
   })
   expect(failed.list()).toEqual([])
   expect(client.sent.map(({ mail: sent }) => sent.tags)).toEqual([['a']])
+})
+
+test('what sending again does not mend is kept too, and sent all the same when it is asked for', async () => {
+  const provider = await startProvider(sendgridSimulator({ apiKey: 'SG.key' }))
+  const correlator = createCorrelator({ store: memoryStore() })
+  await correlator.suppressions.add('bob@example.org')
+  const transporter = nodemailer.createTransport(
+    sendgridTransport({ apiKey: 'SG.key', baseUrl: provider.url, correlator }),
+  )
+  const failed = keepFailed(transporter)
+  provider.failNext({ kind: 'answer', status: 401 })
+  await rejection(transporter.sendMail(mail))
+  await rejection(transporter.sendMail({ ...mail, to: 'bob@example.org' }))
+  const [refused, suppressed] = failed.list()
+  expect([refused, suppressed]).toMatchObject([
+    { error: { category: 'auth', retryable: false } },
+    { error: { category: 'rejected', retryable: false } },
+  ])
+  // The key is right by now, and the address is still suppressed.
+  expect(await failed.retry(refused?.trackingId ?? '')).toMatchObject({
+    accepted: ['ann@example.org'],
+  })
+  const error = await rejection(failed.retry(suppressed?.trackingId ?? ''))
+  expect(error).toBeInstanceOf(SendError)
+  expect(failed.list()).toMatchObject([{ error }])
+  await provider.close()
+  await correlator.close()
 })
 
 test('what was sent with a callback is kept too', async () => {

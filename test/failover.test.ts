@@ -40,7 +40,11 @@ const domain = 'mg.example.com'
 const mail = { from: `shop@${domain}`, to: 'ann@example.org', subject: 'Order 42', text: 'Thanks' }
 
 /** A SendGrid and a Mailgun that know one correlator, in this order. */
-async function start(make: typeof failoverTransport = failoverTransport, options = {}) {
+async function start(
+  make: typeof failoverTransport = failoverTransport,
+  options = {},
+  retries = 0,
+) {
   const sendgridApi = sendgridSimulator({ apiKey: 'SG.key' })
   const mailgunApi = mailgunSimulator({ apiKey: 'key', domain })
   const correlator = createCorrelator({
@@ -57,7 +61,7 @@ async function start(make: typeof failoverTransport = failoverTransport, options
   const mailgun = closing(
     await startProvider(mailgunApi, { webhookUrl: `${endpoint.url}/mailgun`, script: () => [] }),
   )
-  const shared = { correlator, retries: 0, timeout: 500 }
+  const shared = { correlator, retries, timeout: 500 }
   const transport = make(
     [
       sendgridTransport({ apiKey: 'SG.key', baseUrl: sendgrid.url, ...shared }),
@@ -103,6 +107,21 @@ describe('failover', () => {
     expect(sent).toMatchObject([{ trackingId: info.trackingId, failFlag: false, earlierAttempts }])
     expect((await correlator.find()).messages).toMatchObject([
       { trackingId: info.trackingId, provider: 'mailgun', status: 'accepted', earlierAttempts },
+    ])
+  })
+
+  test.each([
+    ['at once where those are none', 0, 1],
+    ['when it was tried as often as they say', 1, 2],
+  ])('goes on after the retries of a provider: %s', async (_, retries, tries) => {
+    const { sendgrid, mailgun, transporter } = await start(failoverTransport, {}, retries)
+    const end = sendgrid.startOutage()
+    const { provider } = await transporter.sendMail(mail)
+    end()
+    expect([provider, sendgrid.requests.length, mailgun.requests.length]).toEqual([
+      'mailgun',
+      tries,
+      1,
     ])
   })
 

@@ -187,10 +187,14 @@ describe('a rate limit', () => {
 describe('at an endpoint', () => {
   const entry = { type: 'delivered', at: 1_760_000_000, to: 'ann@example.com' } as const
 
-  async function start(guards: readonly Guard[], trustedProxies: readonly string[] = []) {
+  async function start(guards: readonly Guard[], trustedProxies?: readonly string[]) {
     const store = memoryStore()
     const webhooks = [outsideWebhook({ guards })]
-    const correlator = createCorrelator({ store, webhooks, trustedProxies })
+    const correlator = createCorrelator({
+      store,
+      webhooks,
+      ...(trustedProxies && { trustedProxies }),
+    })
     const refused: string[] = []
     correlator.on('refused', ({ reason }) => void refused.push(reason))
     const endpoint = await startEndpoint(correlator.nodeHandler)

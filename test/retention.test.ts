@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createCorrelator, memoryStore } from '../src/index.js'
 import { prune } from '../src/retention.js'
 import type { PruneLimits } from '../src/store.js'
@@ -89,6 +90,28 @@ describe('what is kept for so long', () => {
     const { messages } = await correlator.find()
     expect(messages.map(({ trackingId }) => trackingId)).toEqual([kept])
   })
+})
+
+test('where nobody listens what is to be told stays and grows overdue, until somebody listens, though to nothing', async () => {
+  const store = memoryStore()
+  const correlator = createCorrelator({ store, webhooks: [signedWebhook()], foreignAfter: 0 })
+  const trackingId = await recordNamed(correlator, 'x', 1)
+  await postTo(correlator, signedPost(['x', 0], ['nobody', 0]))
+  const tomorrow = new Date(Date.now() + day)
+  const kept = async () => [
+    (await correlator.message(trackingId))?.events.length,
+    ((await store.nextDue()) ?? Infinity) <= Date.now(),
+  ]
+  // Long enough for somebody to look for it.
+  await delay(20)
+  await correlator.prune({ messages: tomorrow, events: tomorrow })
+  expect(await kept()).toEqual([1, true])
+  correlator.onAny(() => {})
+  await correlator.drain()
+  expect(await kept()).toEqual([1, false])
+  await correlator.prune({ messages: tomorrow, events: tomorrow })
+  expect(await kept()).toEqual([undefined, false])
+  await correlator.close()
 })
 
 test('an event of a message that is gone is told as foreign', async () => {

@@ -59,6 +59,8 @@ describe('a send that fails', () => {
       return waited
     }
     expect(await waits(failure({ retryAfter: 2000 }), 0)).toEqual([2000, 2000, 2000])
+    const longest = 30_000
+    expect(await waits(failure({ retryAfter: longest }), 0)).toEqual([longest, longest, longest])
     const { category, retryable, outcome } = failure()
     const plain = new SendError('no', { category, retryable, outcome })
     expect(await waits(plain, 1)).toEqual([500, 1000, 2000])

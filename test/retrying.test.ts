@@ -4,7 +4,12 @@ import { createCorrelator, memoryStore, type TransportOptions } from '../src/ind
 import { mailgunSimulator, mailgunTransport } from '../src/providers/mailgun/index.js'
 import { mandrillSimulator, mandrillTransport } from '../src/providers/mandrill/index.js'
 import { sendgridSimulator, sendgridTransport } from '../src/providers/sendgrid/index.js'
-import { type ApiFailure, type RunningProvider, startProvider } from '../src/testing/index.js'
+import {
+  type ApiFailure,
+  rateLimited,
+  type RunningProvider,
+  startProvider,
+} from '../src/testing/index.js'
 
 const domain = 'mg.example.com'
 
@@ -51,7 +56,7 @@ describe.each(['sendgrid', 'mailgun', 'mandrill'] as const)('a send through %s',
   }
 
   test('is tried again where nothing was taken, under the same id, and is one message', async () => {
-    const { provider, correlator, transporter, sent } = await start([busy, busy])
+    const { provider, correlator, transporter, sent } = await start([busy, rateLimited(0)])
     const { trackingId } = await transporter.sendMail(mail)
     await new Promise((resolve) => setImmediate(resolve))
     expect([provider.requests.length, provider.messages.length]).toEqual([3, 1])
@@ -73,13 +78,15 @@ describe.each(['sendgrid', 'mailgun', 'mandrill'] as const)('a send through %s',
     expect([provider.requests.length, sent]).toEqual([tries, [true]])
   })
 
-  test.each<[string, ApiFailure]>([
-    ['the connection breaks after it was taken', { kind: 'cut' }],
-    ['a gateway gives up behind which it may have been taken', { kind: 'answer', status: 504 }],
-  ])('is never tried again when %s', async (_, failure) => {
-    const { provider, transporter } = await start([failure])
+  test.each<[string, ApiFailure, number]>([
+    ['the connection breaks after it was taken', { kind: 'cut' }, 1],
+    ['the connection breaks before it was read, which looks the same', { kind: 'refused' }, 0],
+    ['no answer comes', { kind: 'silent' }, 1],
+    ['a gateway gives up behind which it may have been taken', { kind: 'answer', status: 504 }, 1],
+  ])('is never tried again when %s', async (_, failure, read) => {
+    const { provider, transporter } = await start([failure], { timeout: 1000 })
     await expect(transporter.sendMail(mail)).rejects.toMatchObject({ outcome: 'unknown' })
-    expect(provider.requests).toHaveLength(1)
+    expect(provider.requests).toHaveLength(read)
   })
 
   test('waits no further once it is aborted, and is not begun when it was before', async () => {

@@ -12,6 +12,7 @@ import {
 } from '../src/index.js'
 import { invalid } from '../src/mail-options.js'
 import type { ProviderInfo } from '../src/send-result.js'
+import type { TransportOptions } from '../src/transport-options.js'
 import type { MailOptions, ProviderTransporter } from '../src/transporter.js'
 import { outsideClient, outsideTransport } from './outside-transport.js'
 import { collectErrors } from './told-events.js'
@@ -546,6 +547,79 @@ describe('the event of a send', () => {
       error: { outcome },
       subject: 'Order 42',
     })
+  })
+
+  test.each<[string, TransportOptions, MailOptions]>([
+    ['is refused by name', {}, { date: new Date(0) }],
+    [
+      'is cancelled by beforeSend',
+      {
+        beforeSend: () => {
+          throw new Error('not on Sundays')
+        },
+      },
+      {},
+    ],
+    ['has suppressed recipients alone', {}, { to: 'gone@example.com', cc: [], bcc: [] }],
+  ])('is told once, before sendMail ends, for a message that %s', async (_, options, change) => {
+    const correlator = createCorrelator({ store: memoryStore() })
+    await correlator.suppressions.add('gone@example.com')
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(
+      outsideTransport(client, { correlator, ...options }),
+    )
+    const told: unknown[] = []
+    transporter.on('sent', ({ trackingId, error }, failFlag) => {
+      told.push([trackingId, error?.outcome, failFlag])
+    })
+    const failure = transporter.sendMail({ ...mail, ...change }).catch((error: unknown) => {
+      told.push('sendMail ended')
+      return error
+    })
+    const { trackingId } = Object(await failure)
+    expect(told).toEqual([[trackingId, 'not-sent', true], 'sendMail ended'])
+    expect(client.sent).toEqual([])
+  })
+
+  test('says of each recipient what was answered, and that it failed when nobody was accepted', async () => {
+    const refused = new Set(['ann@example.com'])
+    const client = outsideClient({
+      send: async () => ({
+        response: 'mixed',
+        recipient: (address) => ({
+          status: refused.has(address) ? 'rejected' : 'accepted',
+          providerStatus: 'so',
+        }),
+      }),
+    })
+    const { seen, transporter } = watched(client)
+    const message = { ...mail, cc: [], bcc: [] }
+    await transporter.sendMail(message)
+    refused.add('bob@example.com')
+    await rejection(transporter.sendMail(message))
+    const told = seen.filter(({ name }) => name === 'sent')
+    expect(
+      told.map(({ failFlag, message: { recipients } }) => [
+        failFlag,
+        recipients.map(({ status }) => status),
+      ]),
+    ).toEqual([
+      [false, ['rejected', 'accepted']],
+      [true, ['rejected', 'rejected']],
+    ])
+  })
+
+  test('is told of nothing that a plugin fails with: that comes as it is, and is not recorded', async () => {
+    const correlator = createCorrelator({ store: memoryStore() })
+    const client = outsideClient()
+    const transporter = nodemailer.createTransport(outsideTransport(client, { correlator }))
+    const told: unknown[] = []
+    transporter.on('sent', (message) => told.push(message))
+    const own = new Error('the plugin has no template')
+    transporter.use('compile', (_, done) => done(own))
+    expect(await rejection(transporter.sendMail(mail))).toBe(own)
+    await delay(5)
+    expect([told, client.sent, (await correlator.find()).messages]).toEqual([[], [], []])
   })
 
   test('is told once for a send that cannot even be read', async () => {

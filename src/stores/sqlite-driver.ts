@@ -36,6 +36,12 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   const builtIn: unknown = process.getBuiltinModule('node:sqlite')
   const { DatabaseSync } = isDriver(builtIn) ? builtIn : await loadDriver()
   try {
+    // SQLite would make an empty file, and remove the log with what was acknowledged last.
+    if (existsSync(`${path}-wal`) && !existsSync(path)) {
+      throw new Error(
+        `it was moved or removed, and ${path}-wal was left: put the file back, or remove that too if it is gone for good`,
+      )
+    }
     const database = new DatabaseSync(path)
     database.exec(`PRAGMA busy_timeout = ${blockingWait}`)
     // Several processes may open a new file at once, and only one of them can switch it.

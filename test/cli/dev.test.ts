@@ -205,16 +205,26 @@ describe('the sandbox', () => {
           correlator,
         }),
       }
+      const presses = { b: 'bounced', c: 'complained', u: 'unsubscribed' } as const
       for (const [name, transport] of Object.entries(transports)) {
-        const { trackingId } = await nodemailer
-          .createTransport(transport)
-          .sendMail({ from: 'a@example.com', to: `${name}@example.org`, subject: name, text: 'x' })
-        await correlator.waitFor(trackingId, 'delivered', { timeout: 10_000 })
-        sandbox.write('c')
-        await correlator.waitFor(trackingId, 'complained', { timeout: 10_000 })
-        await sandbox.wrote(
-          new RegExp(`"posted","provider":"${name}","type":"complained","status":200,"taken":true`),
-        )
+        const transporter = nodemailer.createTransport(transport)
+        const message = { from: 'a@example.com', subject: name, text: 'x' }
+        for (const [key, type] of Object.entries(presses)) {
+          const to = `${key}@${name}.example.org`
+          const { trackingId } = await transporter.sendMail({ ...message, to })
+          await correlator.waitFor(trackingId, 'delivered', { timeout: 10_000 })
+          sandbox.write(key)
+          await correlator.waitFor(trackingId, type, { timeout: 10_000 })
+          await sandbox.wrote(
+            new RegExp(`"posted","provider":"${name}","type":"${type}","status":200,"taken":true`),
+          )
+          await expect(transporter.sendMail({ ...message, to })).rejects.toThrow('suppressed since')
+          const again = await transporter.sendMail({ ...message, to, ignoreSuppressions: true })
+          expect(again.accepted).toEqual([to])
+          expect(
+            (await transporter.sendMail({ ...message, to: `not.${to}` })).accepted,
+          ).toHaveLength(1)
+        }
       }
     } finally {
       server.closeAllConnections()

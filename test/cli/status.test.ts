@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCorrelator } from '../../src/index.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
@@ -60,13 +60,13 @@ test('programs get JSON', async () => {
   })
 })
 
-test.each(['0190a0a0-0000-7000-8000-000000000000', 'nobody@example.com'])(
-  'nothing is known of %s',
-  async (what) => {
-    const { code, stdout } = await run(['status', what], { folder, env })
-    expect([code, stdout]).toEqual([1, expect.stringContaining(what)])
-  },
-)
+test.each([
+  ['0190a0a0-0000-7000-8000-000000000000', 'There is no message'],
+  ['nobody@example.com', 'Nothing is known of'],
+])('nothing is known of %s', async (what, words) => {
+  const { code, stdout } = await run(['status', what], { folder, env })
+  expect([code, stdout]).toEqual([1, `${words} ${what}.\n`])
+})
 
 test.each([
   ['mailtrail.config.json', JSON.stringify({ store: 'mail.db' })],
@@ -76,6 +76,14 @@ test.each([
 ])('the store may stand in %s', async (name, text) => {
   writeFileSync(join(folder, name), text)
   const { code, stderr } = await run(['--config', name, 'status', trackingId], { folder })
+  expect([code, stderr]).toEqual([0, ''])
+})
+
+test('the path of a file of SQLite is read from the working directory, wherever the settings stand', async () => {
+  mkdirSync(join(folder, 'settings'))
+  writeFileSync(join(folder, 'settings', 'mailtrail.json'), '{"store":"mail.db"}')
+  const words = ['--config', 'settings/mailtrail.json', 'status', trackingId]
+  const { code, stderr } = await run(words, { folder })
   expect([code, stderr]).toEqual([0, ''])
 })
 

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { found, type Host, serverProgram, serversFolder, startServer } from '../adapters/hosts.js'
 import { createCorrelator, memoryStore } from '../../src/index.js'
 import { mailgunWebhook } from '../../src/providers/mailgun/index.js'
+import { sendgridWebhook } from '../../src/providers/sendgrid/index.js'
 import { startEndpoint } from '../endpoint.js'
 import { newFolder, root, run } from './running.js'
 
@@ -101,7 +102,24 @@ test.each(hosts)('an event of each provider is taken by %s', async (_, host) => 
   }
 })
 
-test('with --message the event is one of that message', async () => {
+test.each(['bounced', 'complained', 'unsubscribed'])(
+  'after %s the application does not mail the address',
+  async (event) => {
+    const correlator = createCorrelator({
+      store: memoryStore(),
+      webhooks: [sendgridWebhook({ publicKey: keys['SENDGRID_PUBLIC_KEY'] ?? '' })],
+    })
+    const endpoint = await startEndpoint(correlator.nodeHandler)
+    const recipient = 'ann@example.com'
+    const words = [event, '--to', `${endpoint.url}/sendgrid`, '--recipient', recipient]
+    expect((await run(['trigger', 'sendgrid', ...words], { folder })).code).toBe(0)
+    expect(await correlator.suppressions.get(recipient)).toMatchObject([{ cause: event }])
+    await endpoint.close()
+    await correlator.close()
+  },
+)
+
+test('with --message the event is one of that message, and of the recipient that is said', async () => {
   const correlator = createCorrelator({
     store: memoryStore(),
     webhooks: [mailgunWebhook({ signingKey: keys['MAILGUN_SIGNING_KEY'] ?? '' })],
@@ -110,12 +128,22 @@ test('with --message the event is one of that message', async () => {
   const trackingId = await correlator.record({
     provider: 'mailgun',
     providerMessageId: 'p-1',
-    recipients: ['ann@example.com'],
+    recipients: ['ann@example.com', 'bob@example.com'],
   })
   const words = ['mailgun', 'opened', '--to', `${endpoint.url}/mailgun`, '--message', trackingId]
-  expect((await run(['trigger', ...words], { folder })).code).toBe(0)
-  expect((await correlator.message(trackingId))?.events).toMatchObject([
-    { type: 'opened', correlation: { status: 'matched', via: 'own-id' } },
+  const whose = ['--recipient', 'bob@example.com']
+  expect((await run(['trigger', ...words, ...whose], { folder })).code).toBe(0)
+  const message = await correlator.message(trackingId)
+  expect(message?.events).toMatchObject([
+    {
+      type: 'opened',
+      recipient: 'bob@example.com',
+      correlation: { status: 'matched', via: 'own-id' },
+    },
+  ])
+  expect(message?.recipients.map(({ engagement }) => engagement.opened !== undefined)).toEqual([
+    false,
+    true,
   ])
   await endpoint.close()
   await correlator.close()

@@ -1,4 +1,5 @@
 import { afterEach, expect, jest, test } from '@jest/globals'
+import { renameSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import nodemailer from 'nodemailer'
@@ -10,7 +11,7 @@ import {
   sendgridWebhook,
 } from '../../src/providers/sendgrid/index.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
-import { happens, startProvider } from '../../src/testing/index.js'
+import { happens, type Script, startProvider } from '../../src/testing/index.js'
 import { newFolder, run } from '../cli/running.js'
 import { type Changes, type ProviderName, setUp } from '../cli/setup.js'
 import { blocksOf, pages } from './pages.js'
@@ -42,8 +43,10 @@ function newPlace(): { folder: string; env: Record<string, string> } {
 
 const ann = 'ann@example.com'
 
-/** An application whose mail to Ann bounces, and is sent a second time. */
-async function bouncing(): Promise<Place> {
+const invoice = { from: 'shop@example.com', to: ann, subject: 'Your invoice', text: 'Hello' }
+
+/** An application with a SQLite file, and what SendGrid tells it of each message. */
+async function application(script: Script) {
   const place = newPlace()
   const simulator = sendgridSimulator({ apiKey: 'SG.x' })
   const correlator = createCorrelator({
@@ -58,17 +61,24 @@ async function bouncing(): Promise<Place> {
   const port = typeof address === 'object' ? address?.port : 0
   const provider = await startProvider(simulator, {
     webhookUrl: `http://127.0.0.1:${port}/sendgrid`,
-    script: happens('accepted', 'bounced'),
+    script,
   })
   ends.push(() => provider.close())
   const transporter = nodemailer.createTransport(
     sendgridTransport({ apiKey: 'SG.x', baseUrl: provider.url, correlator }),
   )
-  const message = { from: 'shop@example.com', to: ann, subject: 'Your invoice', text: 'Hello' }
-  await transporter.sendMail(message)
+  return { place, correlator, provider, transporter }
+}
+
+/** An application whose mail to Ann bounces, and is sent a second time. */
+async function bouncing(): Promise<Place> {
+  const { place, correlator, provider, transporter } = await application(
+    happens('accepted', 'bounced'),
+  )
+  await transporter.sendMail(invoice)
   await provider.settled()
   await correlator.drain()
-  await expect(transporter.sendMail(message)).rejects.toThrow('suppressed since')
+  await expect(transporter.sendMail(invoice)).rejects.toThrow('suppressed since')
   return place
 }
 
@@ -167,3 +177,28 @@ test.each(Object.entries(incidents))(
     expect(lasting(stdout)).toBe(lasting(shown.get(words) ?? ''))
   },
 )
+
+test('a SQLite file that is gone is told by the application and by the command, and goes on when it is back', async () => {
+  const { place, correlator, provider, transporter } = await application(() => [])
+  const told: string[] = []
+  correlator.onError(({ message }) => void told.push(message))
+  const { trackingId } = await transporter.sendMail(invoice)
+  const file = join(place.folder, 'mailtrail.db')
+  renameSync(file, `${file}.old`)
+
+  const gone = `${file} was moved or removed while it was open`
+  const [message] = provider.messages
+  if (!message) throw new Error('nothing was sent')
+  await provider.post(message, { events: [{ type: 'delivered', recipient: ann }] })
+  expect(provider.posted.map(({ status }) => status)).toEqual([503])
+  await expect(transporter.sendMail(invoice)).rejects.toThrow(gone)
+  expect(told).toEqual(told.map(() => expect.stringContaining(gone)))
+  expect(told).toHaveLength(2)
+  const asked = await run(['status', ann], place)
+  expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining(`there is no ${file}`)])
+
+  await correlator.close()
+  renameSync(`${file}.old`, file)
+  const { stdout } = await run(['status', ann], place)
+  expect(stdout).toContain(trackingId)
+})

@@ -17,6 +17,13 @@ function textsIn(path: string, begin: RegExp, end: RegExp): string[] {
 const union = (path: string, name: string): string[] =>
   textsIn(path, new RegExp(`export type ${name} =`), /\n\n/)
 
+/** The fields of an interface of a source file. */
+function fieldsOf(path: string, name: string): string[] {
+  const [, text = ''] = read(path).split(`export interface ${name} {\n`)
+  const [body = ''] = text.split('\n}')
+  return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field = '']) => field)
+}
+
 /** What a page is to have, each in a code span of its own or at its beginning. */
 const lists: [page: string, what: string, names: string[]][] = [
   ['docs/webhooks.md', 'reason of a refusal', union('src/errors.ts', 'RefusalReason')],
@@ -37,6 +44,24 @@ const lists: [page: string, what: string, names: string[]][] = [
     'docs/asking.md',
     'tag of a critical message',
     textsIn('src/alarm-conditions.ts', /const defaultTags =/, /\n/),
+  ],
+  [
+    'docs/sending.md',
+    'option of a transport',
+    fieldsOf('src/transport-options.ts', 'TransportOptions'),
+  ],
+  [
+    'docs/webhooks.md',
+    'option of a correlator',
+    fieldsOf('src/correlator-options.ts', 'CorrelatorOptions'),
+  ],
+  [
+    'docs/asking.md',
+    'option of alarms',
+    fieldsOf('src/alarm-conditions.ts', 'AlarmOptions').concat(
+      fieldsOf('src/alarm-conditions.ts', 'FailureCondition'),
+      fieldsOf('src/alarm-conditions.ts', 'SilenceCondition'),
+    ),
   ],
   ['docs/testing.md', 'matcher', Object.keys(mailMatchers)],
   ['docs/testing.md', 'script', Object.keys(testing)],
@@ -65,6 +90,22 @@ describe('the pages', () => {
     expect(figures.length).toBeGreaterThan(4)
     const bench = pages['bench/README.md'] ?? ''
     expect(figures.map(([figure]) => figure).filter((each) => !bench.includes(each))).toEqual([])
+  })
+
+  test('name what a store of one’s own takes along as memory.ts imports it, and a wrapper as hashedAddresses does', () => {
+    const named = (sentence: RegExp): string[] => {
+      const [, files = ''] = sentence.exec(pages['docs/stores.md'] ?? '') ?? []
+      return [...files.matchAll(/`src\/([\w-]+)\.ts`/g)].map(([, file = '']) => file)
+    }
+    const shared = named(/`memory\.ts` imports it from([^.]*(?:\.ts[^.]*)+?), and stores of SQL/)
+    const imported = (path: string): string[] =>
+      [...read(path).matchAll(/^(?:import|}).* from '\.{1,2}\/([\w-]+)\.js'$/gm)].map(
+        ([, file = '']) => file,
+      )
+    expect(shared).toHaveLength(5)
+    expect(imported('src/stores/memory.ts')).toEqual(expect.arrayContaining(shared))
+    const taken = imported('src/hashed-addresses.ts').filter((file) => shared.includes(file))
+    expect(taken.toSorted()).toEqual(['forgetting', 'matching'])
   })
 
   test('name every entry of the package', () => {

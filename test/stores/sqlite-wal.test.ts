@@ -82,6 +82,59 @@ test.each<[string, (file: string) => void]>([
   await store.close()
 })
 
+test('a file that was put back is written again when the store is opened anew, and no sooner', async () => {
+  const file = join(folder, 'back.db')
+  const store = sqliteStore(file)
+  await add(store, recordAt(start, 'ann@example.com'))
+  renameSync(file, `${file}.old`)
+  await expect(add(store, recordAt(start, 'bob@example.com'))).rejects.toThrow('was moved')
+  renameSync(`${file}.old`, file)
+  await expect(add(store, recordAt(start, 'bob@example.com'))).rejects.toThrow(
+    'nothing is written until the store is opened anew',
+  )
+  await store.close()
+  const again = sqliteStore(file)
+  await add(again, recordAt(start, 'carl@example.com'))
+  await again.close()
+})
+
+test('a file is not made anew where one was moved away from its log, which has what came last', async () => {
+  const file = join(folder, 'apart-from-log.db')
+  const store = sqliteStore(file)
+  const record = recordAt(start, 'ann@example.com')
+  await add(store, record)
+  renameSync(file, `${file}.old`)
+  const meanwhile = sqliteStore(file)
+  await expect(add(meanwhile, recordAt(start, 'bob@example.com'))).rejects.toThrow(
+    `sqliteStore cannot open ${file}: it was moved or removed, and ${file}-wal was left`,
+  )
+  await meanwhile.close()
+  await store.close()
+  renameSync(`${file}.old`, file)
+  const again = sqliteStore(file)
+  expect((await again.message(record.trackingId))?.record).toEqual(record)
+  await again.close()
+})
+
+test('a file that was moved with its log is whole where it went, though another was made meanwhile', async () => {
+  const file = join(folder, 'together.db')
+  const store = sqliteStore(file)
+  const [before, after] = [
+    recordAt(start, 'ann@example.com'),
+    recordAt(start, 'bob@example.com'),
+  ] as const
+  await add(store, before)
+  for (const part of ['', '-wal', '-shm']) renameSync(`${file}${part}`, `${file}.old${part}`)
+  const meanwhile = sqliteStore(file)
+  await add(meanwhile, after)
+  await store.close()
+  await meanwhile.close()
+  const moved = sqliteStore(`${file}.old`)
+  expect((await moved.message(before.trackingId))?.record).toEqual(before)
+  expect(await moved.message(after.trackingId)).toBeUndefined()
+  await moved.close()
+})
+
 test('a commit does not wait by itself where the log is synced', async () => {
   const database = await openDatabase(join(folder, 'apart.db'))
   database.exec('CREATE TABLE theirs (x)')

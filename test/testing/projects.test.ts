@@ -109,6 +109,8 @@ test('the document has the example as it is run, and the lines of it that differ
   const app = readFileSync(join(example, 'sign-up.ts'), 'utf8').replace(/^(?:\/\/.*\n)+/, '')
   expect(document).toContain(app)
   expect(document).toContain(exampleTest)
+  const configuration = readFileSync(join(__dirname, 'projects/jest/jest.config.json'), 'utf8')
+  expect(document).toContain(`\`\`\`json\n${configuration}\`\`\``)
   const lines = exampleTest.split('\n')
   const differing = writtenFor('jest', exampleTest)
     .split('\n')

@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals'
-import { providerContract } from '../../src/testing/index.js'
+import { simulatedEventTypes, type SimulatedEventType } from '../../src/simulator.js'
+import { providerContract, type ProviderUnderTest } from '../../src/testing/index.js'
 import { broken } from './broken-providers.js'
 import { builtInProviders, sendgrid } from './built-in-providers.js'
 
@@ -8,6 +9,33 @@ jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
 
 describe.each(builtInProviders)('$provider', (subject) => {
   test.each(providerContract(subject))('$name', ({ run }) => run())
+})
+
+/** A provider of which no more events are written yet. */
+const beginning = (written: readonly SimulatedEventType[]): ProviderUnderTest => ({
+  ...sendgrid,
+  untold: [
+    ...simulatedEventTypes.filter((type) => !written.includes(type)),
+    'soft bounce',
+    'later bounce',
+  ],
+  open(url) {
+    const parts = sendgrid.open(url)
+    return {
+      ...parts,
+      simulator: {
+        ...parts.simulator,
+        entry(message, event, at) {
+          if (!written.includes(event.type)) throw new Error(`${event.type} is not written yet`)
+          return parts.simulator.entry(message, event, at)
+        },
+      },
+    }
+  },
+})
+
+describe('a provider can be written event by event, from delivered and bounced on', () => {
+  test.each(providerContract(beginning(['delivered', 'bounced'])))('$name', ({ run }) => run())
 })
 
 const noticing = Object.entries(broken).flatMap(([name, { subject, noticedBy, failure }]) =>
