@@ -22,7 +22,7 @@ type CountKey = Record<'dimension' | 'provider' | 'value_digest', Buffer> & { st
 
 type CountColumns = CountKey & { shard: number; value: Buffer } & Record<Counted, number>
 
-const storedEvents = `SELECT id, event.position, tracking_id, event,
+const storedEvents = `SELECT id, event.position, event,
     COALESCE(untold.progress, letter.progress) AS progress
   FROM mailtrail_events AS event FORCE INDEX (PRIMARY)
     LEFT JOIN mailtrail_untold AS untold FORCE INDEX (PRIMARY) ON untold.event_id = id
@@ -31,18 +31,16 @@ const storedEvents = `SELECT id, event.position, tracking_id, event,
 interface EventColumns {
   id: Buffer
   position: number
-  tracking_id: Buffer | null
   event: Buffer
   progress: Buffer | null
 }
 
-function toStoredEvent({ id, position, event, ...row }: EventColumns): StoredEventRow {
+function toStoredEvent({ id, position, event, progress }: EventColumns): StoredEventRow {
   return {
     id: fromBytes(id),
     position: Number(position),
     event: event.toString(),
-    ...(row.tracking_id !== null && { trackingId: fromBytes(row.tracking_id) }),
-    ...(row.progress !== null && { progress: row.progress.toString() }),
+    ...(progress !== null && { progress: progress.toString() }),
   }
 }
 
@@ -69,7 +67,6 @@ export function mysqlForgetting(query: Query): ForgettingTables & Pick<Tables, '
     },
 
     async lockEvents(positions) {
-      if (positions.length === 0) return []
       const rows = await query<EventColumns>(
         `${storedEvents} WHERE event.position IN (?) ORDER BY event.position FOR UPDATE`,
         [positions],

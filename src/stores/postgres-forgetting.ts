@@ -1,5 +1,5 @@
 import { prepared, type Query, type Statement } from './postgres-transaction.js'
-import { digestId, firstId, isId } from './postgres-values.js'
+import { digestId, firstId } from './postgres-values.js'
 import type { StoredEventRow, Tables } from './sql-tables.js'
 
 /** What is looked through for an address, and written without it. */
@@ -11,7 +11,6 @@ export function forgettingTables(
 > {
   return {
     async messagesAfter(id = firstId, limit) {
-      if (!isId(id)) return []
       const rows = await query(messagesAfter, [id, limit])
       return rows.map(({ tracking_id: trackingId, ...row }) => ({ trackingId, ...row }))
     },
@@ -21,7 +20,6 @@ export function forgettingTables(
     },
 
     async lockEvents(positions) {
-      if (positions.length === 0) return []
       await query(lockUntoldAt, [positions])
       await query(lockEvents, [positions])
       // A statement of its own, for it has to see what was committed before the locks were had.
@@ -47,11 +45,10 @@ const messagesAfter: Statement<{ tracking_id: string; provider: string; record: 
 interface EventColumns {
   id: string
   position: string
-  tracking_id: string | null
   event: string
   progress: string | null
 }
-const storedEvents = `SELECT id, position, tracking_id, event, coalesce(
+const storedEvents = `SELECT id, position, event, coalesce(
     (SELECT progress FROM mailtrail_untold WHERE event_id = id),
     (SELECT progress FROM mailtrail_dead_letters WHERE event_id = id)) AS progress
   FROM mailtrail_events`
@@ -94,9 +91,6 @@ const renameEvent = prepared(
    UPDATE mailtrail_events SET id = $2, event = $3 WHERE id = $1`,
 )
 
-function toStoredEvent({ tracking_id: trackingId, progress, ...row }: EventColumns) {
-  const event: StoredEventRow = { ...row, position: Number(row.position) }
-  if (trackingId !== null) event.trackingId = trackingId
-  if (progress !== null) event.progress = progress
-  return event
+function toStoredEvent({ progress, ...row }: EventColumns): StoredEventRow {
+  return { ...row, position: Number(row.position), ...(progress !== null && { progress }) }
 }

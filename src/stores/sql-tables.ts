@@ -82,7 +82,6 @@ export interface OldMessage {
 export interface StoredEventRow {
   id: string
   position: number
-  trackingId?: string
   event: string
   /** JSON, of what is still to be told and of dead letters. */
   progress?: string

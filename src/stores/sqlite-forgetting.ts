@@ -36,12 +36,6 @@ export function sqliteForgetting(statements: SqliteStatements): ForgettingTables
   }
 }
 
-function toStoredEvent({ id, position, event, ...row }: EventColumns): StoredEventRow {
-  return {
-    id: fromBytes(id),
-    position,
-    event,
-    ...(row.tracking_id && { trackingId: fromBytes(row.tracking_id) }),
-    ...(row.progress !== null && { progress: row.progress }),
-  }
+function toStoredEvent({ id, position, event, progress }: EventColumns): StoredEventRow {
+  return { id: fromBytes(id), position, event, ...(progress !== null && { progress }) }
 }

@@ -259,7 +259,7 @@ export function prepareStatements(database: SqliteDatabase) {
 const suppressionColumns =
   'address, scope, cause, first_added_at, added_at, removed_at, provider, detail, expires_at'
 
-const storedEvents = `SELECT id, event.position, tracking_id, event,
+const storedEvents = `SELECT id, event.position, event,
     coalesce(untold.progress, dead.progress) AS progress
   FROM mailtrail_events AS event
     LEFT JOIN mailtrail_untold AS untold ON untold.event_id = id
@@ -268,7 +268,6 @@ const storedEvents = `SELECT id, event.position, tracking_id, event,
 export interface EventColumns {
   id: Uint8Array
   position: number
-  tracking_id: Uint8Array | null
   event: string
   progress: string | null
 }

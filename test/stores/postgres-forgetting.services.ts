@@ -68,7 +68,8 @@ async function busy(index = 0): Promise<MessageRecord> {
   }
   const { deliveries } = await ingest(store, batchOf(...eventsOf(ann), ...eventsOf(bob)))
   const [dead = '', ...others] = idsOf(deliveries)
-  await giveUp(store, [dead])
+  const progress = { crm: { attempts: 10, error: `no ${ann} here`, ended: 'given-up' as const } }
+  await store.settle([{ eventId: dead, kind: 'given-up', progress, at: now }])
   await tell(store, others)
   await ingest(store, batchOf({ type: 'opened', ownId: record.trackingId, recipient: ann }), {
     ...byNobody,
