@@ -52,11 +52,14 @@ const queries: [StoreQuery, fits: (number: number) => boolean, every: number][] 
 ]
 
 /** The tables that a question needs, and that are read for it. */
-const tablesOf = ({ address, status, labels = [], provider }: StoreQuery): string[] => [
-  ...(labels.length > 0 ? ['mailtrail_labels'] : []),
-  ...(provider !== undefined || (labels.length === 0 && !address) ? ['mailtrail_messages'] : []),
-  ...((address ?? status) ? ['mailtrail_recipients'] : []),
-]
+const tablesOf = ({ labels = [], provider, ...recipient }: StoreQuery): string[] => {
+  const asked = recipient.address ?? recipient.status
+  return [
+    ...(labels.length > 0 ? ['mailtrail_labels'] : []),
+    ...(provider !== undefined || (labels.length === 0 && !asked) ? ['mailtrail_messages'] : []),
+    ...(asked ? ['mailtrail_recipients'] : []),
+  ]
+}
 
 const tablesIn = (nodes: readonly PlanNode[]): string[] =>
   [
