@@ -8,7 +8,7 @@ import type { CountChange, Store } from '../../src/store.js'
 import { counted, noCounts } from '../../src/counts.js'
 import { mysqlStore } from '../../src/stores/mysql.js'
 import type { Tables } from '../../src/stores/sql-tables.js'
-import { batchOf, recordOf } from '../../src/testing/store-samples.js'
+import { batchOf, recordOf, start } from '../../src/testing/store-samples.js'
 import { add, answer, byNobody, giveUp, idsOf, ingest } from '../../src/testing/store-steps.js'
 import { atEnd, newPool, once, url, withReads } from './mysql-database.js'
 
@@ -78,7 +78,10 @@ test('after an address was forgotten no table has it, or a digest of it', async 
     store,
     batchOf({ ...hard, ...of }, { type: 'opened', ...of }, { type: 'clicked', url: link, ...of }),
   )
-  await giveUp(store, idsOf(told.deliveries))
+  const progress = { crm: { attempts: 10, error: `no ${ann} here`, ended: 'given-up' as const } }
+  await store.settle(
+    idsOf(told.deliveries).map((eventId) => ({ eventId, kind: 'given-up', progress, at: start })),
+  )
   // One that waits for its message, and one that nothing belongs to.
   const waiting = { type: 'delivered', recipient: ann, providerMessageId: 'q' } as const
   await ingest(store, batchOf(waiting), byNobody)
