@@ -44,7 +44,9 @@ const defaultLimit = 100
  *
  * ```ts
  * const failed = keepFailed(transporter)
- * for (const { trackingId } of failed.list()) await failed.retry(trackingId)
+ * for (const { trackingId, error } of failed.list()) {
+ *   if (error.retryable) await failed.retry(trackingId).catch(() => {}) // it is kept again
+ * }
  * ```
  *
  * @throws TypeError for a limit that is no whole number from 1

@@ -443,6 +443,27 @@ describe('waiting for an event', () => {
     expect((await waiting).type).toBe('delivered')
   })
 
+  test('ends before listeners are told of it, while they are at an earlier one', async () => {
+    const trackingId = await record()
+    let goOn = (): void => {}
+    const types: string[] = []
+    correlator.onAny(({ type }) => {
+      types.push(type)
+      return new Promise<void>((resolve) => (goOn = resolve))
+    })
+    await post([
+      { ...delivered, type: 'opened' },
+      { ...delivered, at: at + 1 },
+    ])
+    expect(await correlator.waitFor(trackingId, 'delivered')).toMatchObject({ type: 'delivered' })
+    await until(() => types.length > 0)
+    expect(types).toEqual(['opened'])
+    goOn()
+    await until(() => types.length > 1)
+    goOn()
+    await correlator.drain()
+  })
+
   test('ends when another process has stored it', async () => {
     const trackingId = await record()
     const waiting = correlator.waitFor(trackingId, 'delivered', { timeout: 5000 })

@@ -82,6 +82,42 @@ test.each(Object.entries(tables))(
   },
 )
 
+/** The series that a scrape can have, and their labels. */
+async function exposed(): Promise<Map<string, readonly string[]>> {
+  const registry = new promClient.Registry()
+  prometheus(promClient, { registry })
+  const types = [...(await registry.metrics()).matchAll(/^# TYPE (\w+) (\w+)$/gm)]
+  return new Map(
+    types.flatMap(([, name = '', type]): [string, readonly string[]][] => {
+      const labels = allMeasures.find(([, each]) => prometheusName(each) === name)?.[1].labels ?? []
+      if (type !== 'histogram') return [[name, labels]]
+      return [
+        [`${name}_bucket`, [...labels, 'le']],
+        [`${name}_sum`, labels],
+        [`${name}_count`, labels],
+      ]
+    }),
+  )
+}
+
+test('what other pages say to watch is exposed, with such a label and such a value', async () => {
+  const known = await exposed()
+  const sources = ['observer', 'event', 'errors'].map((name) =>
+    readFileSync(join(__dirname, `../src/${name}.ts`), 'utf8'),
+  )
+  const named = ['operations', 'queues', 'stores'].flatMap((name) => [
+    ...readFileSync(join(__dirname, `../docs/${name}.md`), 'utf8').matchAll(
+      /`(mailtrail_(?!migrations)\w+)(?:\{(\w+)="([\w-]+)"\})?`/g,
+    ),
+  ])
+  expect(named.length).toBeGreaterThan(8)
+  for (const [, metric = '', label, value] of named) {
+    expect([...known.keys()]).toContain(metric)
+    if (label !== undefined) expect(known.get(metric)).toContain(label)
+    if (value !== undefined) expect(sources.join('\n')).toContain(`'${value}'`)
+  }
+})
+
 describe('the dashboard', () => {
   interface Panel {
     title: string
@@ -105,25 +141,6 @@ describe('the dashboard', () => {
     })
     const { Identifier: metrics = [], LabelName: labels = [], error: errors = [] } = named
     return { metrics, labels, errors }
-  }
-
-  /** The series that a scrape can have, and their labels. */
-  async function exposed(): Promise<Map<string, readonly string[]>> {
-    const registry = new promClient.Registry()
-    prometheus(promClient, { registry })
-    const types = [...(await registry.metrics()).matchAll(/^# TYPE (\w+) (\w+)$/gm)]
-    return new Map(
-      types.flatMap(([, name = '', type]): [string, readonly string[]][] => {
-        const labels =
-          allMeasures.find(([, each]) => prometheusName(each) === name)?.[1].labels ?? []
-        if (type !== 'histogram') return [[name, labels]]
-        return [
-          [`${name}_bucket`, [...labels, 'le']],
-          [`${name}_sum`, labels],
-          [`${name}_count`, labels],
-        ]
-      }),
-    )
   }
 
   test('has queries', () => expect(queries.length).toBeGreaterThan(15))

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { createCorrelator, type Store } from '../../src/index.js'
 import { mailgunTransport } from '../../src/providers/mailgun/index.js'
 import type { SimulatedSuppression } from '../../src/simulator.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
 import { type RunningProvider, startProvider } from '../../src/testing/index.js'
 import nodemailer from 'nodemailer'
-import { newFolder, run } from './running.js'
+import { newFolder, root, run } from './running.js'
 import { kits, type ProviderName } from './setup.js'
 
 jest.setTimeout(60_000)
@@ -274,6 +275,26 @@ test('what is old is removed, and what is not stays', async () => {
   expect(await correlator.message(old)).toBeUndefined()
   expect(await correlator.message(recent)).toBeDefined()
   await correlator.close()
+})
+
+test('each kind is kept for as long as it is said', async () => {
+  const memory = pathToFileURL(join(root, 'dist/esm/stores/memory.js')).href
+  writeFileSync(
+    join(folder, 'asked.mjs'),
+    `import { memoryStore } from '${memory}'
+    const prune = async (limits) => {
+      process.stdout.write(JSON.stringify(limits) + '\\n')
+      return 0
+    }
+    export default { store: { ...memoryStore(), prune } }`,
+  )
+  const words = ['--messages', '90d', '--events', '7d', '--counts', '2026-01-31']
+  const begun = Date.now()
+  const { code, stdout } = await run(['--config', 'asked.mjs', 'prune', ...words], { folder })
+  const limits = JSON.parse(stdout.split('\n')[0] ?? '')
+  const days = (name: string): number => Math.round((begun - limits[name]) / (24 * 3600_000))
+  expect([code, days('messages'), days('events')]).toEqual([0, 90, 7])
+  expect(stdout).toContain(String(Date.parse('2026-01-31')))
 })
 
 test.each([

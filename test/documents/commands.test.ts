@@ -150,3 +150,12 @@ test('every file of this repository that a page names in words is there', () => 
   expect(named.length).toBeGreaterThan(3)
   expect(named.filter(([, path = '']) => !existsSync(join(root, path)))).toEqual([])
 })
+
+test('every file of a provider that CONTRIBUTING.md says to look into is there', () => {
+  const [, section = ''] = (pages['CONTRIBUTING.md'] ?? '').split('## Where things are')
+  const [where = ''] = section.split('\n## ')
+  const named = [...where.matchAll(/`([\w-]+\.ts)`/g)].map(([, file = '']) => file)
+  expect(named.length).toBeGreaterThan(3)
+  const missing = named.filter((file) => !existsSync(join(root, 'src/providers/mailgun', file)))
+  expect(missing).toEqual([])
+})

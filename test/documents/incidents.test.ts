@@ -71,15 +71,14 @@ async function application(script: Script) {
 }
 
 /** An application whose mail to Ann bounces, and is sent a second time. */
-async function bouncing(): Promise<Place> {
-  const { place, correlator, provider, transporter } = await application(
-    happens('accepted', 'bounced'),
-  )
+async function bouncing() {
+  const started = await application(happens('accepted', 'bounced'))
+  const { correlator, provider, transporter } = started
   await transporter.sendMail(invoice)
   await provider.settled()
   await correlator.drain()
   await expect(transporter.sendMail(invoice)).rejects.toThrow('suppressed since')
-  return place
+  return started
 }
 
 /** A listener by the name of crm has failed in all its attempts. */
@@ -144,7 +143,7 @@ async function missed(): Promise<Place> {
 /** What has to be wrong for a command of the page to say what the page says. */
 const incidents: Record<string, () => Promise<Place>> = {
   'doctor sendgrid': () => broken('sendgrid', { registered: () => [] }),
-  [`status ${ann}`]: bouncing,
+  [`status ${ann}`]: async () => (await bouncing()).place,
   'replay --list': givenUp,
   replay: givenUp,
   'backfill mailgun --from 8h': missed,
@@ -177,6 +176,12 @@ test.each(Object.entries(incidents))(
     expect(lasting(stdout)).toBe(lasting(shown.get(words) ?? ''))
   },
 )
+
+test('an address that is taken off by the command is mailed again', async () => {
+  const { place, transporter } = await bouncing()
+  const { code } = await run(['suppressions', 'remove', ann], place)
+  expect([code, (await transporter.sendMail(invoice)).accepted]).toEqual([0, [ann]])
+})
 
 test('a SQLite file that is gone is told by the application and by the command, and goes on when it is back', async () => {
   const { place, correlator, provider, transporter } = await application(() => [])
