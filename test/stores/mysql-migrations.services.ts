@@ -5,6 +5,7 @@ import { mysqlStore } from '../../src/stores/mysql.js'
 import { mysqlMigrations } from '../../src/stores/mysql-migrations.js'
 import { batchFor, recordOf } from '../../src/testing/store-samples.js'
 import { atEnd, newPool, once, url } from './mysql-database.js'
+import { expectToBeWrittenDown } from './schema.js'
 
 const now = Date.now()
 const schedule = { now, foreignAt: now + 60_000, lease: { owner: 'this one', until: now + 60_000 } }
@@ -86,4 +87,28 @@ test('what an upgrade changes is changed once', async () => {
   expect(await shape()).toEqual(fresh)
   expect(JSON.stringify(fresh)).toContain('mailtrail_events_of_message')
   expect(JSON.stringify(fresh)).not.toContain('mailtrail_events_by_message')
+})
+
+test('the tables of a new database are those that are written down', async () => {
+  await open().open()
+  // Servers write the width of integers, which means nothing, or do not; some quote a default.
+  const columns = `SELECT table_name AS name, ordinal_position AS number, CONCAT_WS(' ', ' ', column_name,
+      REGEXP_REPLACE(column_type, 'int[(][0-9]+[)]', 'int'), IF(is_nullable = 'NO', 'not null', NULL),
+      IF(extra LIKE '%auto_increment%', 'auto_increment', NULL),
+      CONCAT('default ', NULLIF(column_default, 'NULL'))) AS line
+    FROM information_schema.columns WHERE table_schema = DATABASE()`
+  const indexes = `SELECT table_name AS name, 1000 AS number, CONCAT('  ', IF(non_unique, '', 'unique '),
+      index_name, ' (', GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', '), ')') AS line
+    FROM information_schema.statistics WHERE table_schema = DATABASE()
+    GROUP BY table_name, index_name, non_unique`
+  const tables = `SELECT table_name AS name, 0 AS number, CONCAT_WS(' ', 'table', table_name, engine,
+      row_format) AS line FROM information_schema.tables WHERE table_schema = DATABASE()`
+  const [rows] = await newPool().query(
+    `SELECT line FROM (${tables} UNION ALL ${columns} UNION ALL ${indexes}) AS \`lines\`
+     ORDER BY name, number, line`,
+  )
+  expectToBeWrittenDown(
+    'mysql',
+    Array.isArray(rows) ? rows.map((row) => String(Object(row).line)) : [],
+  )
 })

@@ -16,6 +16,7 @@ import {
   openingsIn,
 } from '../../src/testing/store-steps.js'
 import { ask, newPool, open, opening } from './postgres-database.js'
+import { expectToBeWrittenDown } from './schema.js'
 
 const message = recordOf('ann@example.com')
 const waiting = batchFor(message, 'opened').events.map(({ event }) => event)
@@ -114,4 +115,32 @@ test('a message can be found by what it says now, and no more by what it said be
   expect(await find(store, 'tag:order')).toEqual([])
   const { rows } = await ask('SELECT * FROM mailtrail_labels')
   expect(rows).toEqual([])
+})
+
+test('the tables of a new database are those that are written down', async () => {
+  await open(newPool()).open()
+  const { rows } = await ask(
+    `SELECT line FROM (
+       SELECT relname, 0 AS part, 0 AS number, concat_ws(' ',
+         CASE relkind WHEN 'p' THEN 'partitioned table' ELSE 'table' END, relname,
+         pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), reloptions::text) AS line
+       FROM pg_class WHERE relname LIKE 'mailtrail_%' AND relkind IN ('r', 'p')
+       UNION ALL
+       SELECT relname, 1, attnum, concat_ws(' ', ' ', attname, format_type(atttypid, atttypmod),
+         CASE collname WHEN 'C' THEN 'by its bytes' END, CASE WHEN attnotnull THEN 'not null' END,
+         CASE attidentity WHEN 'a' THEN 'identity' END, 'default ' || pg_get_expr(adbin, adrelid))
+       FROM pg_class
+         JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+         LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+         LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
+       WHERE relname LIKE 'mailtrail_%' AND relkind IN ('r', 'p')
+       UNION ALL
+       SELECT tablename, 2, 0, '  ' || regexp_replace(indexdef, ' ON .* USING', ' USING')
+       FROM pg_indexes WHERE tablename LIKE 'mailtrail_%'
+     ) AS lines ORDER BY relname COLLATE "C", part, number, line COLLATE "C"`,
+  )
+  expectToBeWrittenDown(
+    'postgres',
+    rows.map(({ line }) => line),
+  )
 })

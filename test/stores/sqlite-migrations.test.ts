@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { messageKeys } from '../../src/matching.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
 import { openDatabase } from '../../src/stores/sqlite-driver.js'
+import { fields } from '../../src/payload.js'
 import { batchFor, recordOf } from '../../src/testing/store-samples.js'
+import { expectToBeWrittenDown } from './schema.js'
 
 const now = Date.now()
 const schedule = { now, foreignAt: now + 60_000, lease: { owner: 'another', until: now } }
@@ -55,4 +57,22 @@ test('what the first version has kept is there after the upgrade, and goes on', 
   expect(await store.prune({ nonces: now }, 10)).toBe(1)
   await store.close()
   await other.close()
+})
+
+test('the tables of a new file are those that are written down', async () => {
+  const file = join(folder, 'mailtrail.db')
+  const store = sqliteStore(file)
+  await store.open()
+  await store.close()
+  const database = await openDatabase(file)
+  const rows = database
+    .prepare(
+      `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name`,
+    )
+    .all()
+  database.close()
+  expectToBeWrittenDown(
+    'sqlite',
+    rows.flatMap((row) => String(fields(row)['sql']).split('\n')).map((line) => line.trimEnd()),
+  )
 })
