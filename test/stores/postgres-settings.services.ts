@@ -22,7 +22,7 @@ describe('a database', () => {
       `synchronous_commit = 'off'`,
       `default_transaction_isolation = 'serializable'`,
       'default_transaction_read_only = on',
-      'statement_timeout = 1',
+      'statement_timeout = 50',
     ]) {
       await ask(`ALTER DATABASE ${name()} SET ${setting}`)
     }
@@ -77,6 +77,25 @@ describe('a database', () => {
       name: 'ConfigurationError',
       message: expect.stringContaining('LATIN1'),
     })
+  })
+
+  test('is used on connections that have a name, and end with the store', async () => {
+    const connections = async (): Promise<number> => {
+      const { rows } = await ask(
+        `SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'mailtrail'`,
+      )
+      return rows.length
+    }
+    const store = open(url())
+    await store.open()
+    expect(await connections()).toBeGreaterThan(0)
+    await store.close()
+    // One that is idle would end by itself, but only after ten seconds.
+    for (const end = Date.now() + 5000; (await connections()) > 0 && Date.now() < end;) {
+      await delay(10)
+    }
+    expect(await connections()).toBe(0)
   })
 
   test('is opened by who may not make tables, when they are there', async () => {
