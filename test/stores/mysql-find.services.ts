@@ -47,6 +47,8 @@ test.each<[query: StoreQuery, fits: (index: number) => boolean]>([
   [{}, () => true],
   [{ provider: 'a' }, (index) => index % 3 === 0],
   [{ address }, () => true],
+  [{ address: 'u3@example.com' }, (index) => index % 10 === 3],
+  [{ address: 'u5@example.com', status: 'bounced' }, (index) => index % 10 === 5],
   [{ status: 'delivered' }, (index) => index % 5 !== 0],
   [{ labels: ['tag:all'] }, () => true],
   [{ labels: ['tag:even', 'tag:all'] }, (index) => index % 2 === 0],

@@ -106,6 +106,13 @@ test('a page is read from its place on, and an address without the others', asyn
   expect(of.reads).toBeLessThan(20)
 })
 
+test('a removal alone is one, and of no address nothing is known', async () => {
+  await store.suppress([factOf({ kind: 'removed' })])
+  expect(await known()).toEqual(new Map([[keyOf(factOf()), { removedAt: 1000 }]]))
+  expect(await store.suppressions(10)).toEqual([])
+  expect(await store.suppressionsOf([])).toEqual([])
+})
+
 test('whatever the letter case, accents and length, an address and scope is itself', async () => {
   const scopes = ['list:a:x', 'list:a:X', 'list:a:x ', 'list:a:é', `list:a:${'é'.repeat(9000)}`]
   const detail = '𝒜 " \\ \0'
