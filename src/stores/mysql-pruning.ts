@@ -91,7 +91,6 @@ export function mysqlPruning(query: Query): Pruning {
     async removeMessages(messages) {
       const ids = messages.map(({ trackingId }) => toBytes(trackingId)).toSorted(Buffer.compare)
       const keys = messages.flatMap((message) => message.keys.map(digest))
-      if (ids.length === 0) return
       await removeEvents(await lockEvents(ids))
       // A key may have become that of a later message.
       await each(

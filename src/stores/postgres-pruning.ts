@@ -1,5 +1,5 @@
 import type { Query, Statement } from './postgres-transaction.js'
-import { digestId, isId, whole } from './postgres-values.js'
+import { digestId, whole } from './postgres-values.js'
 import type { MessageRow, Tables } from './sql-tables.js'
 
 /** What is removed because it is old. */
@@ -15,7 +15,6 @@ export function pruningTables(
     async oldMessages(beforeId, limit) {
       const rows = await query(oldMessages, [beforeId, limit])
       const ids = rows.map(({ tracking_id: id }) => id)
-      if (ids.length === 0) return []
       await query(lockDeadOf, [ids])
       const busy = new Set((await query(untoldOf, [ids])).map(({ tracking_id: id }) => id))
       return rows.flatMap(({ tracking_id: trackingId, ...row }): MessageRow[] =>
@@ -24,7 +23,7 @@ export function pruningTables(
     },
 
     async removeMessages(messages) {
-      const ids = messages.map(({ trackingId }) => trackingId).filter(isId)
+      const ids = messages.map(({ trackingId }) => trackingId)
       if (ids.length === 0) return
       const keys = messages.flatMap((message) => message.keys.map(digestId))
       await query(removeKeys, [keys, ids])
@@ -35,15 +34,13 @@ export function pruningTables(
     async oldEvents(beforeId, limit) {
       await query(walkIndexes)
       const ids = (await query(oldEvents, [beforeId, limit])).map(({ id }) => id)
-      if (ids.length === 0) return []
       const busy = await untoldLanes(ids)
       return ids.filter((id) => !busy.has(id))
     },
 
     async removeEvents(ids) {
-      const known = ids.filter(isId)
-      if (known.length === 0) return
-      await removeTraces(await query(removeEvents, [known]))
+      if (ids.length === 0) return
+      await removeTraces(await query(removeEvents, [ids]))
     },
   }
 
@@ -54,9 +51,8 @@ export function pruningTables(
 
   /** What else there is of events that are removed. */
   async function removeTraces(events: readonly RemovedEvent[]): Promise<void> {
-    if (events.length === 0) return
     const providerKeys = events.flatMap(({ provider_key: key }) => key ?? [])
-    if (providerKeys.length > 0) await query(removeProviderKeys, [providerKeys])
+    await query(removeProviderKeys, [providerKeys])
     const eventIds = events.map(({ id }) => id)
     await query(removeWaitingOf, [eventIds])
     await query(removeDeadLetters, [eventIds])
