@@ -1,7 +1,9 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { firstTrackingId } from '../../src/matching.js'
 import type { MessageRecord } from '../../src/message.js'
 import type { PruneLimits, Store } from '../../src/store.js'
 import { postgresStore } from '../../src/stores/postgres.js'
+import { missingCuts } from '../../src/stores/postgres-days.js'
 import { batchOf, recordAt, resultOf, start } from '../../src/testing/store-samples.js'
 import {
   add,
@@ -206,6 +208,27 @@ describe('a day that is over', () => {
     expect(await claim(store, first, farAhead)).toHaveLength(1)
   })
 
+  test('that another process drops meanwhile is dropped, and the next one is', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    const next = await sent(store, start + day)
+    const pruner = await pausedStore(({ text }) =>
+      text.includes('count(*) FROM mailtrail_messages_'),
+    )
+    const until = { messages: start + 2 * day, events: start + 2 * day }
+    const pruning = pruner.store.prune(until, 100)
+    await pruner.reached
+    expect(await pruned(store)).toBe(1)
+    pruner.resume()
+    await pruning
+    while ((await store.prune(until, 100)) > 0);
+    expect(await store.message(next.trackingId)).toBeUndefined()
+    expect((await partitionsOf('messages')).slice(0, 2)).toEqual([
+      'before_20260103',
+      'from_20260103',
+    ])
+  })
+
   test('leaves nothing elsewhere: later events of its messages, dead letters, and what waited', async () => {
     const store = await byDay()
     const record = await sent(store, start, day + 7)
@@ -296,6 +319,13 @@ describe('partitions of days', () => {
   const today = Date.now() - (Date.now() % day)
   const suffixOf = (time: number) =>
     `from_${new Date(time).toISOString().slice(0, 10).replaceAll('-', '')}`
+
+  test.each([0, 1, 12 * 3600_000, day - 1])('begin at midnight, %d ms after one', (time) => {
+    const cuts = Array.from({ length: 8 }, (_, index) => start + (index + 1) * day)
+    expect(missingCuts([], start + time)).toEqual(cuts)
+    const spans = [{ suffix: 'first' }, { suffix: 'last', from: firstTrackingId(start + 3 * day) }]
+    expect(missingCuts(spans, start + time)).toEqual(cuts.slice(3))
+  })
 
   test('are made for the coming week by whoever opens a database where they were asked for once', async () => {
     const whole = open(url())
