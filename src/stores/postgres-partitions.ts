@@ -64,8 +64,8 @@ export function createDayPruning(): (
     }
     if (performance.now() - pausedAt > pause) {
       const dropped = await dropDays(pool, firstTrackingId(Math.min(messages, events)))
-      if (dropped.rows > 0) return { removed: dropped.rows, limits }
-      if (dropped.left) pausedAt = performance.now()
+      if (dropped === 'not now') pausedAt = performance.now()
+      else if (dropped > 0) return { removed: dropped, limits }
     }
     while ((await removeLeftRows(pool, most)) > 0);
     return { removed: 0, limits: messages > events ? limits : wholeDays(spans, limits, messages) }
@@ -85,33 +85,30 @@ function wholeDays(spans: readonly Span[], limits: PruneLimits, messages: number
   return { ...limits, messages: timeOfId(from) }
 }
 
-interface Dropped {
-  /** How much was in them, as it was counted before. */
-  rows: number
-  /** Whether there are others, which could not be dropped now. */
-  left: boolean
-}
-
-/** Drops days until one of them was not empty. */
-async function dropDays(pool: PgPool, until: string): Promise<Dropped> {
+/**
+ * Drops days until one of them was not empty.
+ *
+ * @returns how much was in it, as it was counted before; 0 when there is none, or that one could not be dropped
+ */
+async function dropDays(pool: PgPool, until: string): Promise<number | 'not now'> {
   for (;;) {
     const day = droppable(await inTransaction(pool, reading, spansOf), until)
-    if (!day) return { rows: 0, left: false }
+    if (!day) return 0
     try {
       // Before others have to wait, it is looked at whether that is quickly done.
       const kept = await inTransaction(pool, writing, (query) => keptBefore(query, day.to))
-      if (!kept) return { rows: 0, left: true }
+      if (!kept) return 'not now'
       const count = await inTransaction(pool, migrating, (query) => countIn(query, day))
       const dropped = await whenFree(() =>
         inTransaction(pool, altering, (query) => dropDay(query, day)),
       )
-      if (dropped === 'too much is kept') return { rows: 0, left: true }
+      if (dropped === 'too much is kept') return 'not now'
       if (dropped === 'another one has') continue
       const rows = count - dropped.kept
-      if (rows > 0) return { rows, left: false }
+      if (rows > 0) return rows
     } catch (error) {
       // Its rows are removed one by one.
-      if (canBeLeft(error)) return { rows: 0, left: true }
+      if (canBeLeft(error)) return 'not now'
       if (codeOf(error) !== gone) throw error
     }
   }

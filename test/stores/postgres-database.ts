@@ -70,6 +70,20 @@ export async function pausedStore(fits: (query: PgQuery) => boolean) {
   return { ...pause, store }
 }
 
+/** The URL of the database for somebody who may read and write rows, and make no tables. */
+export async function urlOfWriter(): Promise<string> {
+  const role = `${name()}_writer`
+  await ask(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`)
+  await ask('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
+  const tables = 'SELECT, INSERT, UPDATE, DELETE ON ALL TABLES'
+  await ask(`GRANT ${tables} IN SCHEMA public TO ${role}`)
+  atEnd(() => ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+  const other = new URL(url())
+  other.username = role
+  other.password = 'secret'
+  return other.href
+}
+
 /** Has days cut, as if it had been asked for at this time: the next day is the first one that is. */
 export async function cutAt(time: number): Promise<void> {
   await inTransaction(newPool(), altering, (query) => cutDays(query, time))

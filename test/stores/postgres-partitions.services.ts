@@ -26,12 +26,12 @@ import {
   ask,
   atEnd,
   cutAt,
-  name,
   newPool,
   open,
   opened,
   pausedStore,
   url,
+  urlOfWriter,
   waits,
 } from './postgres-database.js'
 
@@ -140,8 +140,10 @@ describe('a day that is over', () => {
     expect(await rowsOf('waiting')).toBe(0)
     expect(await openingsIn(store, young)).toBe(1)
     expect(await store.find({ address: 'ann@example.com' }, 10)).toHaveLength(1)
-    // It is found to be done.
+    // It is found to be done, and the next day is dropped as soon as it is over.
     expect(await pruned(store)).toBe(0)
+    expect(await pruned(store, { messages: start + 2 * day, events: start + 2 * day })).toBe(1)
+    expect(await partitionsOf('messages')).toContain('before_20260103')
   })
 
   test('leaves what is still to be told of it, which is told, and removed the next time', async () => {
@@ -283,6 +285,21 @@ describe('a day that is over', () => {
       expect([await rowsOf('messages'), await rowsOf('events')]).toEqual([messages, 1])
     },
   )
+
+  test('is removed row by row where it lies before the first cut, or after the last one', async () => {
+    const store = await byDay()
+    await sent(store, start - 3 * day)
+    await sent(store, start - 2 * day)
+    const oldest = { messages: start - 3 * day + 1, events: start - 3 * day + 1 }
+    expect(await pruned(store, oldest)).toBe(1)
+    expect(await rowsOf('messages')).toBe(1)
+    expect(await partitionsOf('messages')).toContain('first')
+    const distant = start + 10_000 * day
+    await sent(store, distant)
+    await sent(store, distant + 2)
+    expect(await pruned(store, { messages: distant + 1, events: distant + 1 })).toBe(2)
+    expect(await rowsOf('messages')).toBe(1)
+  })
 
   test('is removed row by row while somebody is at its tables for long', async () => {
     const store = await byDay()
@@ -434,17 +451,24 @@ describe('partitions of days', () => {
 
   test('are used by who may not make them', async () => {
     await byDay()
-    const role = `${name()}_writer`
-    await ask(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`)
-    await ask(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`)
-    const other = new URL(url())
-    other.username = role
-    other.password = 'secret'
-    const store = open(other.href)
-    atEnd(() => ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+    const store = open(await urlOfWriter())
     const record = await sent(store, start)
     expect(await openingsIn(store, record)).toBe(1)
     expect(await pruned(store)).toBe(1)
+  })
+
+  test('are not begun by who may not make them, and who asks is told', async () => {
+    await opened(newPool())
+    const store = postgresStore(await urlOfWriter(), { partitions: 'day' })
+    await expect(store.open()).rejects.toThrow('must be owner')
+    await store.close()
+  })
+
+  test('are not begun by pruning', async () => {
+    const store = await opened(newPool())
+    await sent(store, start)
+    expect(await pruned(store)).toBe(1)
+    expect(await partitionsOf('messages')).toEqual(['first'])
   })
 
   test('can be asked for by day alone', () => {

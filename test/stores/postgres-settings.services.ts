@@ -14,7 +14,17 @@ import {
   openingsIn,
 } from '../../src/testing/store-steps.js'
 import { interposedPool, isCommit, pausedPool } from './interposed-pool.js'
-import { ask, atEnd, name, newPool, open, opening, url, waits } from './postgres-database.js'
+import {
+  ask,
+  atEnd,
+  name,
+  newPool,
+  open,
+  opening,
+  url,
+  urlOfWriter,
+  waits,
+} from './postgres-database.js'
 
 describe('a database', () => {
   test('with defaults of its own is used as is needed', async () => {
@@ -100,16 +110,7 @@ describe('a database', () => {
 
   test('is opened by who may not make tables, when they are there', async () => {
     await open(url()).open()
-    const role = `${name()}_writer`
-    await ask(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`)
-    await ask(`REVOKE CREATE ON SCHEMA public FROM PUBLIC`)
-    const tables = 'SELECT, INSERT, UPDATE, DELETE ON ALL TABLES'
-    await ask(`GRANT ${tables} IN SCHEMA public TO ${role}`)
-    const other = new URL(url())
-    other.username = role
-    other.password = 'secret'
-    const store = open(other.href)
-    atEnd(() => ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+    const store = open(await urlOfWriter())
     const record = await added(store)
     await ingest(store, batchFor(record, 'opened'))
     expect(await openingsIn(store, record)).toBe(1)
