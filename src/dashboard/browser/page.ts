@@ -1,14 +1,16 @@
-import { drawCharts } from './charts.js'
-import { followChanges } from './following.js'
-import { switchTheme } from './theme-switch.js'
+// What is read is painted first, and the rest is loaded and comes to it.
+requestAnimationFrame(() => setTimeout(() => void start()))
 
-const draw = (): void => void drawCharts()
+async function start(): Promise<void> {
+  const [{ switchTheme }, { drawCharts }, { followChanges }] = await Promise.all([
+    import('./theme-switch.js'),
+    import('./charts.js'),
+    import('./following.js'),
+  ])
+  const draw = (): void => void drawCharts()
+  switchTheme(draw)
+  draw()
+  followChanges(draw)
+}
 
-switchTheme(draw)
-// The numbers are painted first, and the rest comes to them.
-requestAnimationFrame(() =>
-  setTimeout(() => {
-    draw()
-    followChanges(draw)
-  }),
-)
+export {}
