@@ -56,7 +56,7 @@ const groups = {
     tests: ['test/stores/{sql,sqlite,sqlite-forgetting,sqlite-count-totals,driver-errors}.test.ts'],
   },
   sqlite: {
-    mutate: ['src/stores/{sqlite*,count-*,deadline,migrations}.ts'],
+    mutate: ['src/stores/{sqlite*,count-*,migrations}.ts'],
     // That of backups reads a page, and those are not copied.
     tests: ['test/stores/sqlite{,-[c-z]*}.test.ts'],
   },
