@@ -16,8 +16,8 @@ const daysAhead = 7
 export interface Span {
   suffix: string
   /** Ids, of which the last one is not included; absent at both ends of time. */
-  from?: string
-  to?: string
+  from?: string | undefined
+  to?: string | undefined
 }
 
 /** All spans in the order of time. */
@@ -25,14 +25,14 @@ export async function spansOf(query: Query): Promise<Span[]> {
   const spans = (await query(partitions)).map(({ name, bound }): Span => {
     const [, from, to] = /FROM \((.*)\) TO \((.*)\)/.exec(bound) ?? []
     const suffix = name.slice('mailtrail_events_'.length)
-    return { suffix, ...boundOf('from', from), ...boundOf('to', to) }
+    return { suffix, from: idIn(from), to: idIn(to) }
   })
   return spans.toSorted((a, b) => ((a.from ?? '') < (b.from ?? '') ? -1 : 1))
 }
 
-function boundOf(end: 'from' | 'to', bound = ''): Partial<Span> {
-  const id = /^'(.+)'$/.exec(bound)?.[1]
-  return id === undefined ? {} : { [end]: id }
+/** The id in a bound; undefined where that is no id, but an end of time. */
+function idIn(bound = ''): string | undefined {
+  return /'(.+)'/.exec(bound)?.[1]
 }
 
 /** When what has this id happened, in ms since 1970. */
@@ -86,7 +86,7 @@ export async function attach(query: Query, table: string, span: Span): Promise<v
 }
 
 /** Ids are made of digits and dashes, so they may stand in a statement that takes no parameters. */
-function valuesOf({ from, to }: { from?: string | undefined; to?: string | undefined }) {
+function valuesOf({ from, to }: Pick<Span, 'from' | 'to'>) {
   const [least, most] = [from ? `'${from}'` : 'MINVALUE', to ? `'${to}'` : 'MAXVALUE']
   return `FOR VALUES FROM (${least}) TO (${most})`
 }

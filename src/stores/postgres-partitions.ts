@@ -48,7 +48,7 @@ export async function makeDays(pool: PgPool, asked: boolean): Promise<boolean> {
 /** How long a day is removed row by row that could not be dropped, in ms, before that is tried again. */
 const pause = 60_000
 
-/** Drops days that are over, and says what is left to be removed row by row. */
+/** Drops days that are over, where days have partitions, and says what is left to be removed row by row. */
 export function createDayPruning(): (
   pool: PgPool,
   limits: PruneLimits,
@@ -56,12 +56,10 @@ export function createDayPruning(): (
 ) => Promise<DaysPruned> {
   let pausedAt = -Infinity
   return async (pool, limits, most) => {
-    await makeDays(pool, false)
+    await makeDays(pool, true)
     const { messages, events } = limits
+    if (messages === undefined || events === undefined) return { removed: 0, limits }
     const spans = await inTransaction(pool, reading, spansOf)
-    if (!haveDays(spans) || messages === undefined || events === undefined) {
-      return { removed: 0, limits }
-    }
     if (performance.now() - pausedAt > pause) {
       const dropped = await dropDays(pool, firstTrackingId(Math.min(messages, events)))
       if (dropped === 'not now') pausedAt = performance.now()

@@ -1,4 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { setTimeout as delay } from 'node:timers/promises'
 import { firstTrackingId } from '../../src/matching.js'
 import type { MessageRecord } from '../../src/message.js'
 import type { PruneLimits, Store } from '../../src/store.js'
@@ -316,6 +317,21 @@ describe('a day that is over', () => {
     expect(await pruned(await opened(newPool()))).toBe(0)
     expect(await partitionsOf('messages')).not.toContain('from_20260101')
   }, 30_000)
+
+  test('is dropped when who is at its tables is soon done', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    const reader = await newPool().connect()
+    await reader.query('BEGIN; SELECT count(*) FROM mailtrail_messages')
+    const pruning = pruned(store)
+    expect(await waits(pruning)).toBe(true)
+    // Longer than it waits for once.
+    await delay(150)
+    await reader.query('COMMIT')
+    reader.release()
+    expect(await pruning).toBe(1)
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
+  })
 
   test('is removed row by row where very much of it is still to be told', async () => {
     const store = await byDay()

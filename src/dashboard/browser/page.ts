@@ -12,5 +12,3 @@ async function start(): Promise<void> {
   draw()
   followChanges(draw)
 }
-
-export {}
