@@ -173,6 +173,15 @@ describe('in MySQL itself', () => {
     expect(claimed.map(({ event }) => event)).toEqual(['"tied"'])
   })
 
+  test('what has waited for its message does not wait any more when that has come', async () => {
+    const record = recordOf('ann@example.com')
+    await store.ingest(batchOf({ type: 'delivered', ownId: record.trackingId }), schedule)
+    expect(await rows('SELECT via FROM mailtrail_waiting')).toHaveLength(1)
+    await store.addMessage(record, messageKeys(record), schedule)
+    expect(await rows('SELECT via FROM mailtrail_waiting')).toEqual([])
+    expect((await store.message(record.trackingId))?.events).toHaveLength(1)
+  })
+
   test('states of recipients are looked up, however many others there are', async () => {
     const records = Array.from({ length: 300 }, () => recordOf('ann@example.com'))
     await Promise.all(
