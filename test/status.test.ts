@@ -6,6 +6,7 @@ import {
   messageStatus,
   recipientEngagement,
   recipientStatus,
+  recipientStatuses,
   withEvent,
   withSendStatus,
 } from '../src/status.js'
@@ -120,6 +121,12 @@ describe('the status of a recipient', () => {
       ),
     )
   })
+})
+
+test('every status of a recipient that events come to is one that can be asked for, and no other', () => {
+  const events = [accepted(1), deferred(1), delivered(1), bounced(1), rejected(1), failed(1)]
+  const statuses = events.map((event) => recipientStatus(withEvent(initialState, event)))
+  expect(recipientStatuses).toEqual([recipientStatus(initialState), ...statuses])
 })
 
 test.each<AnyEvent>([
