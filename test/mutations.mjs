@@ -70,7 +70,7 @@ const groups = {
     partitions: ['-{partitions,days}', '-partitions'],
     migrations: ['-migrations'],
     transactions: ['-{driver,transaction,locks}', '-{connections,locks,settings,retries}'],
-    tables: ['-{tables,statements,values}', '{,-claiming}'],
+    tables: ['-{tables,statements,values}', '{,-claiming,-locks,-settings}'],
   }),
   ...partsOf('mysql', {
     counts: ['-counts'],

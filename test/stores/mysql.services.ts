@@ -6,7 +6,7 @@ import { messageKeys } from '../../src/matching.js'
 import type { Schedule, Store } from '../../src/store.js'
 import { mysqlStore } from '../../src/stores/mysql.js'
 import { mysqlTables } from '../../src/stores/mysql-tables.js'
-import { onConnection, type Query } from '../../src/stores/mysql-transaction.js'
+import { inTransaction, onConnection, type Query } from '../../src/stores/mysql-transaction.js'
 import { batchFor, batchOf, recordOf } from '../../src/testing/store-samples.js'
 import { storeContract } from '../../src/testing/store-contract.js'
 import { type Database, newMysqlDatabase } from '../databases.js'
@@ -344,6 +344,36 @@ describe('in MySQL itself', () => {
     })
     expect(await store.ingest(batch, schedule)).toMatchObject({ duplicates: 0 })
   })
+
+  test('a statement that the server refuses is not tried again, and its connection is used on', async () => {
+    const one = createPool({ uri: database.url, connectionLimit: 1 })
+    const identities: unknown[] = []
+    const refused = inTransaction({ pool: one, lent: false }, 'writing', async (query) => {
+      identities.push(...(await query('SELECT CONNECTION_ID() AS id')))
+      await query('SELECT nonsense')
+    })
+    await expect(refused).rejects.toMatchObject({ code: 'ER_BAD_FIELD_ERROR' })
+    const [after] = await one.query('SELECT CONNECTION_ID() AS id')
+    expect(identities).toEqual(after)
+    await one.end()
+  })
+
+  test.each(['ER_LOCK_DEADLOCK', 'ER_DUP_ENTRY'])(
+    'what fails for others with %s is tried again, and not for ever',
+    async (code) => {
+      let attempts = 0
+      const failing = (times: number) =>
+        inTransaction({ pool, lent: false }, 'writing', async () => {
+          attempts += 1
+          if (attempts <= times) throw Object.assign(new Error(code), { code, sqlState: '40001' })
+          return 'done'
+        })
+      expect(await failing(9)).toBe('done')
+      attempts = 0
+      await expect(failing(99)).rejects.toThrow(code)
+      expect(attempts).toBe(10)
+    },
+  )
 
   test('a migration that was killed half-way is finished by the next start', async () => {
     await rows('DROP TABLE mailtrail_nonces, mailtrail_untold')
