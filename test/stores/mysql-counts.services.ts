@@ -74,6 +74,37 @@ test('who adds to a row leaves others of its shards to others meanwhile', async 
   expect(await ask()).toEqual([{ key: 'x', counts: { ...noCounts, messages: 2 } }])
 })
 
+test('what stands in several shards is put into one, by two at once too, and nothing is lost', async () => {
+  const random = jest.spyOn(Math, 'random')
+  const values = ['x', 'y', 'z']
+  for (let index = 0; index < 24; index += 1) {
+    random.mockReturnValueOnce((index % 8) / 8)
+    const counts = { messages: 1, opens: index }
+    await once(pool, (tables) =>
+      tables.addCounts(
+        values.flatMap((value) => [
+          changeOf({ value, counts }),
+          changeOf({ value, start: day, counts }),
+        ]),
+      ),
+    )
+  }
+  random.mockRestore()
+  const rows = async (start: number): Promise<number> => {
+    const [found] = await pool.query('SELECT shard FROM mailtrail_counts WHERE start = ?', [start])
+    return Array.isArray(found) ? found.length : 0
+  }
+  const before = await ask()
+  expect([await rows(0), await rows(day)]).toEqual([24, 24])
+  const merged = await Promise.all(
+    [1, 2].map(() => once(pool, (tables) => tables.mergeCounts(day))),
+  )
+  expect(merged.reduce((sum, count) => sum + count, 0)).toBe(21)
+  expect([await rows(0), await rows(day)]).toEqual([3, 24])
+  expect(await ask()).toEqual(before)
+  expect(await once(pool, (tables) => tables.mergeCounts(day))).toBe(0)
+})
+
 test('what was added by a transaction that did not end well is not counted', async () => {
   const failed = once(pool, async (tables) => {
     await tables.addCounts([changeOf({ counts: { messages: 1 } })])
