@@ -1,3 +1,4 @@
+import { recipientStatuses } from './status.js'
 import type { CountChange, CountDimension, Counted } from './store.js'
 
 /** How much of what. */
@@ -37,13 +38,7 @@ export const counted: readonly Counted[] = [
   'messages',
   'sent',
   'unsent',
-  'pending',
-  'accepted',
-  'deferred',
-  'delivered',
-  'bounced',
-  'rejected',
-  'failed',
+  ...recipientStatuses,
   'opened',
   'clicked',
   'complained',

@@ -6,7 +6,8 @@ import { added, type Checks, ingest } from './store-steps.js'
 
 const ann = 'ann@example.com'
 
-function factOf(fact: Partial<SuppressionFact> = {}): SuppressionFact {
+/** Says that an address is not to be mailed, unless it says something else. */
+export function factOf(fact: Partial<SuppressionFact> = {}): SuppressionFact {
   return { kind: 'added', address: ann, scope: 'all', cause: 'added', at: start, ...fact }
 }
 

@@ -4,6 +4,8 @@ import type { Store, SuppressionFact, SuppressionState } from '../../src/store.j
 import { mysqlStore } from '../../src/stores/mysql.js'
 import { suppress } from '../../src/stores/sql-suppressions.js'
 import { withFact } from '../../src/suppression.js'
+import { factOf } from '../../src/testing/store-contract-suppressions.js'
+import { start } from '../../src/testing/store-samples.js'
 import { atEnd, newPool, once, shuffled, url, withReads } from './mysql-database.js'
 
 let store: Store
@@ -14,17 +16,6 @@ beforeEach(async () => {
   await store.open()
   pool = newPool()
 })
-
-function factOf(fact: Partial<SuppressionFact> = {}): SuppressionFact {
-  return {
-    kind: 'added',
-    address: 'ann@example.com',
-    scope: 'all',
-    cause: 'added',
-    at: 1000,
-    ...fact,
-  }
-}
 
 const anyOf = <T>(...choices: T[]): T | undefined =>
   choices[Math.floor(Math.random() * choices.length)]
@@ -108,7 +99,7 @@ test('a page is read from its place on, and an address without the others', asyn
 
 test('a removal alone is one, and of no address nothing is known', async () => {
   await store.suppress([factOf({ kind: 'removed' })])
-  expect(await known()).toEqual(new Map([[keyOf(factOf()), { removedAt: 1000 }]]))
+  expect(await known()).toEqual(new Map([[keyOf(factOf()), { removedAt: start }]]))
   expect(await store.suppressions(10)).toEqual([])
   expect(await store.suppressionsOf([])).toEqual([])
 })
@@ -127,8 +118,8 @@ test('times are numbers, whatever a pool that was given makes of them', async ()
   await onPool.suppress([factOf({ expiresAt: 5000 }), factOf({ kind: 'removed', at: 500 })])
   expect((await onPool.suppressions(10)).map(({ state }) => state)).toEqual([
     {
-      firstAddedAt: 1000,
-      addedAt: 1000,
+      firstAddedAt: start,
+      addedAt: start,
       removedAt: 500,
       provider: '',
       detail: '',

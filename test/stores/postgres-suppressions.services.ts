@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, expect, test } from '@jest/globals'
-import type { Store, SuppressionFact, SuppressionState } from '../../src/store.js'
+import type { Store, SuppressionState } from '../../src/store.js'
+import { factOf } from '../../src/testing/store-contract-suppressions.js'
 import { batchOf, start } from '../../src/testing/store-samples.js'
 import { withFact } from '../../src/suppression.js'
 import { interposedPool, isNamed } from './interposed-pool.js'
@@ -9,15 +10,6 @@ import { ask, explained, newPool, opened, shuffled, watchedPool } from './postgr
 let store: Store
 beforeEach(async () => {
   store = await opened(newPool())
-})
-
-const factOf = (fact: Partial<SuppressionFact> = {}): SuppressionFact => ({
-  kind: 'added',
-  address: 'ann@example.com',
-  scope: 'all',
-  cause: 'added',
-  at: start,
-  ...fact,
 })
 
 const stateOf = async (address: string): Promise<SuppressionState | undefined> =>

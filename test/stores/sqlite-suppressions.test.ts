@@ -1,21 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import type { Store, SuppressionFact } from '../../src/store.js'
+import type { Store } from '../../src/store.js'
 import { sqliteStore } from '../../src/stores/sqlite.js'
+import { factOf } from '../../src/testing/store-contract-suppressions.js'
+import { start } from '../../src/testing/store-samples.js'
 
 let store: Store
 beforeEach(() => {
   store = sqliteStore(':memory:')
 })
 afterEach(() => store.close())
-
-const factOf = (fact: Partial<SuppressionFact>): SuppressionFact => ({
-  kind: 'added',
-  address: 'ann@example.com',
-  scope: 'all',
-  cause: 'added',
-  at: 1000,
-  ...fact,
-})
 
 test('a list goes on from where it was, also among scopes with spaces in them', async () => {
   const scopes = ['all', 'group:a b:1', 'group:a b:2', 'group:a  b:1', 'group:ab:1', 'group:a ']
@@ -29,9 +22,9 @@ test('a list goes on from where it was, also among scopes with spaces in them', 
 })
 
 test('a place is that of a row, whatever comes of the row', async () => {
-  await store.suppress([factOf({}), factOf({ address: 'bob@example.com' })])
+  await store.suppress([factOf(), factOf({ address: 'bob@example.com' })])
   const [first, second] = await store.suppressions(2)
-  await store.suppress([factOf({ address: first?.address ?? '', kind: 'removed', at: 2000 })])
+  await store.suppress([factOf({ address: first?.address ?? '', kind: 'removed', at: start + 1 })])
   expect(await store.suppressions(2)).toEqual([second])
   expect(await store.suppressions(2, first?.place)).toEqual([second])
   expect(await store.suppressions(2, second?.place)).toEqual([])
