@@ -272,6 +272,14 @@ describe('a day that is over', () => {
     },
   )
 
+  test('is removed up to the very time where only messages are', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    await sent(store, start + 2)
+    expect(await pruned(store, { messages: start + 1 })).toBe(1)
+    expect(await rowsOf('messages')).toBe(1)
+  })
+
   test.each<[keyof PruneLimits, PruneLimits, messages: number]>([
     ['events', { messages: start, events: start + day }, 1],
     ['messages', { messages: start + day, events: start }, 0],
