@@ -1,7 +1,6 @@
 import { describe } from '@jest/globals'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { readFileSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 const paths = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/google-chrome']

@@ -341,6 +341,17 @@ describe('a day that is over', () => {
     expect(await partitionsOf('messages')).not.toContain('from_20260101')
   })
 
+  test('is removed row by row where to drop it would take too long', async () => {
+    await sent(await byDay(), start)
+    const slow = interposedPool(newPool(), async (query, send) => {
+      if (query.text.includes(' DETACH PARTITION ')) await send({ text: 'SELECT pg_sleep(5)' })
+      return send()
+    })
+    expect(await pruned(await opened(slow))).toBe(1)
+    expect(await rowsOf('messages')).toBe(0)
+    expect(await partitionsOf('messages')).toContain('from_20260101')
+  })
+
   test('is removed row by row where very much of it is still to be told', async () => {
     const store = await byDay()
     await sent(store, start)
