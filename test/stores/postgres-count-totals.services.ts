@@ -89,6 +89,26 @@ test('of what is taken no total is left', async () => {
   await expectToHave(store, everything(['b']))
 }, 30_000)
 
+test('of totals those alone are taken whose value has the text in it', async () => {
+  const values = ['for josé@example.com', 'for josef@example.com', 'for jos']
+  await inTables(newPool(), (tables) => tables.addCounts(everything(values)))
+  await mergeAll(store)
+  // The server's pattern fits all of them, for it knows letters of ASCII alone.
+  const taken = await inTables(newPool(), (tables) => tables.takeCountsWith(['JOSÉ']))
+  expect(new Set(taken.map(({ value }) => value))).toEqual(new Set(['for josé@example.com']))
+  await expectToHave(store, everything(values.slice(1)))
+}, 30_000)
+
+test('who removes is told how much went, of what is put together and of what is not', async () => {
+  const remove = () =>
+    inTables(newPool(), (tables) => tables.removeCounts(['tag'], begin + days * day))
+  await inTables(newPool(), (tables) => tables.addCounts([changeOf(0, 'a'), changeOf(1, 'b')]))
+  await mergeAll(store)
+  await inTables(newPool(), (tables) => tables.addCounts([0, 1, 2].map((at) => changeOf(at, 'c'))))
+  expect(await remove()).toBe(5)
+  expect(await remove()).toBe(0)
+})
+
 test('whoever adds, puts together, removes and takes at the same time, counts stay right', async () => {
   const codes: unknown[] = []
   const values = ['a', 'b', 'c of ann@example.com']
