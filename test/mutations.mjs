@@ -31,7 +31,7 @@ function partsOf(server, parts) {
       `${server}-${part}`,
       {
         mutate: [`src/stores/${server}${files}.ts`],
-        tests: [`test/stores/${server}${tests}.services.ts`],
+        tests: [`test/stores/${server}${tests}.services.ts`, 'test/stores/sql-tables.test.ts'],
       },
     ]),
   )

@@ -55,12 +55,6 @@ test('counts whose value has a text in it are taken as one row each, in whatever
   expect(await take()).toEqual([])
 })
 
-test('where there is nothing to take or to add, the server is not asked', async () => {
-  const tables = postgresTables(() => Promise.reject(new Error('the server was asked')))
-  expect(await tables.takeCountsWith([])).toEqual([])
-  await tables.addCounts([])
-})
-
 test('a text has no signs in it that mean something else', async () => {
   const pool = newPool()
   const values = ['a_b', 'a%b', 'a\\b', 'axb', 'a.b', 'a\\_b', '*a*']

@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals'
+import { mysqlTables } from '../../src/stores/mysql-tables.js'
+import { postgresTables } from '../../src/stores/postgres-tables.js'
+import type { Tables } from '../../src/stores/sql-tables.js'
+
+const lease = { owner: 'first', until: 1 }
+
+/** A server that is asked in vain: it knows of nothing. */
+function emptyServer() {
+  const asked: unknown[] = []
+  const query = (statement: unknown) => {
+    asked.push(statement)
+    return Promise.resolve([])
+  }
+  return { asked, query }
+}
+
+describe.each([
+  ['PostgreSQL', postgresTables],
+  ['MySQL', mysqlTables],
+] as const)('%s is not asked', (_server, tablesOf) => {
+  const ofEmptyLists: Record<string, [(tables: Tables) => Promise<unknown>, unknown]> = {
+    lockKeys: [(tables) => tables.lockKeys([], 'shared'), undefined],
+    keys: [(tables) => tables.keys([]), []],
+    putKeys: [(tables) => tables.putKeys('an id', []), undefined],
+    'putKeys of the own id': [(tables) => tables.putKeys('an id', [{ key: 'an id' }]), undefined],
+    knownMessages: [(tables) => tables.knownMessages([]), new Set()],
+    lockMessages: [(tables) => tables.lockMessages([]), []],
+    messages: [(tables) => tables.messages([]), []],
+    states: [(tables) => tables.states([]), []],
+    statesOf: [(tables) => tables.statesOf([]), []],
+    putStates: [(tables) => tables.putStates([]), undefined],
+    knownEvents: [(tables) => tables.knownEvents([]), { ids: new Set(), providerKeys: new Set() }],
+    addEvents: [(tables) => tables.addEvents([]), new Map()],
+    tieEvents: [(tables) => tables.tieEvents('an id', []), undefined],
+    putEvents: [(tables) => tables.putEvents([]), undefined],
+    removeMessages: [(tables) => tables.removeMessages([]), undefined],
+    removeEvents: [(tables) => tables.removeEvents([]), undefined],
+    addWaiting: [(tables) => tables.addWaiting([]), undefined],
+    waiting: [(tables) => tables.waiting([]), []],
+    removeWaiting: [(tables) => tables.removeWaiting([]), undefined],
+    addUntold: [(tables) => tables.addUntold([]), undefined],
+    moveUntold: [(tables) => tables.moveUntold([]), undefined],
+    busyLanes: [(tables) => tables.busyLanes([], 'first'), new Set()],
+    laneEvents: [(tables) => tables.laneEvents([], 10), []],
+    untoldEvents: [(tables) => tables.untoldEvents([]), []],
+    firstOthers: [(tables) => tables.firstOthers([], []), new Map()],
+    lease: [(tables) => tables.lease([], lease), undefined],
+    prolong: [(tables) => tables.prolong([], lease), new Set()],
+    removeUntold: [(tables) => tables.removeUntold([]), undefined],
+    putProgress: [(tables) => tables.putProgress([]), undefined],
+    release: [(tables) => tables.release([]), undefined],
+    bury: [(tables) => tables.bury([]), undefined],
+    exhume: [(tables) => tables.exhume([]), []],
+    addCounts: [(tables) => tables.addCounts([]), undefined],
+    takeCountsWith: [(tables) => tables.takeCountsWith([]), []],
+    putSuppressions: [(tables) => tables.putSuppressions([]), undefined],
+    suppressionsOf: [(tables) => tables.suppressionsOf([]), []],
+  }
+  test.each(Object.entries(ofEmptyLists))('for an empty list: %s', async (_name, [ask, answer]) => {
+    const { asked, query } = emptyServer()
+    expect(await ask(tablesOf(query))).toEqual(answer)
+    expect(asked).toEqual([])
+  })
+})
+
+describe.each([
+  ['PostgreSQL', postgresTables],
+  ['MySQL', mysqlTables],
+] as const)('%s that has none of it is asked no more', (_server, tablesOf) => {
+  const ofNothing: Record<string, (tables: Tables) => Promise<unknown>> = {
+    waiting: (tables) => tables.waiting(['a key']),
+    dueLanes: (tables) => tables.dueLanes(1, 10),
+    laneEvents: (tables) => tables.laneEvents(['01990000-0000-7000-8000-000000000000'], 10),
+  }
+  test.each(Object.entries(ofNothing))('%s', async (_name, ask) => {
+    const { asked, query } = emptyServer()
+    expect(await ask(tablesOf(query))).toEqual([])
+    expect(asked).toHaveLength(1)
+  })
+})
+
+test('PostgreSQL, whose ids are of a type, is not asked for what is no id', async () => {
+  const { asked, query } = emptyServer()
+  const tables = postgresTables(query)
+  expect(await tables.knownMessages(['no id'])).toEqual(new Set())
+  expect(await tables.messages(['no id'])).toEqual([])
+  expect(await tables.lockMessages(['no id'])).toEqual([])
+  expect(await tables.statesOf(['no id'])).toEqual([])
+  expect(await tables.untoldEvents(['no id'])).toEqual([])
+  expect(await tables.exhume(['no id'])).toEqual([])
+  expect(await tables.eventsOf('no id')).toEqual([])
+  expect(await tables.findMessages({}, 10, 'no id')).toEqual([])
+  expect(await tables.deadLetters(10, 'no id')).toEqual([])
+  expect(asked).toEqual([])
+})
