@@ -94,3 +94,18 @@ test('PostgreSQL, whose ids are of a type, is not asked for what is no id', asyn
   expect(await tables.deadLetters(10, 'no id')).toEqual([])
   expect(asked).toEqual([])
 })
+
+test('PostgreSQL locks keys in the order of the locks, or two who lock the same might wait for each other', async () => {
+  const locked: number[][] = []
+  const tables = postgresTables((_statement, [, buckets] = []) => {
+    locked.push(Array.isArray(buckets) ? buckets.map(Number) : [])
+    return Promise.resolve([])
+  })
+  const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`)
+  await tables.lockKeys(keys, 'shared')
+  await tables.lockKeys(keys.toReversed(), 'exclusive')
+  const [once = [], again] = locked
+  expect(once.length).toBeGreaterThan(10)
+  expect(once).toEqual([...new Set(once)].toSorted((a, b) => a - b))
+  expect(again).toEqual(once)
+})
