@@ -352,18 +352,51 @@ describe('a day that is over', () => {
     expect(await partitionsOf('messages')).toContain('from_20260101')
   })
 
-  test('is removed row by row where very much of it is still to be told', async () => {
+  /** A day with a message that is told of, and so many events that are not. */
+  async function dayWithUntold(count: number): Promise<Store> {
     const store = await byDay()
     await sent(store, start)
-    const many = Array.from({ length: 501 }, (_, index) => ({
+    const many = Array.from({ length: count }, (_, index) => ({
       type: 'delivered' as const,
       providerMessageId: `q-${index}`,
       occurredAt: new Date(start),
     }))
     await ingest(store, batchOf(...many))
+    return store
+  }
+
+  test('is removed row by row where very much of it is still to be told, and when that is told just now', async () => {
+    const store = await dayWithUntold(501)
     expect(await pruned(store)).toBe(1)
     expect(await partitionsOf('events')).toContain('from_20260101')
-    expect(await claim(store, first, farAhead)).toHaveLength(501)
+    const untold = await claim(store, first, farAhead)
+    expect(untold).toHaveLength(501)
+    await tell(store, idsOf(untold))
+    expect(await pruned(store)).toBe(501)
+    expect(await partitionsOf('events')).toContain('from_20260101')
+  })
+
+  test('is dropped where just not too much of it is still to be told', async () => {
+    const store = await dayWithUntold(500)
+    expect(await pruned(store)).toBe(1)
+    expect(await partitionsOf('events')).not.toContain('from_20260101')
+    expect(await claim(store, first, farAhead)).toHaveLength(500)
+  })
+
+  test('is dropped the next time where the server fails, and who prunes is told', async () => {
+    await sent(await byDay(), start)
+    let failures = 0
+    const failing = interposedPool(newPool(), async (query, send) => {
+      if (query.text.includes(' DETACH PARTITION ') && failures++ === 0) {
+        return send({ text: 'SELECT 1 / 0' })
+      }
+      return send()
+    })
+    const store = await opened(failing)
+    await expect(store.prune(over, 100)).rejects.toThrow('division by zero')
+    expect(await rowsOf('messages')).toBe(1)
+    expect(await pruned(store)).toBe(1)
+    expect(await partitionsOf('messages')).not.toContain('from_20260101')
   })
 })
 
