@@ -3,6 +3,7 @@ import { mysqlTables } from '../../src/stores/mysql-tables.js'
 import { postgresTables } from '../../src/stores/postgres-tables.js'
 import type { Tables } from '../../src/stores/sql-tables.js'
 
+const anId = '01990000-0000-7abc-8000-000000000000'
 const lease = { owner: 'first', until: 1 }
 
 /** A server that is asked in vain: it knows of nothing. */
@@ -71,7 +72,7 @@ describe.each([
   const ofNothing: Record<string, (tables: Tables) => Promise<unknown>> = {
     waiting: (tables) => tables.waiting(['a key']),
     dueLanes: (tables) => tables.dueLanes(1, 10),
-    laneEvents: (tables) => tables.laneEvents(['01990000-0000-7000-8000-000000000000'], 10),
+    laneEvents: (tables) => tables.laneEvents([anId], 10),
   }
   test.each(Object.entries(ofNothing))('%s', async (_name, ask) => {
     const { asked, query } = emptyServer()
@@ -80,19 +81,28 @@ describe.each([
   })
 })
 
-test('PostgreSQL, whose ids are of a type, is not asked for what is no id', async () => {
+describe('PostgreSQL, whose ids are of a type, is not asked for what is no id', () => {
+  test.each(['no id', `x${anId}`, `${anId}x`, anId.toUpperCase(), ''])('%j', async (id) => {
+    const { asked, query } = emptyServer()
+    const tables = postgresTables(query)
+    expect(await tables.knownMessages([id])).toEqual(new Set())
+    expect(await tables.messages([id])).toEqual([])
+    expect(await tables.lockMessages([id])).toEqual([])
+    expect(await tables.statesOf([id])).toEqual([])
+    expect(await tables.untoldEvents([id])).toEqual([])
+    expect(await tables.exhume([id])).toEqual([])
+    expect(await tables.eventsOf(id)).toEqual([])
+    expect(await tables.findMessages({}, 10, id)).toEqual([])
+    expect(await tables.deadLetters(10, id)).toEqual([])
+    expect(asked).toEqual([])
+  })
+})
+
+test('PostgreSQL is given no keys of a provider where events have none', async () => {
   const { asked, query } = emptyServer()
-  const tables = postgresTables(query)
-  expect(await tables.knownMessages(['no id'])).toEqual(new Set())
-  expect(await tables.messages(['no id'])).toEqual([])
-  expect(await tables.lockMessages(['no id'])).toEqual([])
-  expect(await tables.statesOf(['no id'])).toEqual([])
-  expect(await tables.untoldEvents(['no id'])).toEqual([])
-  expect(await tables.exhume(['no id'])).toEqual([])
-  expect(await tables.eventsOf('no id')).toEqual([])
-  expect(await tables.findMessages({}, 10, 'no id')).toEqual([])
-  expect(await tables.deadLetters(10, 'no id')).toEqual([])
-  expect(asked).toEqual([])
+  const event = { id: anId, providerKey: undefined, trackingId: undefined, event: '{}' }
+  await postgresTables(query).addEvents([event])
+  expect(asked).toHaveLength(1)
 })
 
 test('PostgreSQL locks keys in the order of the locks, or two who lock the same might wait for each other', async () => {
