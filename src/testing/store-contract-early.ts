@@ -46,6 +46,11 @@ export const earlyChecks: Checks = {
     await ingest(store, batchOf({ type: 'delivered', ownId: record.trackingId }))
     const { deliveries } = await add(store, record)
     same(typesOf(deliveries), ['accepted', 'deferred', 'delivered'])
+    const ways = ['message-id', 'provider-id', 'own-id']
+    like(
+      deliveries,
+      ways.map((via) => ({ event: { correlation: { status: 'matched', via } } })),
+    )
     same(await store.renew(idsOf(deliveries), leaseOf(first)), [])
   },
 

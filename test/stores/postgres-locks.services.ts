@@ -57,6 +57,15 @@ describe('an event and its message that are written at once find each other', ()
     expect(await openingsIn(store, record)).toBe(1)
   })
 
+  test('and what has waited for its message does not wait any more', async () => {
+    const record = recordOf('ann@example.com')
+    expect(await ingest(store, opening(record))).toMatchObject({ waiting: 1 })
+    expect((await ask('SELECT via FROM mailtrail_waiting')).rowCount).toBe(1)
+    await add(store, record)
+    expect((await ask('SELECT via FROM mailtrail_waiting')).rowCount).toBe(0)
+    expect(await openingsIn(store, record)).toBe(1)
+  })
+
   test('and messages that are written at once do not wait for each other', async () => {
     const writer = await pausedStore(isCommit)
     // So many that each has every lock.
