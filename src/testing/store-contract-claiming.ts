@@ -96,7 +96,7 @@ export const claimingChecks: Checks = {
     await ask(store, ids)
     await tell(store, [one])
     await giveUp(store, [two])
-    const result = await ask(other, [...ids, uuidv7()])
+    const result = await ask(other, [...ids, uuidv7(), 'no id'])
     same(idsOf(result.deliveries), [three])
     same(result.blocked, [])
     await tell(store, [three])
