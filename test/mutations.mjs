@@ -31,7 +31,10 @@ function partsOf(server, parts) {
       `${server}-${part}`,
       {
         mutate: [`src/stores/${server}${files}.ts`],
-        tests: [`test/stores/${server}${tests}.services.ts`, 'test/stores/sql-tables.test.ts'],
+        tests: [
+          `test/stores/${server}${tests}.services.ts`,
+          `test/stores/{sql-tables,${server}-*}.test.ts`,
+        ],
       },
     ]),
   )
