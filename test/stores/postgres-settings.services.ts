@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Settlement } from '../../src/store.js'
 import { batchFor, batchOf, recordOf } from '../../src/testing/store-samples.js'
@@ -106,6 +109,23 @@ describe('a database', () => {
       await delay(10)
     }
     expect(await connections()).toBe(0)
+  })
+
+  test('does not keep a program from ending that is through, and has closed nothing', async () => {
+    const program = `import { postgresStore } from 'mailtrail/postgres'
+      const store = postgresStore(process.argv[1])
+      await store.open()
+      console.log('through')`
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program, url()], {
+      cwd: join(__dirname, '../..'),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    await Promise.race([once(child.stdout, 'data'), ended])
+    // A connection that is idle would keep it for ten seconds.
+    const kill = setTimeout(() => child.kill(), 5000)
+    expect(await ended).toEqual([0, null])
+    clearTimeout(kill)
   })
 
   test('is opened by who may not make tables, when they are there', async () => {
