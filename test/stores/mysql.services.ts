@@ -72,6 +72,25 @@ describe('in MySQL itself', () => {
     })
   }
 
+  test('who makes keys known waits for who finds them unknown, and for nobody else', async () => {
+    const locked = (keys: string[], mode: 'shared' | 'exclusive') =>
+      within(async (query) => {
+        await query('SET SESSION innodb_lock_wait_timeout = 1')
+        await mysqlTables(query).lockKeys(keys, mode)
+      })
+    const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`)
+    await within(async (query) => {
+      await mysqlTables(query).lockKeys(keys, 'shared')
+      await locked(keys, 'shared')
+      await expect(locked(keys, 'exclusive')).rejects.toThrow('Lock wait timeout')
+    })
+    await within(async (query) => {
+      await mysqlTables(query).lockKeys(['key 1'], 'exclusive')
+      await locked(['key 2'], 'exclusive')
+      await expect(locked(['key 1'], 'shared')).rejects.toThrow('Lock wait timeout')
+    })
+  })
+
   test('who is about to lease an event of a lane has the lane, and no claim takes it', async () => {
     const record = await added()
     await store.ingest(batchFor(record, 'accepted'), scheduleOf('one', now + 10))
