@@ -4,7 +4,9 @@ import { firstTrackingId } from '../../src/matching.js'
 import type { MessageRecord } from '../../src/message.js'
 import type { PruneLimits, Store } from '../../src/store.js'
 import { postgresStore } from '../../src/stores/postgres.js'
-import { missingCuts } from '../../src/stores/postgres-days.js'
+import { cutDays, missingCuts } from '../../src/stores/postgres-days.js'
+import { daysLock, lockClass } from '../../src/stores/postgres-locks.js'
+import { altering, inTransaction } from '../../src/stores/postgres-transaction.js'
 import { batchOf, recordAt, resultOf, start } from '../../src/testing/store-samples.js'
 import {
   add,
@@ -283,9 +285,10 @@ describe('a day that is over', () => {
     expect(await rowsOf('messages')).toBe(1)
   })
 
-  test.each<[keyof PruneLimits, PruneLimits, messages: number]>([
+  test.each<[string, PruneLimits, messages: number]>([
     ['events', { messages: start, events: start + day }, 1],
     ['messages', { messages: start + day, events: start }, 0],
+    ['messages within a day', { messages: start + 1, events: start }, 0],
   ])(
     'is removed row by row where it is over for %s, and not yet for the others',
     async (_, limits, messages) => {
@@ -458,6 +461,18 @@ describe('partitions of days', () => {
       for (const one of [record, far]) expect(await openingsIn(store, one)).toBe(1)
     },
   )
+
+  test('that are there are not made again, and who opens the database locks nothing', async () => {
+    await (await byDay()).close()
+    const before = await partitionsOf('events')
+    const texts: string[] = []
+    const store = await opened(recordedPool(texts))
+    expect(texts.filter((text) => text.includes(`${lockClass}, ${daysLock}`))).toEqual([])
+    // As where another one has made them since they were looked for.
+    await inTransaction(newPool(), altering, (query) => cutDays(query, Date.now()))
+    expect(await partitionsOf('events')).toEqual(before)
+    await store.close()
+  })
 
   test('take an event of any time', async () => {
     const store = await byDay()
