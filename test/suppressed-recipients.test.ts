@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import nodemailer from 'nodemailer'
 import {
   createCorrelator,
@@ -50,6 +50,21 @@ describe('a recipient who must not be mailed', () => {
       'accepted',
       'rejected',
     ])
+  })
+
+  test('is one who is added again in the very moment of being taken off', async () => {
+    const { correlator } = sending()
+    const { suppressions } = correlator
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setTimeout'] })
+    try {
+      await suppressions.add('ann@example.org')
+      expect(await suppressions.remove('ann@example.org')).toBe(1)
+      expect(await suppressions.get('ann@example.org')).toEqual([])
+      await suppressions.add('ann@example.org')
+      expect(await suppressions.get('ann@example.org')).toHaveLength(1)
+    } finally {
+      jest.useRealTimers()
+    }
   })
 
   test('gets nothing by an envelope of the message either', async () => {
