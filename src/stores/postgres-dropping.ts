@@ -62,21 +62,19 @@ export async function keptBefore(query: Query, id: string): Promise<Kept | undef
  * Drops a day, and puts what has to be kept of it into one partition with what was kept of others. Nobody reads or
  * writes meanwhile, which takes milliseconds.
  *
- * @returns how many messages, and events without one, were kept, or why nothing was done
+ * @returns how many messages, and events without one, were kept; undefined when nothing was done, for another one has
+ * dropped it, or too much is to be kept since it was looked for
  */
-export async function dropDay(
-  query: Query,
-  dropped: DroppedSpans,
-): Promise<{ kept: number } | 'another one has' | 'too much is kept'> {
+export async function dropDay(query: Query, dropped: DroppedSpans): Promise<number | undefined> {
   await query(boundStatements)
   await query(lockDays)
   const found = droppable(await spansOf(query), dropped.to)
-  if (found?.to !== dropped.to) return 'another one has'
+  if (found?.to !== dropped.to) return undefined
   const { to, spans } = found
   await query(lockTables)
   // A statement of its own, for it has to see what was committed before the locks were had.
   const kept = await keptBefore(query, to)
-  if (!kept) return 'too much is kept'
+  if (!kept) return undefined
   const place: Span = { suffix: suffixOf('before', to), to }
   for (const { name, settings } of timedTables) {
     for (const { suffix } of spans) {
@@ -93,7 +91,7 @@ export async function dropDay(
     await query({ text: `DROP TABLE ${tables.join(', ')}` })
   }
   await query(removeDeadLetters, [to])
-  return { kept: count }
+  return count
 }
 
 /** Puts what is to be kept of a span that was taken out into the tables again. */

@@ -4,7 +4,7 @@ import { firstTrackingId } from '../../src/matching.js'
 import type { MessageRecord } from '../../src/message.js'
 import type { PruneLimits, Store } from '../../src/store.js'
 import { postgresStore } from '../../src/stores/postgres.js'
-import { cutDays, missingCuts } from '../../src/stores/postgres-days.js'
+import { cutDays, lockDays, missingCuts } from '../../src/stores/postgres-days.js'
 import { daysLock, lockClass } from '../../src/stores/postgres-locks.js'
 import { altering, inTransaction } from '../../src/stores/postgres-transaction.js'
 import { batchOf, recordAt, resultOf, start } from '../../src/testing/store-samples.js'
@@ -358,16 +358,20 @@ describe('a day that is over', () => {
     expect(await partitionsOf('messages')).toContain('from_20260101')
   })
 
+  const untoldEvents = (count: number) =>
+    batchOf(
+      ...Array.from({ length: count }, (_, index) => ({
+        type: 'delivered' as const,
+        providerMessageId: `q-${index}`,
+        occurredAt: new Date(start),
+      })),
+    )
+
   /** A day with a message that is told of, and so many events that are not. */
   async function dayWithUntold(count: number): Promise<Store> {
     const store = await byDay()
     await sent(store, start)
-    const many = Array.from({ length: count }, (_, index) => ({
-      type: 'delivered' as const,
-      providerMessageId: `q-${index}`,
-      occurredAt: new Date(start),
-    }))
-    await ingest(store, batchOf(...many))
+    await ingest(store, untoldEvents(count))
     return store
   }
 
@@ -380,6 +384,21 @@ describe('a day that is over', () => {
     await tell(store, idsOf(untold))
     expect(await pruned(store)).toBe(501)
     expect(await partitionsOf('events')).toContain('from_20260101')
+  })
+
+  test('is removed row by row where too much of it is to be told by the time it could be dropped', async () => {
+    const store = await byDay()
+    await sent(store, start)
+    let droppings = 0
+    // The first one is of what lies before that day, where there is nothing.
+    const pruner = await pausedStore(({ text }) => text === lockDays.text && ++droppings === 2)
+    const pruning = pruned(pruner.store)
+    await pruner.reached
+    await ingest(store, untoldEvents(501), byNobody)
+    pruner.resume()
+    expect(await pruning).toBe(1)
+    expect(await partitionsOf('events')).toContain('from_20260101')
+    expect(await claim(store, first, farAhead)).toHaveLength(501)
   })
 
   test('is dropped where just not too much of it is still to be told', async () => {
