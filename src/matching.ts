@@ -81,8 +81,9 @@ export function eventId(provider: string, event: ParsedEvent): string {
 }
 
 // Ids of one provider are unique by themselves, so a coarse time serves: it only keeps the index
-// growing at one end, and a redelivery whose time was rounded otherwise still meets the first.
-const providerKeyBucket = 1024_000
+// growing at one end, and a redelivery whose time was rounded otherwise still meets the first. A day is
+// a multiple of it: where days have tables of their own, a key lies in that of its event.
+const providerKeyBucket = 960_000
 
 /** The provider's event id as a key; Mailgun's are unique within a day, a domain and an event name. */
 export function providerKey(provider: string, event: ParsedEvent): string | undefined {

@@ -247,6 +247,16 @@ describe("the provider's event id as a key", () => {
     expect(providerKey('mailgun', nextDay)).not.toBe(providerKey('mailgun', event))
   })
 
+  test.each([0, 1, 16 * 60_000, 24 * 3600_000 - 1])(
+    'is of the same day as its event, %d ms after midnight',
+    (after) => {
+      const midnight = Date.UTC(2026, 0, 1)
+      const at = { ...event, occurredAt: new Date(midnight + after) }
+      expect(sentAt(providerKey('mailgun', at) ?? '')).toBeGreaterThanOrEqual(midnight)
+      expect(sentAt(providerKey('mailgun', at) ?? '')).toBeLessThanOrEqual(midnight + after)
+    },
+  )
+
   test('is missing where the provider gives no id', () => {
     expect(providerKey('mandrill', parsed({ type: 'delivered' }))).toBeUndefined()
   })

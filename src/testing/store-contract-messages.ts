@@ -284,9 +284,11 @@ export const messageChecks: Checks = {
     for (const labels of [['tag:A'], ['tag:c'], ['tag:a', 'tag:c'], ['metadata:["k","w"]']]) {
       same(await found(store, { labels }), [])
     }
-    await add(store, { ...record, tags: ['c'], metadata: {} })
-    same(await found(store, { labels: ['tag:c'] }), mine)
-    for (const label of ['tag:a', 'tag:b', 'metadata:["k","v"]']) {
+    await add(store, { ...record, tags: ['b', 'c'], metadata: {} })
+    for (const label of ['tag:b', 'tag:c']) {
+      same(await found(store, { labels: [label] }), mine)
+    }
+    for (const label of ['tag:a', 'metadata:["k","v"]']) {
       same(await found(store, { labels: [label] }), [])
     }
   },

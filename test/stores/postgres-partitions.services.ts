@@ -86,12 +86,12 @@ async function pruned(store: Store, limits = over, most = 100): Promise<number> 
   }
 }
 
-const openedAt = (record: MessageRecord, time: number) =>
+const openedAt = (record: MessageRecord, time: number, reportedAs = time) =>
   batchOf({
     type: 'opened',
     ownId: record.trackingId,
     recipient: 'ann@example.com',
-    occurredAt: new Date(time),
+    occurredAt: new Date(reportedAs),
     providerEventId: `e-${record.trackingId}-${time}`,
   })
 
@@ -166,8 +166,11 @@ describe('a day that is over', () => {
     expect(
       await store.find({ address: 'ann@example.com', labels: ['tag:order'] }, 10),
     ).toHaveLength(1)
-    const again = await ingest(store, openedAt(kept, start + 1010))
-    expect(again).toMatchObject({ duplicates: 1 })
+    // The time of one may differ by a little when it is reported again.
+    for (const reportedAs of [start + 1010, start + 1011]) {
+      const again = await ingest(store, openedAt(kept, start + 1010, reportedAs))
+      expect(again).toMatchObject({ duplicates: 1 })
+    }
     const byKey = batchOf({ type: 'complained', providerMessageId: `p-${kept.trackingId}` })
     expect(await ingest(store, byKey, byNobody)).toMatchObject({ trackingIds: [kept.trackingId] })
     const late = await claim(store, second, farAhead)
