@@ -71,6 +71,23 @@ async function rowsIn(): Promise<Record<string, number>> {
   return counts
 }
 
+/** Prunes; it looks at these rows at once, and locks what it saw only when it has slept. */
+async function slowPruning(rows: string) {
+  let looked = (): void => {}
+  const looking = new Promise<void>((resolve) => {
+    looked = resolve
+  })
+  const slow = interposedPool(newPool(), async (query, send) => {
+    if (!query.text.includes(`FROM ${rows}`)) return send()
+    const sleeping = 'WHERE (SELECT true FROM pg_sleep(0.5)) AND '
+    const sent = send({ ...query, text: query.text.replace('WHERE ', sleeping) })
+    looked()
+    return sent
+  })
+  const pruning = (await opened(slow)).prune({ messages: farAhead, events: farAhead }, 10)
+  return { looking: looking.then(() => delay(100)), pruning }
+}
+
 test('several that prune at once share the work, and leave nothing', async () => {
   for (let index = 0; index < 60; index += 1) {
     const record = await told(index)
@@ -79,8 +96,10 @@ test('several that prune at once share the work, and leave nothing', async () =>
   const alone = Array.from({ length: 60 }, (_, index) => ({
     type: 'delivered' as const,
     providerMessageId: `q-${index}`,
+    providerEventId: `e-${index}`,
   }))
   await ingest(store, batchOf(...alone))
+  expect(await rowsIn()).toMatchObject({ provider_keys: 60 })
   await tell(store, idsOf(await claim(store, first, farAhead)))
   for (let index = 0; index < 60; index += 1) {
     await store.ingest({ events: [], nonce: { token: `t-${index}`, content: 'a' } }, byFirst)
@@ -120,24 +139,23 @@ describe('a message of which something is still to be told stays', () => {
 
   test('when its event was written since it was looked for', async () => {
     const record = await told()
-    let looked = (): void => {}
-    const looking = new Promise<void>((resolve) => {
-      looked = resolve
-    })
-    // It looks at once, and locks what it saw only when it has slept.
-    const slow = interposedPool(newPool(), async (query, send) => {
-      if (!query.text.includes('FROM mailtrail_messages AS message')) return send()
-      const sleeping = 'WHERE (SELECT true FROM pg_sleep(0.5)) AND tracking_id < $1'
-      const sent = send({ ...query, text: query.text.replace('WHERE tracking_id < $1', sleeping) })
-      looked()
-      return sent
-    })
-    const pruning = (await opened(slow)).prune({ messages: farAhead }, 10)
+    const { looking, pruning } = await slowPruning('mailtrail_messages AS message')
     await looking
-    await delay(100)
     await ingest(store, opening(record, 1), byNobody)
     expect(await pruning).toBe(0)
     expect(await openingsIn(store, record)).toBe(2)
+  })
+
+  test('when a dead letter of none is told again since it was looked for', async () => {
+    const id = await foreign()
+    await ask(
+      `INSERT INTO mailtrail_dead_letters SELECT id, position, '{}', 0 FROM mailtrail_events`,
+    )
+    const { looking, pruning } = await slowPruning('mailtrail_events AS event')
+    await looking
+    expect(await store.replay([id], now)).toBe(1)
+    expect(await pruning).toBe(0)
+    expect(idsOf(await claim(store, first))).toEqual([id])
   })
 
   test.each(['of a message', 'of none'])('when a dead letter %s is told again', async (whose) => {
