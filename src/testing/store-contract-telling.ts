@@ -131,6 +131,19 @@ export const tellingChecks: Checks = {
     same(idsOf(await claim(other, second, now, 10)), ids.slice(2))
   },
 
+  async 'a limit takes what came first, whichever message it is of'({ store, other }) {
+    const [one, two] = [await added(store), await added(store)]
+    const batches = [
+      batchFor(two, 'accepted'),
+      batchFor(one, 'accepted'),
+      batchFor(two, 'delivered'),
+      batchFor(one, 'delivered'),
+    ]
+    for (const batch of batches) await ingest(store, batch, byNobody)
+    const ids = batches.flatMap(({ events }) => events.map(({ event }) => event.id))
+    same(idsOf(await claim(other, first, now, 3)), ids.slice(0, 3))
+  },
+
   async 'an early event that joins a message which another owner is at is left to others'({
     store,
     other,
