@@ -290,27 +290,34 @@ describe('in MySQL itself', () => {
     await theirs.end()
   })
 
-  test('on a pool that was given nothing goes on waiting once it was rejected', async () => {
-    const onPool = mysqlStore(pool)
-    const record = await added()
-    await onPool.open()
-    await within(async (query) => {
-      await query('SELECT * FROM mailtrail_messages FOR UPDATE')
-      const failed = await onPool.ingest(batchFor(record, 'delivered'), schedule).then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-      expect(failed).toBeInstanceOf(Error)
-      await new Promise((resolve) => void setTimeout(resolve, 1500))
-      const waiting = await rows(
-        "SELECT * FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
-      )
-      expect(waiting).toEqual([])
-      // The statement holds all that was to be written.
-      expect(inspect(failed, { depth: 9 })).not.toContain('mailtrail_messages')
-    })
-    await onPool.close()
-  }, 20_000)
+  test.each<[connections: string, open: () => Store]>([
+    ['a pool that was given', () => mysqlStore(pool)],
+    ['connections of its own', () => mysqlStore(database.url)],
+  ])(
+    'on %s nothing goes on waiting once it was rejected',
+    async (_, open) => {
+      const another = open()
+      const record = await added()
+      await another.open()
+      await within(async (query) => {
+        await query('SELECT * FROM mailtrail_messages FOR UPDATE')
+        const failed = await another.ingest(batchFor(record, 'delivered'), schedule).then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+        expect(failed).toBeInstanceOf(Error)
+        await new Promise((resolve) => void setTimeout(resolve, 1500))
+        const waiting = await rows(
+          "SELECT * FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+        )
+        expect(waiting).toEqual([])
+        // The statement holds all that was to be written.
+        expect(inspect(failed, { depth: 9 })).not.toContain('mailtrail_messages')
+      })
+      await another.close()
+    },
+    20_000,
+  )
 
   test.each([
     ["SET SESSION sql_mode = ''"],
